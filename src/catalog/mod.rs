@@ -1,0 +1,5 @@
+//! The catalog: meters, credit products, purchase options.
+
+#![deny(clippy::arithmetic_side_effects)]
+
+pub mod model;

@@ -1,0 +1,6 @@
+//! Scrip: a self-hosted server for prepaid customer credits.
+//!
+//! `docs/architecture.md` is the map of the house; `tests/it/floor.rs` holds it to its plan.
+
+pub mod base;
+pub mod catalog;
