@@ -27,6 +27,11 @@ pub enum AmountError {
     TooLarge,
 }
 
+/// A sum of credits beyond 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the sum of credits is beyond what a balance can hold")]
+pub struct Overflow;
+
 impl Credits {
     /// No credits.
     pub const ZERO: Self = Self(0);
@@ -76,16 +81,20 @@ impl Credits {
         }
     }
 
-    /// The sum, or `None` beyond 64 bits.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Option<Self> {
-        self.0.checked_add(other.0).map(Self)
+    /// The sum.
+    ///
+    /// # Errors
+    /// [`Overflow`] beyond 64 bits.
+    pub fn plus(self, other: Self) -> Result<Self, Overflow> {
+        self.0.checked_add(other.0).map(Self).ok_or(Overflow)
     }
 
-    /// The difference, or `None` beyond 64 bits.
-    #[must_use]
-    pub fn minus(self, other: Self) -> Option<Self> {
-        self.0.checked_sub(other.0).map(Self)
+    /// The difference.
+    ///
+    /// # Errors
+    /// [`Overflow`] beyond 64 bits.
+    pub fn minus(self, other: Self) -> Result<Self, Overflow> {
+        self.0.checked_sub(other.0).map(Self).ok_or(Overflow)
     }
 
     /// The same amount with the other sign.
