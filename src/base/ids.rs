@@ -317,6 +317,7 @@ pub struct Ids(Arc<Mutex<StdRng>>);
 impl Ids {
     /// Seeded by the machine.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the randomness that everybody else is handed")]
     pub fn from_entropy() -> Self {
         Self(Arc::new(Mutex::new(rand::make_rng())))
     }

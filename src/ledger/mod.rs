@@ -18,5 +18,9 @@
 
 #![deny(clippy::arithmetic_side_effects)]
 
+mod allocation;
+mod books;
+mod due;
 pub mod model;
+mod reversal;
 pub mod rules;

@@ -1,0 +1,461 @@
+// The tabs that a first visit opens, in the order of the walk. A tab is one operation, titled by its name; check.mjs
+// holds each against the schema. They work on the demo data as they stand, except where a comment asks for an id.
+
+export const examples = [
+  {
+    query: `# Welcome to Scrip, the server for prepaid credits.
+#
+# Run this with the pink button, or with Ctrl-Enter
+# (Cmd-Enter on a Mac). The tabs above are a walk
+# through the API, from left to right. The book on the
+# left opens the documentation; Ctrl-Space completes.
+
+query Welcome {
+  customers(first: 5) {
+    nodes {
+      name
+      externalId
+      creditBalances {
+        id
+        name
+        available
+        state
+        lowBalanceThreshold
+        product {
+          unitName
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Every change of a customer's balances, live: each one
+# once and in order. It runs until you press the button
+# again or leave this tab, so open a second window to
+# run SendUsage while you watch here.
+#
+# One message comes without an entry: it says that you
+# are up to date.
+
+subscription WatchLive {
+  customerBalanceChanges(customer: { externalId: "acme" }) {
+    cursor
+    entry {
+      kind
+      credits
+      availableAfter
+      balance {
+        name
+      }
+      rating {
+        meter {
+          name
+        }
+        quantity
+        creditsPerUnit
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# A meter turns usage events into a quantity. This one
+# adds up the property "seconds" of "audio.transcribed"
+# events, of those in studio quality alone.
+#
+# Keys are unique: a second run answers ALREADY_EXISTS,
+# with the id of the first.
+
+mutation CreateMeter {
+  createMeter(
+    input: {
+      key: "studio_seconds"
+      name: "Studio transcription"
+      eventType: "audio.transcribed"
+      aggregation: SUM
+      property: "seconds"
+      filter: [{ all: [{ name: "quality", operator: EQ, values: ["studio"] }] }]
+    }
+  ) {
+    meter {
+      id
+      key
+    }
+    errors {
+      code
+      message
+      path
+      ... on AlreadyExists {
+        existing {
+          id
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# A credit product says what a credit is and which usage
+# burns it: here, 0.05 credits for each second. Amounts
+# are strings, so that no digit is ever lost.
+#
+# Put the meter's id, from CreateMeter, into the
+# variables below.
+
+mutation CreateCreditProduct($meterId: ID!) {
+  createCreditProduct(
+    input: {
+      key: "audio_credits"
+      name: "Audio credits"
+      unitName: "credit"
+      consumption: [{ meterId: $meterId, creditsPerUnit: "0.05" }]
+      lowBalanceThreshold: "100"
+      overdraft: { policy: DENY }
+      expiration: { policy: AFTER_DAYS, days: 365 }
+    }
+  ) {
+    product {
+      id
+      key
+    }
+    errors {
+      code
+      message
+      path
+      ... on AlreadyExists {
+        existing {
+          id
+        }
+      }
+    }
+  }
+}
+`,
+    variables: { meterId: '<id from CreateMeter>' },
+  },
+  {
+    query: `# A customer. With your own id as externalId you need
+# not keep ours: wherever a customer is asked for,
+# { externalId: "…" } will do.
+
+mutation CreateCustomer {
+  createCustomer(
+    input: {
+      externalId: "lumen-studio"
+      name: "Lumen Studio"
+      email: "billing@lumen-studio.example"
+      currency: "EUR"
+    }
+  ) {
+    customer {
+      id
+      externalId
+      name
+    }
+    errors {
+      code
+      message
+      path
+      ... on AlreadyExists {
+        existing {
+          id
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Opens a balance, this customer's credits of one
+# product, with 1,000 to start. There is at most one
+# open balance of a product and a customer.
+#
+# Put the product's id, from CreateCreditProduct, into
+# the variables below.
+
+mutation AddCreditBalance($productId: ID!) {
+  createCreditBalance(
+    input: {
+      customer: { externalId: "lumen-studio" }
+      productId: $productId
+      startingBalance: "1000"
+    }
+  ) {
+    balance {
+      id
+      name
+      available
+      state
+    }
+    entry {
+      kind
+      credits
+      availableAfter
+    }
+    errors {
+      code
+      message
+      path
+      ... on AlreadyExists {
+        existing {
+          id
+        }
+      }
+    }
+  }
+}
+`,
+    variables: { productId: '<id from CreateCreditProduct>' },
+  },
+  {
+    query: `# Usage comes in as events; meters and products decide
+# what they burn.
+#
+# The event's id is yours. Run this twice: the second
+# receipt says DUPLICATE and burns nothing, so that a
+# retry is always safe. Change the id to send another.
+
+mutation SendUsage($events: [EventInput!]!) {
+  ingestEvents(input: { events: $events }) {
+    accepted
+    duplicates
+    receipts {
+      eventId
+      status
+      event {
+        entries {
+          credits
+          availableAfter
+        }
+      }
+      error {
+        code
+        message
+        path
+      }
+    }
+    balances {
+      name
+      available
+      state
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: {
+      events: [
+        {
+          id: 'playground-1',
+          customer: { externalId: 'acme' },
+          type: 'llm.tokens',
+          properties: { model: 'nova-pro', tokens: 1200 },
+        },
+      ],
+    },
+  },
+  {
+    query: `# Why did that event burn what it burned? Each rule
+# explains itself, those that did not match too, and
+# the allocations name the lots that the credits came
+# from.
+#
+# Run SendUsage first: before it, event is null.
+
+query WhyDidItBurn {
+  customer(by: { externalId: "acme" }) {
+    event(eventId: "playground-1") {
+      properties
+      outcomes {
+        meter {
+          name
+        }
+        outcome
+        quantity
+        creditsPerUnit
+        credits
+        explanation
+      }
+      entries {
+        sequence
+        credits
+        uncovered
+        balance {
+          name
+        }
+        allocations {
+          credits
+          grant {
+            source
+            remaining
+            expiresAt
+          }
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Adds credits, as a lot of their own; expiresAt and
+# priority could say when it ends and what burns first.
+# Put a balance's id, from Welcome, into the variables.
+#
+# Run it twice: the idempotency key is the same, so the
+# second run adds nothing and answers with the first
+# entry again, as replayed. A new key adds once more.
+
+mutation TopUp($balanceId: ID!) {
+  topUpCredits(
+    input: {
+      balanceId: $balanceId
+      credits: "500"
+      reason: "With our thanks"
+      idempotencyKey: "playground-top-up-1"
+    }
+  ) {
+    replayed
+    balance {
+      available
+      state
+    }
+    entry {
+      sequence
+      credits
+      availableAfter
+      grant {
+        id
+        remaining
+      }
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { balanceId: '<id of a balance, from Welcome>' },
+  },
+  {
+    query: `# Deducts credits by hand, for what no event tells of.
+# The customer sees the reason. Put a balance's id, from
+# Welcome, into the variables.
+#
+# The same idempotency key never deducts twice. Ask for
+# more than there is, and the error says how much is
+# missing.
+
+mutation Retain($balanceId: ID!) {
+  retainCredits(
+    input: {
+      balanceId: $balanceId
+      credits: "25"
+      reason: "Import of your archive"
+      idempotencyKey: "playground-retain-1"
+    }
+  ) {
+    replayed
+    balance {
+      available
+      state
+    }
+    entry {
+      sequence
+      credits
+      availableAfter
+    }
+    errors {
+      code
+      message
+      path
+      ... on InsufficientCredits {
+        available
+        required
+        shortfall
+      }
+    }
+  }
+}
+`,
+    variables: { balanceId: '<id of a balance, from Welcome>' },
+  },
+  {
+    query: `# The last entries of a balance, newest first. An entry
+# is never changed or deleted: what went wrong is put
+# right by another entry.
+
+query Ledger {
+  customer(by: { externalId: "acme" }) {
+    creditBalance(product: { key: "ai_credits" }) {
+      name
+      available
+      settled
+      held
+      entries(first: 5) {
+        nodes {
+          sequence
+          kind
+          credits
+          availableAfter
+          reason
+          occurredAt
+          rating {
+            meter {
+              name
+            }
+            quantity
+            creditsPerUnit
+          }
+          allocations {
+            credits
+            grant {
+              source
+              remaining
+            }
+          }
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Do the books agree? Scrip adds all entries up again,
+# and checks the lots, the holds, the balances and the
+# chain of hashes against them.
+#
+# An endCursor says that there are more: pass it as
+# after. Without one, that was all.
+
+query Books {
+  ledgerHealth(first: 100) {
+    healthy
+    balancesChecked
+    entriesChecked
+    problems {
+      balance {
+        id
+      }
+      sequence
+      rule
+      detail
+    }
+    endCursor
+  }
+}
+`,
+  },
+];

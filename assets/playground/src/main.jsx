@@ -1,0 +1,82 @@
+// The playground: GraphiQL with Scrip's name on it, the example tabs, and one optional key.
+
+import { createGraphiQLFetcher } from '@graphiql/toolkit';
+import { GraphiQL } from 'graphiql';
+import 'graphiql/style.css';
+import { createClient } from 'graphql-ws';
+import { createRoot } from 'react-dom/client';
+
+import { examples } from './examples.js';
+import './main.css';
+
+// The build puts the workers' hashed addresses in the place of WORKERS. They are files of this server, because the
+// content policy lets no worker be made from a blob.
+globalThis.MonacoEnvironment = {
+  getWorker(_id, label) {
+    return new Worker(WORKERS[label] ?? WORKERS.editor, { type: 'module', name: label });
+  },
+};
+
+/** The API key, if there is one: from `#key=…`, which then leaves the address bar, else from the last visit. */
+function readKey() {
+  const key = new URLSearchParams(location.hash.slice(1)).get('key')?.trim();
+  if (key) localStorage.setItem('scrip-key', key);
+  if (key !== undefined) history.replaceState(null, '', location.pathname + location.search);
+  return localStorage.getItem('scrip-key');
+}
+
+const key = readKey();
+const authorization = key ? { authorization: `Bearer ${key}` } : {};
+
+// One socket, opened by the first subscription. It comes back by itself for as long as a subscription wants it, a
+// refused connection included, and never waits much longer than ten seconds, so that a restarted server is found soon.
+// Only what a retry cannot mend ends it: the codes that graphql-ws takes as final, and 4403, forbidden.
+const wsClient = createClient({
+  url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
+  lazy: true,
+  connectionParams: authorization,
+  retryAttempts: Infinity,
+  shouldRetry: (closedOrFailed) => closedOrFailed?.code !== 4403,
+  retryWait: (retries) =>
+    new Promise((resolve) => setTimeout(resolve, Math.min(500 * 2 ** retries, 10_000) + 500 * Math.random())),
+});
+
+const fetcher = createGraphiQLFetcher({
+  url: '/graphql',
+  headers: authorization,
+  wsClient,
+  enableIncrementalDelivery: false,
+});
+
+// A development port is used by one project today and by another tomorrow, so that what GraphiQL remembers goes under
+// a name of our own: somebody else's tabs must not hide the examples. "Clear storage" forgets it, and keeps the key.
+const prefix = 'scrip:';
+const storedNames = () => Object.keys(localStorage).filter((name) => name.startsWith(prefix));
+const storage = {
+  getItem: (name) => localStorage.getItem(prefix + name),
+  setItem: (name, value) => localStorage.setItem(prefix + name, value),
+  removeItem: (name) => localStorage.removeItem(prefix + name),
+  clear: () => storedNames().forEach((name) => localStorage.removeItem(name)),
+  get length() {
+    return storedNames().length;
+  },
+};
+
+const defaultTabs = examples.map(({ query, variables }) => ({
+  query,
+  variables: variables && JSON.stringify(variables, null, 2),
+}));
+
+createRoot(document.getElementById('playground')).render(
+  <GraphiQL fetcher={fetcher} storage={storage} defaultTabs={defaultTabs} defaultEditorToolsVisibility="variables">
+    <GraphiQL.Logo>
+      <span className="scrip-logo">
+        <svg viewBox="0 0 32 32" aria-hidden="true">
+          <circle cx="16" cy="16" r="15" fill="currentColor" />
+          <circle cx="16" cy="16" r="9" fill="none" stroke="#fff" strokeWidth="3" />
+        </svg>
+        Scrip
+      </span>
+    </GraphiQL.Logo>
+  </GraphiQL>,
+);

@@ -1,0 +1,179 @@
+//! What time alone does (L8): holds lapse, lots end, periods bring credits, lots begin, each at its own instant.
+
+use super::books::{Books, Draft};
+use super::model::{
+    Account, Allowance, Applied, Cause, DEFAULT_PRIORITY, EntryKind, GrantSource, Lot, NewGrant, Policy, Refusal,
+    Renewal, Rollover, Terms,
+};
+use crate::base::credits::Credits;
+use crate::base::time::Time;
+
+/// Carries an account to `now`: posts what is due, each at its instant.
+///
+/// # Errors
+/// [`Refusal::BeyondBalance`], which books that are right never give.
+pub fn carry(account: &Account, policy: &Policy, now: Time, renewals: &[Renewal]) -> Result<Applied, Refusal> {
+    let mut books = Books::open(account, policy, now);
+    books.carry(renewals)?;
+    Ok(books.close())
+}
+
+/// The first instant at which available, settled or held changes by itself; `None` when none will.
+#[must_use]
+pub fn next_change(account: &Account) -> Option<Time> {
+    let lapse = account.holds.iter().map(|hold| hold.expires_at).min();
+    let lot = account.lots.iter().filter_map(next_change_of).min();
+    match (lapse, lot) {
+        (Some(lapse), Some(lot)) => Some(lapse.min(lot)),
+        (lapse, lot) => lapse.or(lot),
+    }
+}
+
+fn next_change_of(lot: &Lot) -> Option<Time> {
+    if lot.begun { lot.expires_at.filter(|_| lot.held < lot.remaining) } else { Some(lot.effective_at) }
+}
+
+impl Books<'_> {
+    /// Posts everything that is due by `now`, instant by instant.
+    pub(super) fn carry(&mut self, renewals: &[Renewal]) -> Result<(), Refusal> {
+        let now = self.now;
+        let mut renewals = renewals.iter().filter(|renewal| renewal.at <= now).peekable();
+        if self.account.closed {
+            return Ok(());
+        }
+        loop {
+            let renewal = renewals.peek().map(|renewal| renewal.at);
+            let own = next_change(&self.account);
+            let due = [renewal, own].into_iter().flatten().min().filter(|due| *due <= now);
+            let Some(due) = due else { break };
+            self.at = due;
+            self.lapse_holds()?;
+            let mut unused = self.end_lots()?;
+            while let Some(renewal) = renewals.next_if(|renewal| renewal.at <= due) {
+                self.renew(renewal, std::mem::take(&mut unused))?;
+            }
+            self.begin_lots()?;
+        }
+        self.at = self.now;
+        Ok(())
+    }
+
+    fn lapse_holds(&mut self) -> Result<(), Refusal> {
+        let at = self.at;
+        let lapsed: Vec<i64> =
+            self.account.holds.iter().filter(|hold| hold.expires_at <= at).map(|hold| hold.sequence).collect();
+        lapsed.into_iter().try_for_each(|hold| self.free_hold(hold, Cause::Time))
+    }
+
+    fn begin_lots(&mut self) -> Result<(), Refusal> {
+        let at = self.at;
+        let mut begun: Vec<i64> = self
+            .account
+            .lots
+            .iter()
+            .filter(|lot| !lot.begun && lot.effective_at <= at)
+            .map(|lot| lot.sequence)
+            .collect();
+        begun.sort_unstable();
+        for sequence in begun {
+            let lot = self.lot_mut(sequence)?;
+            lot.begun = true;
+            let credits = lot.credits;
+            let mut draft = Draft::new(EntryKind::Activation, Cause::Time);
+            draft.moves.touch(lot, credits, Credits::ZERO)?;
+            draft.credits = credits;
+            draft.grant = Some(sequence);
+            self.post(draft)?;
+        }
+        Ok(())
+    }
+
+    fn renew(&mut self, renewal: &Renewal, unused: Credits) -> Result<(), Refusal> {
+        if let Some(Rollover { limit, expires_at }) = renewal.rollover {
+            self.bring(GrantSource::Rollover, unused.min(limit), expires_at)?;
+        }
+        if let Some(Allowance { credits, expires_at }) = renewal.allowance {
+            self.bring(GrantSource::Allowance, credits, expires_at)?;
+        }
+        Ok(())
+    }
+
+    /// Brings what a period grants: it lives from the period's own start, however late it is posted. What would not
+    /// fit into a balance at all is cut off, since nobody is there to be refused.
+    fn bring(&mut self, source: GrantSource, credits: Credits, expires_at: Option<Time>) -> Result<(), Refusal> {
+        let credits = credits.min(self.room()?);
+        if credits.is_zero() {
+            return Ok(());
+        }
+        let grant =
+            NewGrant { source, credits, priority: DEFAULT_PRIORITY, effective_at: None, expires_at, cost: None };
+        self.make_lot(&grant, self.at, Cause::Renewal)
+    }
+
+    /// Makes a lot, begun or pending, by an entry of the lot's source.
+    pub(super) fn make_lot(&mut self, grant: &NewGrant, effective_at: Time, cause: Cause) -> Result<(), Refusal> {
+        let begun = effective_at <= self.at;
+        let sequence = self.next_sequence();
+        let mut lot = Lot {
+            sequence,
+            source: grant.source,
+            credits: grant.credits,
+            priority: grant.priority,
+            effective_at,
+            expires_at: grant.expires_at,
+            cost: grant.cost,
+            begun,
+            remaining: Credits::ZERO,
+            held: Credits::ZERO,
+            ended: None,
+        };
+        let mut draft = Draft::new(kind_of(grant.source), cause);
+        draft.credits = if begun { grant.credits } else { Credits::ZERO };
+        draft.moves.touch(&mut lot, draft.credits, Credits::ZERO)?;
+        draft.grant = Some(sequence);
+        draft.terms = Some(lot.terms());
+        self.add_lot(lot);
+        self.post(draft)
+    }
+
+    /// Ends a hold without capture: what it pinned is free again, pays debt, and ends where its lot is over.
+    pub(super) fn free_hold(&mut self, sequence: i64, cause: Cause) -> Result<(), Refusal> {
+        let place = self.account.holds.iter().position(|hold| hold.sequence == sequence).ok_or(Refusal::NoSuchHold)?;
+        let hold = self.account.holds.remove(place);
+        let mut draft = Draft::new(EntryKind::Release, cause);
+        for lot in &mut self.account.lots {
+            if let Some(pin) = hold.pins.iter().find(|pin| pin.lot == lot.sequence) {
+                draft.moves.touch(lot, Credits::ZERO, pin.credits.negated())?;
+            }
+        }
+        draft.held_change = hold.credits.negated();
+        draft.hold = Some(sequence);
+        self.post(draft)
+    }
+}
+
+impl Lot {
+    /// Its terms as they stand.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms {
+            credits: self.credits,
+            priority: self.priority,
+            effective_at: self.effective_at,
+            expires_at: self.expires_at,
+            cost: self.cost,
+        }
+    }
+}
+
+/// The kind of the entry that makes a lot of this source.
+fn kind_of(source: GrantSource) -> EntryKind {
+    match source {
+        GrantSource::StartingBalance => EntryKind::StartingBalance,
+        GrantSource::TopUp => EntryKind::TopUp,
+        GrantSource::Purchase => EntryKind::Purchase,
+        GrantSource::Allowance => EntryKind::Allowance,
+        GrantSource::Rollover => EntryKind::Rollover,
+        GrantSource::Reversal => EntryKind::Reversal,
+    }
+}

@@ -1,0 +1,6 @@
+//! The one integration-test binary: one link for all tests, one module for each subject.
+
+// Clippy takes helpers outside of `#[test]` functions for test code only under this attribute.
+#![cfg(test)]
+
+mod floor;
