@@ -4,4 +4,5 @@
 
 pub mod base;
 pub mod catalog;
+pub mod db;
 pub mod ledger;

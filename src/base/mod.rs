@@ -14,6 +14,7 @@ pub mod ids;
 pub mod json;
 pub mod money;
 pub mod page;
+pub mod problem;
 pub mod settings;
 pub mod text;
 pub mod time;

@@ -1,0 +1,205 @@
+//! Bulk writes, the hot path: one statement a table and batch on PostgreSQL, over arrays, whose text never changes, so
+//! that it is prepared once and meets no bind limit; prepared single-row statements in one blocking hop on SQLite.
+
+use diesel::QueryResult;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{Array, HasSqlType, SingleValue, SqlType};
+
+/// One column of many rows, as an array.
+pub struct Column<S, T> {
+    values: Vec<T>,
+    sql: std::marker::PhantomData<fn() -> S>,
+}
+
+impl<S, T> Column<S, T>
+where
+    Self: QueryFragment<Pg> + Send + Sync + 'static,
+{
+    /// The column as part of a statement.
+    #[must_use]
+    pub fn boxed(values: Vec<T>) -> Box<dyn QueryFragment<Pg> + Send + Sync> {
+        Box::new(Self { values, sql: std::marker::PhantomData })
+    }
+}
+
+impl<S, T> QueryFragment<Pg> for Column<S, T>
+where
+    S: SqlType + SingleValue + 'static,
+    Pg: HasSqlType<Array<S>>,
+    Vec<T>: ToSql<Array<S>, Pg>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_bind_param::<Array<S>, Vec<T>>(&self.values)
+    }
+}
+
+/// A statement over arrays: what stands before them, they themselves, what stands behind.
+pub struct OverArrays {
+    before: String,
+    columns: Vec<Box<dyn QueryFragment<Pg> + Send + Sync>>,
+    behind: String,
+}
+
+impl OverArrays {
+    /// `INSERT INTO table (names) SELECT * FROM unnest(arrays)`, leaving out what is there.
+    #[must_use]
+    pub fn insert(table: &str, names: &[&str], columns: Vec<Box<dyn QueryFragment<Pg> + Send + Sync>>) -> Self {
+        let names = names.join(", ");
+        Self {
+            before: format!("INSERT INTO {table} ({names}) SELECT * FROM unnest("),
+            columns,
+            behind: ") ON CONFLICT DO NOTHING".to_owned(),
+        }
+    }
+
+    /// `UPDATE table SET … FROM unnest(arrays) WHERE keys match`; the arrays are the keys', then the values'.
+    #[must_use]
+    pub fn update(
+        table: &str,
+        keys: &[&str],
+        values: &[&str],
+        columns: Vec<Box<dyn QueryFragment<Pg> + Send + Sync>>,
+    ) -> Self {
+        let set: Vec<String> = values.iter().map(|name| format!("{name} = new.{name}")).collect();
+        let same: Vec<String> = keys.iter().map(|name| format!("{table}.{name} = new.{name}")).collect();
+        let names = [keys, values].concat().join(", ");
+        Self {
+            before: format!("UPDATE {table} SET {} FROM unnest(", set.join(", ")),
+            columns,
+            behind: format!(") AS new ({names}) WHERE {}", same.join(" AND ")),
+        }
+    }
+}
+
+impl QueryId for OverArrays {
+    type QueryId = ();
+    // Prepared under its text, which is always the same.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl QueryFragment<Pg> for OverArrays {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(&self.before);
+        for (place, column) in self.columns.iter().enumerate() {
+            if place > 0 {
+                out.push_sql(", ");
+            }
+            column.walk_ast(out.reborrow())?;
+        }
+        out.push_sql(&self.behind);
+        Ok(())
+    }
+}
+
+/// Declares the rows of a table that are inserted in bulk: a struct and its `insert_all`, which leaves out rows whose
+/// key is there and answers how many were new.
+macro_rules! bulk_insert {
+    (
+        $(#[$doc:meta])*
+        $vis:vis struct $row:ident of $table:ident {
+            $( $(#[$field_doc:meta])* $field:ident : $value:ty as $sql:ty, )+
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, diesel::Queryable, diesel::Selectable, diesel::Insertable)]
+        #[diesel(table_name = $table)]
+        $vis struct $row {
+            $( $(#[$field_doc])* $vis $field: $value, )+
+        }
+
+        impl $row {
+            $vis async fn insert_all(conn: &mut $crate::db::Conn, rows: Vec<Self>) -> Result<usize, $crate::db::DbError> {
+                use $crate::db::bulk::{Column, OverArrays};
+                if rows.is_empty() {
+                    return Ok(0);
+                }
+                conn.count_statement();
+                match conn {
+                    $crate::db::Conn::Postgres { conn, .. } => {
+                        $( let mut $field: Vec<$value> = Vec::with_capacity(rows.len()); )+
+                        for row in rows {
+                            $( $field.push(row.$field); )+
+                        }
+                        let columns = vec![$( Column::<$sql, $value>::boxed($field) ),+];
+                        let statement = OverArrays::insert(stringify!($table), &[$( stringify!($field) ),+], columns);
+                        Ok(diesel_async::RunQueryDsl::execute(statement, conn).await?)
+                    }
+                    $crate::db::Conn::Sqlite { conn, .. } => Ok(conn
+                        .spawn_blocking(move |conn| {
+                            let mut new = 0_usize;
+                            for row in &rows {
+                                let statement =
+                                    diesel::insert_into($table::table).values(row).on_conflict_do_nothing();
+                                new = new.saturating_add(diesel::RunQueryDsl::execute(statement, conn)?);
+                            }
+                            Ok(new)
+                        })
+                        .await?),
+                }
+            }
+        }
+    };
+}
+
+/// Declares changes of a table's rows that are made in bulk: a struct and its `update_all`, which answers how many rows
+/// were there to change.
+macro_rules! bulk_update {
+    (
+        $(#[$doc:meta])*
+        $vis:vis struct $row:ident of $table:ident {
+            keys { $( $key:ident : $key_value:ty as $key_sql:ty, )+ }
+            values { $( $field:ident : $value:ty as $sql:ty, )+ }
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        $vis struct $row {
+            $( $vis $key: $key_value, )+
+            $( $vis $field: $value, )+
+        }
+
+        impl $row {
+            $vis async fn update_all(conn: &mut $crate::db::Conn, rows: Vec<Self>) -> Result<usize, $crate::db::DbError> {
+                use $crate::db::bulk::{Column, OverArrays};
+                if rows.is_empty() {
+                    return Ok(0);
+                }
+                conn.count_statement();
+                match conn {
+                    $crate::db::Conn::Postgres { conn, .. } => {
+                        $( let mut $key: Vec<$key_value> = Vec::with_capacity(rows.len()); )+
+                        $( let mut $field: Vec<$value> = Vec::with_capacity(rows.len()); )+
+                        for row in rows {
+                            $( $key.push(row.$key); )+
+                            $( $field.push(row.$field); )+
+                        }
+                        let columns = vec![
+                            $( Column::<$key_sql, $key_value>::boxed($key), )+
+                            $( Column::<$sql, $value>::boxed($field), )+
+                        ];
+                        let keys = [$( stringify!($key) ),+];
+                        let values = [$( stringify!($field) ),+];
+                        let statement = OverArrays::update(stringify!($table), &keys, &values, columns);
+                        Ok(diesel_async::RunQueryDsl::execute(statement, conn).await?)
+                    }
+                    $crate::db::Conn::Sqlite { conn, .. } => Ok(conn
+                        .spawn_blocking(move |conn| {
+                            use diesel::prelude::*;
+                            let mut changed = 0_usize;
+                            for row in &rows {
+                                let statement = diesel::update($table::table)
+                                    $( .filter($table::$key.eq(&row.$key)) )+
+                                    .set(($( $table::$field.eq(&row.$field), )+));
+                                changed = changed.saturating_add(diesel::RunQueryDsl::execute(statement, conn)?);
+                            }
+                            Ok(changed)
+                        })
+                        .await?),
+                }
+            }
+        }
+    };
+}
+pub(crate) use {bulk_insert, bulk_update};

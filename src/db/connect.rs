@@ -1,0 +1,210 @@
+//! Connections: which database it is, how its connections are set up, and where one gets one.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use diesel::{ConnectionError, ConnectionResult, SqliteConnection};
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use futures_util::FutureExt;
+
+use super::DbError;
+
+/// A connection to PostgreSQL.
+pub type PgConn = AsyncPgConnection;
+/// A connection to SQLite, whose work is done on a thread where blocking is allowed.
+pub type SqliteConn = SyncConnectionWrapper<SqliteConnection>;
+
+/// Where the database is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DbUrl {
+    /// `postgres://…`
+    Postgres(String),
+    /// `sqlite:PATH`
+    Sqlite(PathBuf),
+}
+
+impl DbUrl {
+    /// Reads `postgres://…`, `postgresql://…` or `sqlite:PATH`.
+    #[must_use]
+    pub fn parse(url: &str) -> Option<Self> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Some(Self::Postgres(url.to_owned()));
+        }
+        let path = url.strip_prefix("sqlite:").filter(|path| !path.is_empty())?;
+        Some(Self::Sqlite(PathBuf::from(path)))
+    }
+}
+
+/// Never shows a password.
+impl fmt::Debug for DbUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(_) => f.write_str("postgres://…"),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+/// The database, shared by everybody.
+#[derive(Clone)]
+pub struct Db {
+    pools: Pools,
+    statements: Arc<AtomicU64>,
+}
+
+#[derive(Clone)]
+enum Pools {
+    Postgres { pool: Pool<PgConn>, url: Arc<str> },
+    Sqlite { writer: Pool<SqliteConn>, readers: Pool<SqliteConn> },
+}
+
+/// One connection, of whichever database it is.
+pub enum Conn {
+    /// To PostgreSQL.
+    Postgres {
+        /// The connection.
+        conn: Object<PgConn>,
+        /// How many statements were run, by everybody.
+        statements: Arc<AtomicU64>,
+    },
+    /// To SQLite.
+    Sqlite {
+        /// The connection.
+        conn: Object<SqliteConn>,
+        /// How many statements were run, by everybody.
+        statements: Arc<AtomicU64>,
+    },
+}
+
+/// Connections that PostgreSQL is asked for at most, and SQLite's readers.
+const POSTGRES_CONNECTIONS: usize = 24;
+const SQLITE_READERS: usize = 4;
+/// How long somebody waits for a connection before the database counts as away.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Builds a pool of so many connections; the builder's own bounds cannot be named from outside its crate.
+macro_rules! limited {
+    ($builder:expr, $size:expr) => {
+        $builder
+            .max_size($size)
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(WAIT))
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()
+            .map_err(DbError::unavailable)
+    };
+}
+
+/// A checkpoint at 20,000 pages instead of 1,000 makes bulk writes on SQLite half as fast again.
+const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+    PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 20000; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;";
+
+impl Db {
+    /// Opens the pools; connections are made when they are needed.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when the folder of an embedded database cannot be made.
+    pub fn connect(url: &DbUrl) -> Result<Self, DbError> {
+        let pools = match url {
+            DbUrl::Postgres(url) => {
+                let mut config = ManagerConfig::default();
+                config.recycling_method = RecyclingMethod::Fast;
+                let manager = AsyncDieselConnectionManager::<PgConn>::new_with_config(url.as_str(), config);
+                let pool = limited!(Pool::builder(manager), POSTGRES_CONNECTIONS)?;
+                Pools::Postgres { pool, url: Arc::from(url.as_str()) }
+            }
+            DbUrl::Sqlite(path) => {
+                make_folder_of(path)?;
+                Pools::Sqlite { writer: sqlite_pool(path, 1)?, readers: sqlite_pool(path, SQLITE_READERS)? }
+            }
+        };
+        Ok(Self { pools, statements: Arc::default() })
+    }
+
+    /// Whether it is PostgreSQL, where several nodes may share it and several writers pay.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.pools, Pools::Postgres { .. })
+    }
+
+    /// The URL for a connection of one's own, where it is PostgreSQL.
+    pub(super) fn postgres_url(&self) -> Option<&str> {
+        match &self.pools {
+            Pools::Postgres { url, .. } => Some(url),
+            Pools::Sqlite { .. } => None,
+        }
+    }
+
+    /// How many statements have been run so far.
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// A connection to read with.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`].
+    pub async fn read(&self) -> Result<Conn, DbError> {
+        match &self.pools {
+            Pools::Postgres { pool, .. } => self.postgres(pool).await,
+            Pools::Sqlite { readers, .. } => self.sqlite(readers).await,
+        }
+    }
+
+    /// A connection to write with; SQLite has one.
+    pub(super) async fn writer(&self) -> Result<Conn, DbError> {
+        match &self.pools {
+            Pools::Postgres { pool, .. } => self.postgres(pool).await,
+            Pools::Sqlite { writer, .. } => self.sqlite(writer).await,
+        }
+    }
+
+    async fn postgres(&self, pool: &Pool<PgConn>) -> Result<Conn, DbError> {
+        let conn = pool.get().await.map_err(DbError::unavailable)?;
+        Ok(Conn::Postgres { conn, statements: self.statements.clone() })
+    }
+
+    async fn sqlite(&self, pool: &Pool<SqliteConn>) -> Result<Conn, DbError> {
+        let conn = pool.get().await.map_err(DbError::unavailable)?;
+        Ok(Conn::Sqlite { conn, statements: self.statements.clone() })
+    }
+}
+
+impl Conn {
+    /// Counts one statement.
+    pub fn count_statement(&self) {
+        match self {
+            Self::Postgres { statements, .. } | Self::Sqlite { statements, .. } => {
+                statements.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn make_folder_of(path: &Path) -> Result<(), DbError> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => std::fs::create_dir_all(folder).map_err(DbError::unavailable),
+        _ => Ok(()),
+    }
+}
+
+fn sqlite_pool(path: &Path, size: usize) -> Result<Pool<SqliteConn>, DbError> {
+    let mut config = ManagerConfig::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(|path| open_sqlite(path.to_owned()).boxed());
+    let path = path.to_string_lossy().into_owned();
+    limited!(Pool::builder(AsyncDieselConnectionManager::<SqliteConn>::new_with_config(path, config)), size)
+}
+
+async fn open_sqlite(path: String) -> ConnectionResult<SqliteConn> {
+    let mut conn = SqliteConn::establish(&path).await?;
+    conn.batch_execute(SQLITE_SETUP).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}

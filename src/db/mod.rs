@@ -1,0 +1,46 @@
+//! The database: connections, the door to a transaction, dialects, migrations, the schema. It knows no domain.
+//!
+//! Invariants
+//! - Two databases, each query written once: [`on!`] runs one Diesel expression against whichever it is.
+//! - SQLite has one writer connection and several readers; PostgreSQL one pool.
+//! - Whoever writes goes through [`Db::write`] or [`Db::begin`]: `BEGIN IMMEDIATE` on SQLite, READ COMMITTED on
+//!   PostgreSQL, retried on serialization failures and deadlocks. What is to happen after the commit is told to
+//!   the transaction with [`Txn::after_commit`].
+//!
+//! Not here: any table's meaning, any SQL of a domain.
+
+pub mod bulk;
+mod connect;
+mod error;
+pub mod listen;
+mod migrate;
+pub mod schema;
+mod txn;
+pub mod types;
+
+pub use connect::{Conn, Db, DbUrl, PgConn, SqliteConn};
+pub use error::{DbError, Failure};
+pub use migrate::{MigrationError, migrate};
+pub use txn::{AsDbError, Txn};
+
+/// Runs one Diesel expression against whichever database the connection is of, and counts it.
+///
+/// `on!(conn, |c| table.load::<Row>(c))` is a `Result<_, DbError>`.
+macro_rules! on {
+    ($conn:expr, |$c:ident| $query:expr) => {{
+        let conn: &mut $crate::db::Conn = $conn;
+        conn.count_statement();
+        let result = match conn {
+            $crate::db::Conn::Postgres { conn, .. } => {
+                let $c: &mut $crate::db::PgConn = conn;
+                $query.await
+            }
+            $crate::db::Conn::Sqlite { conn, .. } => {
+                let $c: &mut $crate::db::SqliteConn = conn;
+                $query.await
+            }
+        };
+        result.map_err($crate::db::DbError::from)
+    }};
+}
+pub(crate) use on;

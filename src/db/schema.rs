@@ -1,0 +1,301 @@
+//! The tables as Diesel knows them; what each column means is said in `migrations/postgres`.
+
+#![expect(missing_docs, reason = "every table and column is described in the migrations")]
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    catalog_version (id) {
+        id -> SmallInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    meters (id) {
+        id -> Id,
+        key -> Text,
+        name -> Text,
+        event_type -> Text,
+        property -> Nullable<Text>,
+        filter -> Text,
+        created_at -> Micros,
+        updated_at -> Micros,
+        archived_at -> Nullable<Micros>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    products (id) {
+        id -> Id,
+        key -> Text,
+        kind -> SmallInt,
+        name -> Text,
+        description -> Nullable<Text>,
+        metadata -> Text,
+        created_at -> Micros,
+        updated_at -> Micros,
+        archived_at -> Nullable<Micros>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    credit_products (product_id) {
+        product_id -> Id,
+        unit_name -> Text,
+        low_balance_threshold -> Nullable<BigInt>,
+        overdraft_allowed -> Bool,
+        overdraft_limit -> Nullable<BigInt>,
+        expires_after_days -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    consumption_rules (product_id, position) {
+        product_id -> Id,
+        position -> Integer,
+        meter_id -> Id,
+        credits_per_unit -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    purchase_options (id) {
+        id -> Id,
+        product_id -> Id,
+        name -> Text,
+        credits -> BigInt,
+        price_minor -> BigInt,
+        currency -> Text,
+        show_in_portal -> Bool,
+        position -> Integer,
+        created_at -> Micros,
+        archived_at -> Nullable<Micros>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    customers (id) {
+        id -> Id,
+        external_id -> Nullable<Text>,
+        name -> Text,
+        email -> Nullable<Text>,
+        currency -> Nullable<Text>,
+        metadata -> Text,
+        name_folded -> Text,
+        email_folded -> Nullable<Text>,
+        external_id_folded -> Nullable<Text>,
+        last_balance -> Integer,
+        created_at -> Micros,
+        updated_at -> Micros,
+        archived_at -> Nullable<Micros>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    customer_external_ids (external_id) {
+        external_id -> Text,
+        customer_id -> Id,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    balances (customer_id, number) {
+        customer_id -> Id,
+        number -> Integer,
+        product_id -> Id,
+        name -> Nullable<Text>,
+        low_balance_threshold -> Nullable<BigInt>,
+        overdraft_allowed -> Nullable<Bool>,
+        overdraft_limit -> Nullable<BigInt>,
+        revision -> BigInt,
+        sequence -> BigInt,
+        settled -> BigInt,
+        held -> BigInt,
+        debt -> BigInt,
+        state -> SmallInt,
+        lots -> Text,
+        holds -> Text,
+        hash -> Binary,
+        recorded_at -> Micros,
+        next_change_at -> Micros,
+        created_at -> Micros,
+        updated_at -> Micros,
+        closed_at -> Nullable<Micros>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    lots (customer_id, balance, sequence) {
+        customer_id -> Id,
+        balance -> Integer,
+        sequence -> BigInt,
+        source -> SmallInt,
+        credits -> BigInt,
+        priority -> SmallInt,
+        effective_at -> Micros,
+        expires_at -> Micros,
+        paid -> Bool,
+        cost_minor -> Nullable<BigInt>,
+        cost_currency -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        metadata -> Nullable<Text>,
+        ended -> Nullable<SmallInt>,
+        created_at -> Micros,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    holds (customer_id, balance, sequence) {
+        customer_id -> Id,
+        balance -> Integer,
+        sequence -> BigInt,
+        credits -> BigInt,
+        captured -> BigInt,
+        expires_at -> Micros,
+        state -> SmallInt,
+        reason -> Nullable<Text>,
+        metadata -> Nullable<Text>,
+        created_at -> Micros,
+        ended_at -> Nullable<Micros>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    entries (customer_id, balance, sequence) {
+        customer_id -> Id,
+        balance -> Integer,
+        sequence -> BigInt,
+        kind -> SmallInt,
+        credits -> BigInt,
+        held_change -> BigInt,
+        uncovered -> BigInt,
+        available_after -> BigInt,
+        settled_after -> BigInt,
+        held_after -> BigInt,
+        state_after -> SmallInt,
+        state_before -> Nullable<SmallInt>,
+        allocations -> Text,
+        rating -> Nullable<Text>,
+        origin -> SmallInt,
+        event -> Nullable<BigInt>,
+        lot -> Nullable<BigInt>,
+        terms -> Nullable<Text>,
+        hold -> Nullable<BigInt>,
+        reverses -> Nullable<BigInt>,
+        reason -> Nullable<Text>,
+        metadata -> Nullable<Text>,
+        idempotency_key -> Nullable<Text>,
+        occurred_at -> Micros,
+        recorded_at -> Micros,
+        hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    reversals (customer_id, balance, entry, sequence) {
+        customer_id -> Id,
+        balance -> Integer,
+        entry -> BigInt,
+        sequence -> BigInt,
+        credits -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    events (customer_id, key) {
+        customer_id -> Id,
+        key -> BigInt,
+        event_id -> Text,
+        event_type -> Text,
+        occurred_at -> Micros,
+        received_at -> Micros,
+        properties -> Text,
+        outcomes -> Text,
+        entries -> Text,
+        content_hash -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    event_types (event_type) {
+        event_type -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::db::types::{Id, Micros};
+
+    idempotency_keys (customer_id, scope, key) {
+        customer_id -> Id,
+        scope -> SmallInt,
+        key -> Text,
+        input_hash -> Binary,
+        balance -> Integer,
+        sequence -> BigInt,
+        created_at -> Micros,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    catalog_version,
+    meters,
+    products,
+    credit_products,
+    consumption_rules,
+    purchase_options,
+    customers,
+    customer_external_ids,
+    balances,
+    lots,
+    holds,
+    entries,
+    reversals,
+    events,
+    event_types,
+    idempotency_keys,
+);
