@@ -7,13 +7,8 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::{DbError, DbUrl, PgConn};
 
-const fn postgres() -> EmbeddedMigrations {
-    embed_migrations!("migrations/postgres")
-}
-
-const fn sqlite() -> EmbeddedMigrations {
-    embed_migrations!("migrations/sqlite")
-}
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// Held in PostgreSQL while migrations run, so that nodes which start together do not run them side by side.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7021802)";
@@ -43,14 +38,14 @@ pub async fn migrate(url: &DbUrl) -> Result<Vec<String>, MigrationError> {
             let mut conn = AsyncConnectionWrapper::<PgConn>::establish(&url).map_err(open)?;
             conn.transaction(|conn| {
                 diesel::sql_query(LOCK).execute(conn).map_err(failed)?;
-                run(conn, postgres)
+                run(conn, || POSTGRES)
             })
         }
         DbUrl::Sqlite(path) => {
             let path = path.to_string_lossy();
             let mut conn = SqliteConnection::establish(&path).map_err(open)?;
             diesel::sql_query("PRAGMA busy_timeout = 10000").execute(&mut conn).map_err(open)?;
-            conn.immediate_transaction(|conn| run(conn, sqlite))
+            conn.immediate_transaction(|conn| run(conn, || SQLITE))
         }
     })
     .await
