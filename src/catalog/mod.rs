@@ -2,4 +2,5 @@
 
 #![deny(clippy::arithmetic_side_effects)]
 
+pub mod filter_rules;
 pub mod model;
