@@ -20,7 +20,12 @@
 
 mod allocation;
 mod books;
+mod codec;
 mod due;
+pub mod entry;
 pub mod model;
 mod reversal;
+mod rows;
 pub mod rules;
+pub mod service;
+pub mod store;

@@ -1,7 +1,8 @@
 //! The shapes of the ledger.
 
+use super::entry::{FIRST_HASH, Hash};
 use crate::base::credits::Credits;
-use crate::base::ids::BalanceId;
+use crate::base::ids::{BalanceId, ProductId};
 use crate::base::money::Money;
 use crate::base::settings::Overdraft;
 use crate::base::time::Time;
@@ -38,6 +39,59 @@ pub struct Account {
     pub holds: Vec<Hold>,
     /// Whether it was closed, for good.
     pub closed: bool,
+}
+
+/// A balance as it is kept: its books, its own settings, and what writing it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// Its books.
+    pub account: Account,
+    /// Whose credits it holds.
+    pub product: ProductId,
+    /// Settings of its own.
+    pub own: OwnSettings,
+    /// Grows by 1 with every write of the row; 0 is not written yet.
+    pub revision: i64,
+    /// The newest entry's hash.
+    pub hash: Hash,
+    /// When it was created.
+    pub created_at: Time,
+    /// When its settings were last changed.
+    pub updated_at: Time,
+    /// When it was closed.
+    pub closed_at: Option<Time>,
+}
+
+/// Settings that a balance has of its own; what is absent is inherited.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnSettings {
+    /// What it is called.
+    pub name: Option<String>,
+    /// Warn at or below this.
+    pub low_balance_threshold: Option<Credits>,
+    /// What happens when usage exceeds what is available.
+    pub overdraft: Option<Overdraft>,
+}
+
+impl Balance {
+    /// A balance that was just opened, with nothing in it.
+    #[must_use]
+    pub fn open(id: BalanceId, product: ProductId, own: OwnSettings, now: Time) -> Self {
+        let account = Account {
+            id,
+            sequence: 0,
+            recorded_at: now,
+            settled: Credits::ZERO,
+            held: Credits::ZERO,
+            debt: Credits::ZERO,
+            state: BalanceState::Depleted,
+            lots: Vec::new(),
+            holds: Vec::new(),
+            closed: false,
+        };
+        let (created_at, updated_at) = (now, now);
+        Self { account, product, own, revision: 0, hash: FIRST_HASH, created_at, updated_at, closed_at: None }
+    }
 }
 
 /// Credits that came in together.
