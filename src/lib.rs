@@ -5,5 +5,6 @@
 pub mod base;
 pub mod catalog;
 pub mod db;
+pub mod feed;
 pub mod ledger;
 pub mod metering;

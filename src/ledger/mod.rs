@@ -29,3 +29,4 @@ mod rows;
 pub mod rules;
 pub mod service;
 pub mod store;
+pub mod stream;

@@ -197,6 +197,20 @@ pub async fn list_entries_after(
     rows.into_iter().map(EntryRow::into_entry).collect()
 }
 
+/// Entries that changed a state, recorded from then on, in the order in which they are announced.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_announced(conn: &mut Conn, from: Time) -> Result<Vec<Entry>, DbError> {
+    let rows: Vec<EntryRow> = on!(conn, |c| entries::table
+        .filter(entries::state_before.is_not_null())
+        .filter(entries::recorded_at.ge(from))
+        .order((entries::recorded_at, entries::customer_id, entries::balance, entries::sequence))
+        .select(EntryRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(EntryRow::into_entry).collect()
+}
+
 /// Lots of one balance by their sequences.
 ///
 /// # Errors
