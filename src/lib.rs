@@ -4,6 +4,7 @@
 
 pub mod base;
 pub mod catalog;
+pub mod customers;
 pub mod db;
 pub mod feed;
 pub mod ledger;
