@@ -85,18 +85,6 @@ pub async fn find_balances(conn: &mut Conn, ids: &[BalanceId]) -> Result<Vec<Bal
         .collect()
 }
 
-/// The number of a customer's newest balance; 0 when it has none.
-///
-/// # Errors
-/// Those of the database.
-pub async fn last_balance_number(conn: &mut Conn, customer: CustomerId) -> Result<i32, DbError> {
-    let number: Option<i32> = on!(conn, |c| balances::table
-        .filter(balances::customer_id.eq(customer))
-        .select(diesel::dsl::max(balances::number))
-        .get_result(c))?;
-    Ok(number.unwrap_or_default())
-}
-
 /// Whether a product has an open balance anywhere.
 ///
 /// # Errors
