@@ -23,6 +23,7 @@ mod books;
 mod codec;
 mod due;
 pub mod entry;
+mod error;
 pub mod model;
 mod reversal;
 mod rows;

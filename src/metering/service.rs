@@ -111,7 +111,8 @@ fn judge(event: &NewEvent, catalog: &Snapshot, balances: &[Balance]) -> Vec<Judg
     let mut judged = Vec::new();
     for listed in catalog.rules_for(&event.event_type) {
         let product = listed.product.id;
-        let balance = balances.iter().position(|balance| balance.product == product);
+        let open = |balance: &Balance| balance.product == product && !balance.account.closed;
+        let balance = balances.iter().position(open);
         for EventRule { rule, meter } in &listed.rules {
             let rated = rate(rule, meter, &event.values);
             let exact = match rated {
