@@ -123,7 +123,8 @@ fn server() -> String {
 
 /// The URL of another database on the same server.
 fn url_of(server: &str, name: &str) -> String {
-    let (base, parameters) = server.split_once('?').map_or((server, String::new()), |(base, rest)| (base, format!("?{rest}")));
+    let (base, parameters) =
+        server.split_once('?').map_or((server, String::new()), |(base, rest)| (base, format!("?{rest}")));
     let (host, _) = base.rsplit_once('/').expect("the URL ends in a database's name");
     format!("{host}/{name}{parameters}")
 }
