@@ -3,34 +3,8 @@
 
 use super::model::{ConsumptionRule, CreditProduct, Expiration};
 use crate::base::credits::Credits;
-use crate::base::settings::Overdraft;
+use crate::base::settings::{Overdraft, Overrides};
 use crate::base::time::{DAY, Time};
-
-/// What a balance sets itself; `None` inherits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overrides {
-    /// Its name.
-    pub name: Option<String>,
-    /// Warn when what is available is at or below this.
-    pub low_balance_threshold: Option<Credits>,
-    /// What happens when usage exceeds what is available.
-    pub overdraft: Option<Overdraft>,
-}
-
-impl Overrides {
-    /// The names of the settings that it sets.
-    #[must_use]
-    pub fn set(&self) -> Vec<&'static str> {
-        [
-            self.name.as_ref().map(|_| "name"),
-            self.low_balance_threshold.map(|_| "lowBalanceThreshold"),
-            self.overdraft.map(|_| "overdraft"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-}
 
 /// What one layer between the product and what is in force says; `None` says nothing.
 #[derive(Clone, Copy, Debug, Default)]
