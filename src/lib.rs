@@ -10,6 +10,7 @@ pub mod config;
 pub mod customers;
 pub mod db;
 pub mod feed;
+pub mod graphql;
 pub mod http;
 pub mod intake;
 pub mod ledger;

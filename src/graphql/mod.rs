@@ -1,0 +1,69 @@
+//! The GraphQL API: one file for each domain, named like it, and what all of them share.
+//!
+//! Invariants
+//! 1. Nothing is decided here: a resolver reads its arguments, calls a domain and shows what that answered.
+//! 2. All reads of one operation see one instant, and rows come through loaders that live as long as the operation
+//!    ([`context`]). A mutation field and a message of a subscription begin with a new instant, and without a cache.
+//! 3. What a caller can act on is in a payload's `errors` ([`errors::answer`]); top-level errors carry a stable code and
+//!    never the database's words.
+//! 4. A field that can fail is nullable and answers `Option<Result<_>>`, so that one failure takes no neighbour with it.
+//! 5. Domain shapes are wrapped, not copied: an object holds the domain's value behind an `Arc`.
+//!
+//! Not here: HTTP and sockets, limits of documents, SQL, rules.
+
+pub mod catalog;
+pub mod context;
+pub mod customers;
+pub mod errors;
+pub mod ids;
+pub mod loaders;
+pub mod node;
+pub mod paging;
+pub mod patch;
+pub mod scalars;
+pub mod viewer;
+
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
+
+use crate::app::App;
+pub use context::request_data;
+
+/// The API's schema.
+pub type Schema = async_graphql::Schema<QueryRoot, MutationRoot, SubscriptionRoot>;
+
+/// Everything that can be read.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Query")]
+pub struct QueryRoot(node::NodeQuery, viewer::ViewerQuery, catalog::CatalogQuery, customers::CustomerQuery);
+
+/// Everything that can be changed. Each field takes one input and answers one payload; what went wrong and can be acted
+/// on is in the payload's `errors`, and then nothing has happened.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Mutation")]
+pub struct MutationRoot(catalog::CatalogMutation, customers::CustomerMutation);
+
+/// Everything that can be watched: becomes a `MergedSubscription` with the first domain that streams.
+pub type SubscriptionRoot = EmptySubscription;
+
+/// Builds the schema over the running program. Each request needs [`request_data`] besides.
+#[must_use]
+pub fn build_schema(app: App) -> Schema {
+    builder().data(app).finish()
+}
+
+/// The schema's text, sorted, with descriptions; it needs no database.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .prefer_single_line_descriptions()
+        .include_specified_by()
+        .use_space_ident();
+    builder().finish().sdl_with_options(options)
+}
+
+fn builder() -> SchemaBuilder<QueryRoot, MutationRoot, SubscriptionRoot> {
+    Schema::build(QueryRoot::default(), MutationRoot::default(), EmptySubscription)
+}
