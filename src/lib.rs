@@ -11,6 +11,7 @@ pub mod customers;
 pub mod db;
 pub mod demo;
 pub mod feed;
+pub mod graphql;
 pub mod http;
 pub mod intake;
 pub mod ledger;

@@ -130,6 +130,12 @@ impl Decimal {
         }
     }
 
+    /// Text that this program wrote, which is of the right form.
+    #[must_use]
+    pub const fn written(text: String) -> Self {
+        Self(text)
+    }
+
     /// The value as an integer of 10^-scale.
     ///
     /// # Errors
