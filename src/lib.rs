@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod customers;
 pub mod db;
+pub mod demo;
 pub mod feed;
 pub mod graphql;
 pub mod http;

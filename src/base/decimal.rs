@@ -78,7 +78,7 @@ pub fn write(out: &mut impl fmt::Write, value: i128, scale: u32) -> fmt::Result 
     write_least(out, value, scale, 0)
 }
 
-/// As [`write`], with at least `least` fraction digits, as money is written.
+/// As [`write()`], with at least `least` fraction digits, as money is written.
 ///
 /// # Errors
 /// Those of the writer.

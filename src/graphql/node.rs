@@ -1,6 +1,7 @@
 //! Whatever has an id, by its id.
 
 use async_graphql::{Context, ID, Interface, Object, Result};
+use futures_util::future::join_all;
 
 use super::catalog::{CreditProduct, Meter, PurchaseOption};
 use super::context::Reach;
@@ -99,7 +100,7 @@ impl NodeQuery {
             let message = format!("ids has {} entries; ask for at most {MAX_NODES} at once.", ids.len());
             return Some(Err(bad_input("ids", message)));
         }
-        let found = futures_util::future::join_all(ids.iter().map(|id| find(ctx, "ids", id))).await;
-        Some(Ok(found.into_iter().map(Result::transpose).collect()))
+        let find = async |(index, id): (usize, &ID)| find(ctx, &format!("ids.{index}"), id).await.transpose();
+        Some(Ok(join_all(ids.iter().enumerate().map(find)).await))
     }
 }
