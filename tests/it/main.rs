@@ -6,5 +6,8 @@
 mod catalog;
 mod customers;
 mod floor;
+mod ledger_api;
+mod ledger_reads;
+mod ledger_streams;
 mod schema;
 mod support;
