@@ -1,3 +1,6 @@
 //! What tests build on.
 
+pub(crate) mod answer;
+pub(crate) mod api;
 pub(crate) mod db;
+pub(crate) mod socket;
