@@ -23,52 +23,39 @@ both!(an_amount_that_cannot_be_taken_names_its_field, async |db| {
         )
         .await;
     answer!(refused, @r#"
-    {
-      data: {
-        large: {
-          balance: null
-          entry: null
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "credits is over the greatest amount, 1000000000000."
-              path: ["credits"]
-            }
-          ]
-          replayed: false
-        }
-        negative: {
-          balance: null
-          entry: null
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "credits is negative; amounts are given as magnitudes."
-              path: ["credits"]
-            }
-          ]
-          replayed: false
-        }
-        retained: {
-          balance: null
-          entry: null
-          errors: [{__typename: "InvalidInput", message: "credits is zero; it must be more than 0.", path: ["credits"]}]
-          replayed: false
-        }
-        seven: {
-          balance: null
-          entry: null
-          errors: [{__typename: "InvalidInput", message: "credits has more than 6 fraction digits.", path: ["credits"]}]
-          replayed: false
-        }
-        zero: {
-          balance: null
-          entry: null
-          errors: [{__typename: "InvalidInput", message: "credits is zero; it must be more than 0.", path: ["credits"]}]
-          replayed: false
-        }
+    {data: {
+      large: {
+        balance: null, entry: null
+        errors: [{
+          __typename: "InvalidInput", message: "credits is over the greatest amount, 1000000000000."
+          path: ["credits"]
+        }]
+        replayed: false
       }
-    }
+      negative: {
+        balance: null, entry: null
+        errors: [{
+          __typename: "InvalidInput", message: "credits is negative; amounts are given as magnitudes."
+          path: ["credits"]
+        }]
+        replayed: false
+      }
+      retained: {
+        balance: null, entry: null
+        errors: [{__typename: "InvalidInput", message: "credits is zero; it must be more than 0.", path: ["credits"]}]
+        replayed: false
+      }
+      seven: {
+        balance: null, entry: null
+        errors: [{__typename: "InvalidInput", message: "credits has more than 6 fraction digits.", path: ["credits"]}]
+        replayed: false
+      }
+      zero: {
+        balance: null, entry: null
+        errors: [{__typename: "InvalidInput", message: "credits is zero; it must be more than 0.", path: ["credits"]}]
+        replayed: false
+      }
+    }}
     "#);
 });
 
@@ -86,21 +73,13 @@ both!(what_would_take_a_balance_beyond_its_bounds_is_a_limit, async |db| {
         )
         .await;
     answer!(refused, @r#"
-    {
-      data: {
-        topUpCredits: {
-          balance: null
-          errors: [
-            {
-              __typename: "LimitExceeded"
-              limit: "9000000000000"
-              message: "The balance would hold more than 9000000000000 credits."
-              path: ["credits"]
-            }
-          ]
-        }
-      }
-    }
+    {data: {topUpCredits: {
+      balance: null
+      errors: [{
+        __typename: "LimitExceeded", limit: "9000000000000"
+        message: "The balance would hold more than 9000000000000 credits.", path: ["credits"]
+      }]
+    }}}
     "#);
 });
 
@@ -117,14 +96,10 @@ both!(a_float_is_no_decimal, async |db| {
         )
         .await;
     answer!(literal, @r#"
-    {
-      errors: [
-        {
-          locations: [{column: 25, line: 1}]
-          message: "Invalid value for argument \"input.credits\", expected type \"Decimal\""
-        }
-      ]
-    }
+    {errors: [{
+      locations: [{column: 25, line: 1}]
+      message: "Invalid value for argument \"input.credits\", expected type \"Decimal\""
+    }]}
     "#);
 });
 
@@ -136,14 +111,10 @@ both!(a_float_in_a_variable_is_no_decimal, async |db| {
         .ask("mutation($i: TopUpCreditsInput!) { topUpCredits(input: $i) { entry { id } } }", json!({"i": input}))
         .await;
     answer!(variable, @r#"
-    {
-      errors: [
-        {
-          locations: [{column: 49, line: 1}]
-          message: "Invalid value for argument \"input.credits\", expected type \"Decimal\""
-        }
-      ]
-    }
+    {errors: [{
+      locations: [{column: 49, line: 1}]
+      message: "Invalid value for argument \"input.credits\", expected type \"Decimal\""
+    }]}
     "#);
 });
 
@@ -170,68 +141,51 @@ both!(terms_of_a_grant_that_cannot_be_name_their_field, async |db| {
         )
         .await;
     answer!(refused, @r#"
-    {
-      data: {
-        before: {
-          entry: null
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "The expiry is not after the grant's beginning and after now."
-              path: ["expiresAt"]
-            }
-          ]
-        }
-        future: {
-          entry: null
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "occurredAt lies in the future; credits are retained for what has happened."
-              path: ["occurredAt"]
-            }
-          ]
-        }
-        key: {
-          entry: null
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "idempotencyKey is empty; write 1 to 255 characters."
-              path: ["idempotencyKey"]
-            }
-          ]
-        }
-        metadata: {
-          entry: null
-          errors: [{__typename: "InvalidInput", message: "metadata is not a JSON object.", path: ["metadata"]}]
-        }
-        now: {
-          entry: null
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "The expiry is not after the grant's beginning and after now."
-              path: ["expiresAt"]
-            }
-          ]
-        }
-        past: {
-          entry: null
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "The expiry is not after the grant's beginning and after now."
-              path: ["expiresAt"]
-            }
-          ]
-        }
-        priority: {
-          entry: null
-          errors: [{__typename: "InvalidInput", message: "priority is 1001; write 0 to 1000.", path: ["priority"]}]
-        }
+    {data: {
+      before: {
+        entry: null
+        errors: [{
+          __typename: "InvalidInput", message: "The expiry is not after the grant's beginning and after now."
+          path: ["expiresAt"]
+        }]
       }
-    }
+      future: {
+        entry: null
+        errors: [{
+          __typename: "InvalidInput"
+          message: "occurredAt lies in the future; credits are retained for what has happened.", path: ["occurredAt"]
+        }]
+      }
+      key: {
+        entry: null
+        errors: [{
+          __typename: "InvalidInput", message: "idempotencyKey is empty; write 1 to 255 characters."
+          path: ["idempotencyKey"]
+        }]
+      }
+      metadata: {
+        entry: null
+        errors: [{__typename: "InvalidInput", message: "metadata is not a JSON object.", path: ["metadata"]}]
+      }
+      now: {
+        entry: null
+        errors: [{
+          __typename: "InvalidInput", message: "The expiry is not after the grant's beginning and after now."
+          path: ["expiresAt"]
+        }]
+      }
+      past: {
+        entry: null
+        errors: [{
+          __typename: "InvalidInput", message: "The expiry is not after the grant's beginning and after now."
+          path: ["expiresAt"]
+        }]
+      }
+      priority: {
+        entry: null
+        errors: [{__typename: "InvalidInput", message: "priority is 1001; write 0 to 1000.", path: ["priority"]}]
+      }
+    }}
     "#);
 });
 
@@ -253,90 +207,50 @@ both!(nothing_is_changed_by_what_is_refused, async |db| {
         )
         .await;
     answer!(answered, @r#"
-    {
-      data: {
-        close: {
-          errors: [
+    {data: {
+      close: {errors: [{
+        __typename: "InvalidState"
+        message: "The balance holds credits, debt, a pending grant or an active hold; it can be closed when it is empty."
+        path: ["id"], state: "NOT_EMPTY"
+      }]}
+      open: {
+        balance: {
+          available: "15"
+          entries: {nodes: [
             {
-              __typename: "InvalidState"
-              message: "The balance holds credits, debt, a pending grant or an active hold; it can be closed when it is empty."
-              path: ["id"]
-              state: "NOT_EMPTY"
+              allocations: [{credits: "5", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}], availableAfter: "15"
+              credits: "5", kind: "TOP_UP", occurredAt: "2026-01-01T00:00:00.000000Z", origin: "API", reason: null
+              recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2", stateAfter: "ACTIVE", uncovered: "0"
             }
-          ]
-        }
-        open: {
-          balance: {
-            available: "15"
-            entries: {
-              nodes: [
-                {
-                  allocations: [{credits: "5", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}]
-                  availableAfter: "15"
-                  credits: "5"
-                  kind: "TOP_UP"
-                  occurredAt: "2026-01-01T00:00:00.000000Z"
-                  origin: "API"
-                  reason: null
-                  recordedAt: "2026-01-01T00:00:00.000000Z"
-                  sequence: "2"
-                  stateAfter: "ACTIVE"
-                  uncovered: "0"
-                }
-                {
-                  allocations: [{credits: "10", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}]
-                  availableAfter: "10"
-                  credits: "10"
-                  kind: "STARTING_BALANCE"
-                  occurredAt: "2026-01-01T00:00:00.000000Z"
-                  origin: "API"
-                  reason: null
-                  recordedAt: "2026-01-01T00:00:00.000000Z"
-                  sequence: "1"
-                  stateAfter: "ACTIVE"
-                  uncovered: "0"
-                }
-              ]
-            }
-            held: "0"
-            lastSequence: "2"
-            name: "credits"
-            nextChangeAt: null
-            settled: "15"
-            state: "ACTIVE"
-          }
-          errors: []
-        }
-        retain: {
-          errors: [
             {
-              __typename: "InsufficientCredits"
-              available: "10"
-              message: "11 credits are required and 10 are available."
-              path: ["credits"]
-              required: "11"
-              shortfall: "1"
+              allocations: [{credits: "10", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "10"
+              credits: "10", kind: "STARTING_BALANCE", occurredAt: "2026-01-01T00:00:00.000000Z", origin: "API"
+              reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1", stateAfter: "ACTIVE"
+              uncovered: "0"
             }
-          ]
+          ]}
+          held: "0", lastSequence: "2", name: "credits", nextChangeAt: null, settled: "15", state: "ACTIVE"
         }
-        topUp: {errors: [{__typename: "InvalidInput", message: "credits is zero; it must be more than 0.", path: ["credits"]}]}
-        update: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "lowBalanceThreshold is negative; amounts are given as magnitudes."
-              path: ["lowBalanceThreshold"]
-            }
-          ]
-        }
+        errors: []
       }
-    }
+      retain: {errors: [{
+        __typename: "InsufficientCredits", available: "10", message: "11 credits are required and 10 are available."
+        path: ["credits"], required: "11", shortfall: "1"
+      }]}
+      topUp: {errors: [{
+        __typename: "InvalidInput", message: "credits is zero; it must be more than 0.", path: ["credits"]
+      }]}
+      update: {errors: [{
+        __typename: "InvalidInput", message: "lowBalanceThreshold is negative; amounts are given as magnitudes."
+        path: ["lowBalanceThreshold"]
+      }]}
+    }}
     "#);
 });
 
 both!(an_id_that_names_nothing_is_not_found_in_an_input, async |db| {
     let api = Api::on(db).await;
-    let ids = json!({"balance": "bal_0000000000000000000000000004", "grant": "grt_00000000000000000000000000040g",
+    let ids = json!({"balance": "bal_000000000000000000000000000g", "grant": "grt_000000000000000000000000000g2",
         "meter": "mtr_00000000000000000000000000", "product": "prd_00000000000000000000000000",
         "customer": "cus_00000000000000000000000000", "option": "opt_00000000000000000000000000"});
     let refused = api
@@ -360,105 +274,60 @@ both!(an_id_that_names_nothing_is_not_found_in_an_input, async |db| {
         )
         .await;
     answer!(refused, @r#"
-    {
-      data: {
-        amend: {errors: [{__typename: "InvalidInput", message: "id is not the id of a grant (\"grt_…\").", path: ["id"]}]}
-        close: {
-          errors: [{__typename: "InvalidInput", message: "id is not the id of a credit balance (\"bal_…\").", path: ["id"]}]
-        }
-        customer: {
-          errors: [
-            {
-              __typename: "NotFound"
-              id: "cus_00000000000000000000000000"
-              message: "There is no customer with this id or key: cus_00000000000000000000000000."
-              path: ["id"]
-            }
-          ]
-        }
-        meter: {
-          errors: [
-            {
-              __typename: "NotFound"
-              id: "mtr_00000000000000000000000000"
-              message: "There is no meter with this id or key: mtr_00000000000000000000000000."
-              path: ["id"]
-            }
-          ]
-        }
-        named: {
-          errors: [
-            {
-              __typename: "NotFound"
-              id: "x"
-              message: "There is no customer with this id or key: x."
-              path: ["customer", "externalId"]
-            }
-          ]
-        }
-        open: {
-          errors: [
-            {
-              __typename: "NotFound"
-              id: "prd_00000000000000000000000000"
-              message: "There is no credit product with this id or key: prd_00000000000000000000000000."
-              path: ["productId"]
-            }
-          ]
-        }
-        option: {
-          errors: [
-            {
-              __typename: "NotFound"
-              id: "opt_00000000000000000000000000"
-              message: "There is no purchase option with this id or key: opt_00000000000000000000000000."
-              path: ["id"]
-            }
-          ]
-        }
-        product: {
-          errors: [
-            {
-              __typename: "NotFound"
-              id: "prd_00000000000000000000000000"
-              message: "There is no product with this id or key: prd_00000000000000000000000000."
-              path: ["id"]
-            }
-          ]
-        }
-        retain: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "balanceId is not the id of a credit balance (\"bal_…\")."
-              path: ["balanceId"]
-            }
-          ]
-        }
-        rule: {
-          errors: [
-            {
-              __typename: "NotFound"
-              id: "mtr_00000000000000000000000000"
-              message: "There is no meter with this id or key: mtr_00000000000000000000000000."
-              path: ["consumption", "0", "meterId"]
-            }
-          ]
-        }
-        topUp: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "balanceId is not the id of a credit balance (\"bal_…\")."
-              path: ["balanceId"]
-            }
-          ]
-        }
-        update: {
-          errors: [{__typename: "InvalidInput", message: "id is not the id of a credit balance (\"bal_…\").", path: ["id"]}]
-        }
-      }
-    }
+    {data: {
+      amend: {errors: [{
+        __typename: "NotFound", id: "bal_000000000000000000000000000g"
+        message: "There is no credit balance with this id or key: bal_000000000000000000000000000g.", path: ["id"]
+      }]}
+      close: {errors: [{
+        __typename: "NotFound", id: "bal_000000000000000000000000000g"
+        message: "There is no credit balance with this id or key: bal_000000000000000000000000000g.", path: ["id"]
+      }]}
+      customer: {errors: [{
+        __typename: "NotFound", id: "cus_00000000000000000000000000"
+        message: "There is no customer with this id or key: cus_00000000000000000000000000.", path: ["id"]
+      }]}
+      meter: {errors: [{
+        __typename: "NotFound", id: "mtr_00000000000000000000000000"
+        message: "There is no meter with this id or key: mtr_00000000000000000000000000.", path: ["id"]
+      }]}
+      named: {errors: [{
+        __typename: "NotFound", id: "x", message: "There is no customer with this id or key: x."
+        path: ["customer", "externalId"]
+      }]}
+      open: {errors: [{
+        __typename: "NotFound", id: "prd_00000000000000000000000000"
+        message: "There is no credit product with this id or key: prd_00000000000000000000000000."
+        path: ["productId"]
+      }]}
+      option: {errors: [{
+        __typename: "NotFound", id: "opt_00000000000000000000000000"
+        message: "There is no purchase option with this id or key: opt_00000000000000000000000000.", path: ["id"]
+      }]}
+      product: {errors: [{
+        __typename: "NotFound", id: "prd_00000000000000000000000000"
+        message: "There is no product with this id or key: prd_00000000000000000000000000.", path: ["id"]
+      }]}
+      retain: {errors: [{
+        __typename: "NotFound", id: "bal_000000000000000000000000000g"
+        message: "There is no credit balance with this id or key: bal_000000000000000000000000000g."
+        path: ["balanceId"]
+      }]}
+      rule: {errors: [{
+        __typename: "NotFound", id: "mtr_00000000000000000000000000"
+        message: "There is no meter with this id or key: mtr_00000000000000000000000000."
+        path: ["consumption", "0", "meterId"]
+      }]}
+      topUp: {errors: [{
+        __typename: "NotFound", id: "bal_000000000000000000000000000g"
+        message: "There is no credit balance with this id or key: bal_000000000000000000000000000g."
+        path: ["balanceId"]
+      }]}
+      update: {errors: [{
+        __typename: "NotFound", id: "bal_000000000000000000000000000g"
+        message: "There is no credit balance with this id or key: bal_000000000000000000000000000g.", path: ["id"]
+      }]}
+    }}
     "#);
 });
 
@@ -482,77 +351,42 @@ both!(an_id_of_the_wrong_kind_names_both_kinds, async |db| {
         )
         .await;
     answer!(refused, @r#"
-    {
-      data: {
-        amend: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "id is the id of a customer; a grant is needed here (\"grt_…\")."
-              path: ["id"]
-            }
-          ]
-        }
-        events: {
-          errors: []
-          receipts: [
-            {
-              error: {
-                __typename: "InvalidInput"
-                message: "id is not the id of a customer (\"cus_…\")."
-                path: ["events", "0", "customer", "id"]
-              }
-              status: "INVALID"
-            }
-          ]
-        }
-        meter: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "id is the id of a customer; a meter is needed here (\"mtr_…\")."
-              path: ["id"]
-            }
-          ]
-        }
-        open: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "id is not the id of a customer (\"cus_…\")."
-              path: ["customer", "id"]
-            }
-          ]
-        }
-        product: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "productId is the id of a customer; a product is needed here (\"prd_…\")."
-              path: ["productId"]
-            }
-          ]
-        }
-        rule: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "meterId is the id of a customer; a meter is needed here (\"mtr_…\")."
-              path: ["consumption", "0", "meterId"]
-            }
-          ]
-        }
-        topUp: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "balanceId is the id of a customer; a credit balance is needed here (\"bal_…\")."
-              path: ["balanceId"]
-            }
-          ]
-        }
+    {data: {
+      amend: {errors: [{
+        __typename: "InvalidInput", message: "id is the id of a customer; a grant is needed here (\"grt_…\")."
+        path: ["id"]
+      }]}
+      events: {
+        errors: []
+        receipts: [{
+          error: {
+            __typename: "InvalidInput", message: "id is not the id of a customer (\"cus_…\")."
+            path: ["events", "0", "customer", "id"]
+          }
+          status: "INVALID"
+        }]
       }
-    }
+      meter: {errors: [{
+        __typename: "InvalidInput", message: "id is the id of a customer; a meter is needed here (\"mtr_…\")."
+        path: ["id"]
+      }]}
+      open: {errors: [{
+        __typename: "InvalidInput", message: "id is not the id of a customer (\"cus_…\").", path: ["customer", "id"]
+      }]}
+      product: {errors: [{
+        __typename: "InvalidInput"
+        message: "productId is the id of a customer; a product is needed here (\"prd_…\").", path: ["productId"]
+      }]}
+      rule: {errors: [{
+        __typename: "InvalidInput", message: "meterId is the id of a customer; a meter is needed here (\"mtr_…\")."
+        path: ["consumption", "0", "meterId"]
+      }]}
+      topUp: {errors: [{
+        __typename: "InvalidInput"
+        message: "balanceId is the id of a customer; a credit balance is needed here (\"bal_…\")."
+        path: ["balanceId"]
+      }]}
+    }}
     "#);
 });
 
@@ -571,16 +405,12 @@ both!(a_query_by_an_id_of_the_wrong_kind_is_bad_input_and_by_one_of_nothing_null
       data: {customer: null, nothing: null, product: null, wrong: null}
       errors: [
         {
-          extensions: {argument: "id", code: "BAD_USER_INPUT"}
-          locations: [{column: 19, line: 1}]
-          message: "id is the id of a customer; a credit balance is needed here (\"bal_…\")."
-          path: ["wrong"]
+          extensions: {argument: "id", code: "BAD_USER_INPUT"}, locations: [{column: 19, line: 1}]
+          message: "id is the id of a customer; a credit balance is needed here (\"bal_…\").", path: ["wrong"]
         }
         {
-          extensions: {argument: "by.id", code: "BAD_USER_INPUT"}
-          locations: [{column: 17, line: 2}]
-          message: "by.id is the id of a customer; a product is needed here (\"prd_…\")."
-          path: ["product"]
+          extensions: {argument: "by.id", code: "BAD_USER_INPUT"}, locations: [{column: 17, line: 2}]
+          message: "by.id is the id of a customer; a product is needed here (\"prd_…\").", path: ["product"]
         }
       ]
     }
@@ -605,23 +435,18 @@ both!(there_is_one_open_balance_of_a_pair_and_a_new_one_once_it_is_closed, async
         )
         .await;
     answer!(answered, @r#"
-    {
-      data: {
-        close: {errors: []}
-        second: {
-          balance: null
-          errors: [
-            {
-              __typename: "AlreadyExists"
-              existing: {id: "bal_06dndml801p4rai17capb161480g"}
-              message: "The customer has an open balance of this product already; there is at most one."
-              path: ["productId"]
-            }
-          ]
-        }
-        third: {balance: {id: "bal_06dndml801p4rai17capb1614810"}, errors: []}
+    {data: {
+      close: {errors: []}
+      second: {
+        balance: null
+        errors: [{
+          __typename: "AlreadyExists", existing: {id: "bal_06dndml801p4rai17capb161480g"}
+          message: "The customer has an open balance of this product already; there is at most one."
+          path: ["productId"]
+        }]
       }
-    }
+      third: {balance: {id: "bal_06dndml801p4rai17capb1614810"}, errors: []}
+    }}
     "#);
 });
 
@@ -650,73 +475,59 @@ both!(a_meter_that_cannot_be_names_its_field, async |db| {
         )
         .await;
     answer!(refused, @r#"
-    {
-      data: {
-        conditions: {
-          errors: [{__typename: "InvalidInput", message: "all has more than 20 conditions.", path: ["filter", "1", "all"]}]
-          meter: null
-        }
-        count: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "property goes with SUM; leave it out to COUNT events."
-              path: ["property"]
-            }
-          ]
-          meter: null
-        }
-        filters: {
-          errors: [{__typename: "InvalidInput", message: "filter has more than 20 filters.", path: ["filter"]}]
-          meter: null
-        }
-        key: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "key is not a key: write 1 to 100 characters of a-z, 0-9, '_', '-' and '.', beginning with a letter or digit."
-              path: ["key"]
-            }
-          ]
-          meter: null
-        }
-        name: {
-          errors: [{__typename: "InvalidInput", message: "name is empty; write 1 to 200 characters.", path: ["name"]}]
-          meter: null
-        }
-        sum: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "property is needed with SUM; name the event property to add up."
-              path: ["property"]
-            }
-          ]
-          meter: null
-        }
-        taken: {
-          errors: [
-            {
-              __typename: "AlreadyExists"
-              existing: {id: "mtr_06dndml801qt3d5grb4kgciqo4"}
-              message: "The key \"taken\" belongs to another meter, archived ones included; choose another key."
-              path: ["key"]
-            }
-          ]
-          meter: null
-        }
-        value: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "values must be exactly one value; only IN and NOT_IN take several."
-              path: ["filter", "0", "all", "0", "values"]
-            }
-          ]
-          meter: null
-        }
+    {data: {
+      conditions: {
+        errors: [{
+          __typename: "InvalidInput", message: "all has more than 20 conditions.", path: ["filter", "1", "all"]
+        }]
+        meter: null
       }
-    }
+      count: {
+        errors: [{
+          __typename: "InvalidInput", message: "property goes with SUM; leave it out to COUNT events."
+          path: ["property"]
+        }]
+        meter: null
+      }
+      filters: {
+        errors: [{__typename: "InvalidInput", message: "filter has more than 20 filters.", path: ["filter"]}]
+        meter: null
+      }
+      key: {
+        errors: [{
+          __typename: "InvalidInput"
+          message: "key is not a key: write 1 to 100 characters of a-z, 0-9, '_', '-' and '.', beginning with a letter or digit."
+          path: ["key"]
+        }]
+        meter: null
+      }
+      name: {
+        errors: [{__typename: "InvalidInput", message: "name is empty; write 1 to 200 characters.", path: ["name"]}]
+        meter: null
+      }
+      sum: {
+        errors: [{
+          __typename: "InvalidInput", message: "property is needed with SUM; name the event property to add up."
+          path: ["property"]
+        }]
+        meter: null
+      }
+      taken: {
+        errors: [{
+          __typename: "AlreadyExists", existing: {id: "mtr_06dndml801qt3d5grb4kgciqo4"}
+          message: "The key \"taken\" belongs to another meter, archived ones included; choose another key."
+          path: ["key"]
+        }]
+        meter: null
+      }
+      value: {
+        errors: [{
+          __typename: "InvalidInput", message: "values must be exactly one value; only IN and NOT_IN take several."
+          path: ["filter", "0", "all", "0", "values"]
+        }]
+        meter: null
+      }
+    }}
     "#);
 });
 
@@ -744,81 +555,58 @@ both!(a_product_that_cannot_be_names_its_field, async |db| {
         )
         .await;
     answer!(refused, @r#"
-    {
-      data: {
-        archived: {
-          errors: [
-            {
-              __typename: "InvalidState"
-              message: "The meter \"old\" is archived; use or make another one."
-              path: ["consumption", "1", "meterId"]
-              state: "ARCHIVED"
-            }
-          ]
-          product: null
-        }
-        days: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "days must be 1 to 36500 with AFTER_DAYS."
-              path: ["expiration", "days"]
-            }
-          ]
-          product: null
-        }
-        limit: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "limit goes with ALLOW; leave it out to DENY overdraft."
-              path: ["overdraft", "limit"]
-            }
-          ]
-          product: null
-        }
-        period: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "END_OF_PERIOD is for included credits alone; choose NEVER or AFTER_DAYS."
-              path: ["expiration", "policy"]
-            }
-          ]
-          product: null
-        }
-        threshold: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "lowBalanceThreshold is negative; amounts are given as magnitudes."
-              path: ["lowBalanceThreshold"]
-            }
-          ]
-          product: null
-        }
-        twice: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "meterId names a meter that an earlier rule names already."
-              path: ["consumption", "1", "meterId"]
-            }
-          ]
-          product: null
-        }
-        weight: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "creditsPerUnit has more than 12 fraction digits."
-              path: ["consumption", "0", "creditsPerUnit"]
-            }
-          ]
-          product: null
-        }
+    {data: {
+      archived: {
+        errors: [{
+          __typename: "InvalidState", message: "The meter \"old\" is archived; use or make another one."
+          path: ["consumption", "1", "meterId"], state: "ARCHIVED"
+        }]
+        product: null
       }
-    }
+      days: {
+        errors: [{
+          __typename: "InvalidInput", message: "days must be 1 to 36500 with AFTER_DAYS."
+          path: ["expiration", "days"]
+        }]
+        product: null
+      }
+      limit: {
+        errors: [{
+          __typename: "InvalidInput", message: "limit goes with ALLOW; leave it out to DENY overdraft."
+          path: ["overdraft", "limit"]
+        }]
+        product: null
+      }
+      period: {
+        errors: [{
+          __typename: "InvalidInput"
+          message: "END_OF_PERIOD is for included credits alone; choose NEVER or AFTER_DAYS."
+          path: ["expiration", "policy"]
+        }]
+        product: null
+      }
+      threshold: {
+        errors: [{
+          __typename: "InvalidInput", message: "lowBalanceThreshold is negative; amounts are given as magnitudes."
+          path: ["lowBalanceThreshold"]
+        }]
+        product: null
+      }
+      twice: {
+        errors: [{
+          __typename: "InvalidInput", message: "meterId names a meter that an earlier rule names already."
+          path: ["consumption", "1", "meterId"]
+        }]
+        product: null
+      }
+      weight: {
+        errors: [{
+          __typename: "InvalidInput", message: "creditsPerUnit has more than 12 fraction digits."
+          path: ["consumption", "0", "creditsPerUnit"]
+        }]
+        product: null
+      }
+    }}
     "#);
 });
 
@@ -848,73 +636,38 @@ both!(what_is_archived_cannot_be_used, async |db| {
         )
         .await;
     answer!(refused, @r#"
-    {
-      data: {
-        customer: {
-          errors: [
-            {
-              __typename: "InvalidState"
-              message: "The customer is archived and gets no new balance; use or make another one."
-              path: ["customer"]
-              state: "ARCHIVED"
-            }
-          ]
+    {data: {
+      customer: {errors: [{
+        __typename: "InvalidState"
+        message: "The customer is archived and gets no new balance; use or make another one.", path: ["customer"]
+        state: "ARCHIVED"
+      }]}
+      events: {receipts: [{
+        error: {
+          __typename: "InvalidState", message: "The customer is archived and takes no more events."
+          path: ["events", "0", "customer"], state: "ARCHIVED"
         }
-        events: {
-          receipts: [
-            {
-              error: {
-                __typename: "InvalidState"
-                message: "The customer is archived and takes no more events."
-                path: ["events", "0", "customer"]
-                state: "ARCHIVED"
-              }
-              status: "INVALID"
-            }
-          ]
-        }
-        key: {
-          errors: [
-            {
-              __typename: "AlreadyExists"
-              existing: {id: "prd_06dndml801qt3d5grb4kgciqo4"}
-              message: "The key \"old\" belongs to another product, archived ones included; choose another key."
-              path: ["key"]
-            }
-          ]
-        }
-        option: {
-          errors: [
-            {
-              __typename: "InvalidState"
-              message: "The product \"old\" is archived; use or make another one."
-              path: ["productId"]
-              state: "ARCHIVED"
-            }
-          ]
-        }
-        product: {
-          errors: [
-            {
-              __typename: "InvalidState"
-              message: "The product is archived; a balance can only be opened of one that is not."
-              path: ["productId"]
-              state: "ARCHIVED"
-            }
-          ]
-        }
-        update: {
-          errors: [
-            {
-              __typename: "InvalidState"
-              message: "The product \"old\" is archived; use or make another one."
-              path: ["id"]
-              state: "ARCHIVED"
-            }
-          ]
-        }
-      }
-    }
+        status: "INVALID"
+      }]}
+      key: {errors: [{
+        __typename: "AlreadyExists", existing: {id: "prd_06dndml801qt3d5grb4kgciqo4"}
+        message: "The key \"old\" belongs to another product, archived ones included; choose another key."
+        path: ["key"]
+      }]}
+      option: {errors: [{
+        __typename: "InvalidState", message: "The product \"old\" is archived; use or make another one."
+        path: ["productId"], state: "ARCHIVED"
+      }]}
+      product: {errors: [{
+        __typename: "InvalidState"
+        message: "The product is archived; a balance can only be opened of one that is not.", path: ["productId"]
+        state: "ARCHIVED"
+      }]}
+      update: {errors: [{
+        __typename: "InvalidState", message: "The product \"old\" is archived; use or make another one.", path: ["id"]
+        state: "ARCHIVED"
+      }]}
+    }}
     "#);
 });
 
@@ -938,44 +691,31 @@ both!(what_is_in_use_cannot_be_archived_and_an_option_always_can, async |db| {
         )
         .await;
     answer!(answered, @r#"
-    {
-      data: {
-        archiveCustomer: {
-          customer: null
-          errors: [
-            {
-              __typename: "InvalidState"
-              message: "The customer has open balances; close them first."
-              path: ["id"]
-              state: "IN_USE"
-            }
-          ]
-        }
-        archiveMeter: {
-          errors: [
-            {
-              __typename: "InvalidState"
-              message: "The product \"ai\" burns credits by this meter; take it out of the product's consumption, or archive the product, first."
-              path: ["id"]
-              state: "IN_USE"
-            }
-          ]
-          meter: null
-        }
-        archiveProduct: {
-          errors: [
-            {
-              __typename: "InvalidState"
-              message: "Customers have open balances of this product; close them first."
-              path: ["id"]
-              state: "IN_USE"
-            }
-          ]
-          product: null
-        }
-        archivePurchaseOption: {errors: [], purchaseOption: {archivedAt: "2026-01-01T00:00:00.000000Z"}}
+    {data: {
+      archiveCustomer: {
+        customer: null
+        errors: [{
+          __typename: "InvalidState", message: "The customer has open balances; close them first.", path: ["id"]
+          state: "IN_USE"
+        }]
       }
-    }
+      archiveMeter: {
+        errors: [{
+          __typename: "InvalidState"
+          message: "The product \"ai\" burns credits by this meter; take it out of the product's consumption, or archive the product, first."
+          path: ["id"], state: "IN_USE"
+        }]
+        meter: null
+      }
+      archiveProduct: {
+        errors: [{
+          __typename: "InvalidState", message: "Customers have open balances of this product; close them first."
+          path: ["id"], state: "IN_USE"
+        }]
+        product: null
+      }
+      archivePurchaseOption: {errors: [], purchaseOption: {archivedAt: "2026-01-01T00:00:00.000000Z"}}
+    }}
     "#);
 });
 
@@ -999,21 +739,16 @@ both!(a_grant_that_is_over_takes_no_new_terms, async |db| {
         )
         .await;
     answer!(refused, @r#"
-    {
-      data: {
-        burned: {errors: [{__typename: "InvalidState", message: "The grant is over.", path: ["id"], state: "DEPLETED"}]}
-        early: {
-          errors: [
-            {
-              __typename: "InvalidInput"
-              message: "The expiry is not after the grant's beginning and after now."
-              path: ["expiresAt"]
-            }
-          ]
-        }
-        expired: {errors: [{__typename: "InvalidState", message: "The grant is over.", path: ["id"], state: "EXPIRED"}]}
-        priority: {errors: [{__typename: "InvalidInput", message: "priority is -1; write 0 to 1000.", path: ["priority"]}]}
-      }
-    }
+    {data: {
+      burned: {errors: [{__typename: "InvalidState", message: "The grant is over.", path: ["id"], state: "DEPLETED"}]}
+      early: {errors: [{
+        __typename: "InvalidInput", message: "The expiry is not after the grant's beginning and after now."
+        path: ["expiresAt"]
+      }]}
+      expired: {errors: [{__typename: "InvalidState", message: "The grant is over.", path: ["id"], state: "EXPIRED"}]}
+      priority: {errors: [{
+        __typename: "InvalidInput", message: "priority is -1; write 0 to 1000.", path: ["priority"]
+      }]}
+    }}
     "#);
 });

@@ -44,7 +44,82 @@ both!(in_a_batch_each_event_stands_alone, async |db| {
         event("e1", "call", json!({})),
     ]);
     let sent = api.ask(SEND, json!({"events": events})).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {data: {ingestEvents: {
+      accepted: 3
+      balances: [{available: "8", held: "0", lastSequence: "3", nextChangeAt: null, settled: "8", state: "ACTIVE"}]
+      duplicates: 1, errors: [], invalid: 8
+      receipts: [
+        {differs: false, error: null, event: {eventId: "e1"}, eventId: "e1", index: 0, status: "ACCEPTED"}
+        {
+          differs: false
+          error: {
+            __typename: "NotFound", id: "nobody", message: "There is no customer with this id or key: nobody."
+            path: ["events", "1", "customer", "externalId"]
+          }
+          event: null, eventId: "e", index: 1, status: "INVALID"
+        }
+        {
+          differs: false
+          error: {
+            __typename: "NotFound", id: "cus_00000000000000000000000000"
+            message: "There is no customer with this id or key: cus_00000000000000000000000000."
+            path: ["events", "2", "customer", "id"]
+          }
+          event: null, eventId: "e", index: 2, status: "INVALID"
+        }
+        {
+          differs: false
+          error: {
+            __typename: "InvalidInput", message: "The properties' value is not a JSON object."
+            path: ["events", "3", "properties"]
+          }
+          event: null, eventId: "list", index: 3, status: "INVALID"
+        }
+        {
+          differs: false
+          error: {
+            __typename: "InvalidInput", message: "The properties' value is longer than 65536 bytes."
+            path: ["events", "4", "properties"]
+          }
+          event: null, eventId: "long", index: 4, status: "INVALID"
+        }
+        {
+          differs: false
+          error: {__typename: "InvalidInput", message: "The event's id is empty.", path: ["events", "5", "id"]}
+          event: null, eventId: "", index: 5, status: "INVALID"
+        }
+        {
+          differs: false
+          error: {__typename: "InvalidInput", message: "The event's type is empty.", path: ["events", "6", "type"]}
+          event: null, eventId: "type", index: 6, status: "INVALID"
+        }
+        {
+          differs: false
+          error: {
+            __typename: "InvalidInput", message: "The event's id holds the character U+0000."
+            path: ["events", "7", "id"]
+          }
+          event: null, eventId: "zero\u0000", index: 7, status: "INVALID"
+        }
+        {
+          differs: false
+          error: {
+            __typename: "InvalidInput", message: "The timestamp is more than an hour ahead of the server's clock."
+            path: ["events", "8", "timestamp"]
+          }
+          event: null, eventId: "ahead", index: 8, status: "INVALID"
+        }
+        {differs: false, error: null, event: {eventId: "hour"}, eventId: "hour", index: 9, status: "ACCEPTED"}
+        {
+          differs: false, error: null, event: {eventId: "unmetered"}, eventId: "unmetered", index: 10
+          status: "ACCEPTED"
+        }
+        {differs: false, error: null, event: {eventId: "e1"}, eventId: "e1", index: 11, status: "DUPLICATE"}
+      ]
+      refused: 0
+    }}}
+    "#);
 });
 
 both!(a_customer_is_named_by_exactly_one_of_two, async |db| {
@@ -52,7 +127,13 @@ both!(a_customer_is_named_by_exactly_one_of_two, async |db| {
     let sent = api
         .ask(SEND, json!({"events": [{"id": "e", "customer": {"id": "cus_1", "externalId": "x"}, "type": "call"}]}))
         .await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {errors: [{
+      locations: [{column: 25, line: 2}]
+      message: "Expected input type \"CustomerBy\", found {externalId: \"x\", id: \"cus_1\"}. (occurred while parsing \"EventInput\") (occurred while parsing \"[EventInput!]\") (occurred while parsing \"IngestEventsInput\")"
+      path: ["ingestEvents"]
+    }]}
+    "#);
 });
 
 both!(a_thousand_and_one_events_are_too_many, async |db| {
@@ -60,7 +141,15 @@ both!(a_thousand_and_one_events_are_too_many, async |db| {
     api.acme("10").await;
     let events: Vec<Value> = (0..1001).map(|number| event(&number.to_string(), "call", json!({}))).collect();
     let sent = api.ask(SEND, json!({"events": events})).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {data: {ingestEvents: {
+      accepted: 0, balances: [], duplicates: 0
+      errors: [{
+        __typename: "InvalidInput", message: "events has 1001 entries; send at most 1000 at once.", path: ["events"]
+      }]
+      invalid: 0, receipts: [], refused: 0
+    }}}
+    "#);
 });
 
 both!(a_thousand_events_are_recorded_at_once, async |db| {
@@ -70,7 +159,15 @@ both!(a_thousand_events_are_recorded_at_once, async |db| {
     let counts = "mutation($events: [EventInput!]!) { ingestEvents(input: {events: $events}) {
         accepted duplicates refused invalid balances { ...Balance } errors { ...Error } } }";
     let sent = api.ask(counts, json!({"events": events})).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {data: {ingestEvents: {
+      accepted: 1000
+      balances: [{
+        available: "0", held: "0", lastSequence: "1001", nextChangeAt: null, settled: "0", state: "DEPLETED"
+      }]
+      duplicates: 0, errors: [], invalid: 0, refused: 0
+    }}}
+    "#);
 });
 
 both!(a_repeated_event_is_a_duplicate_that_says_whether_it_differs, async |db| {
@@ -90,7 +187,19 @@ both!(a_repeated_event_is_a_duplicate_that_says_whether_it_differs, async |db| {
         event("timed", "tokens", json!({"count": 1})),
     ]);
     let sent = api.ask(SEND, json!({"events": events})).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {data: {ingestEvents: {
+      accepted: 0, balances: [], duplicates: 5, errors: [], invalid: 0
+      receipts: [
+        {differs: false, error: null, event: {eventId: "e1"}, eventId: "e1", index: 0, status: "DUPLICATE"}
+        {differs: true, error: null, event: {eventId: "e1"}, eventId: "e1", index: 1, status: "DUPLICATE"}
+        {differs: true, error: null, event: {eventId: "e1"}, eventId: "e1", index: 2, status: "DUPLICATE"}
+        {differs: false, error: null, event: {eventId: "timed"}, eventId: "timed", index: 3, status: "DUPLICATE"}
+        {differs: true, error: null, event: {eventId: "timed"}, eventId: "timed", index: 4, status: "DUPLICATE"}
+      ]
+      refused: 0
+    }}}
+    "#);
 });
 
 both!(an_event_id_is_one_of_its_customer, async |db| {
@@ -102,7 +211,18 @@ both!(an_event_id_is_one_of_its_customer, async |db| {
         {"id": "e1", "customer": {"externalId": "other"}, "type": "call"},
     ]);
     let sent = api.ask(SEND, json!({"events": events})).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {data: {ingestEvents: {
+      accepted: 2
+      balances: [{available: "9", held: "0", lastSequence: "2", nextChangeAt: null, settled: "9", state: "ACTIVE"}]
+      duplicates: 0, errors: [], invalid: 0
+      receipts: [
+        {differs: false, error: null, event: {eventId: "e1"}, eventId: "e1", index: 0, status: "ACCEPTED"}
+        {differs: false, error: null, event: {eventId: "e1"}, eventId: "e1", index: 1, status: "ACCEPTED"}
+      ]
+      refused: 0
+    }}}
+    "#);
 });
 
 // --- RECORD and ENFORCE ------------------------------------------------------------------------------------------------
@@ -120,7 +240,32 @@ both!(recorded_usage_burns_what_is_there_and_says_what_was_not_covered, async |d
     let balance = three_and_four(&api).await;
     api.make("ingestEvents", "accepted", json!({"events": [event("e1", "call", json!({}))]})).await;
     let books = api.ask(BOOKS, json!({"id": balance})).await;
-    answer!(books, @"");
+    answer!(books, @r#"
+    {data: {creditBalance: {
+      available: "0"
+      entries: {nodes: [
+        {
+          allocations: [{credits: "-2", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "0"
+          credits: "-2", event: {eventId: "e1"}, kind: "USAGE", occurredAt: "2026-01-01T00:00:00.000000Z"
+          origin: "EVENT", reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "3"
+          stateAfter: "DEPLETED", uncovered: "2"
+        }
+        {
+          allocations: [{credits: "-3", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "2"
+          credits: "-3", event: {eventId: "e1"}, kind: "USAGE", occurredAt: "2026-01-01T00:00:00.000000Z"
+          origin: "EVENT", reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2"
+          stateAfter: "ACTIVE", uncovered: "0"
+        }
+        {
+          allocations: [{credits: "5", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "5"
+          credits: "5", event: null, kind: "STARTING_BALANCE", occurredAt: "2026-01-01T00:00:00.000000Z"
+          origin: "API", reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1", stateAfter: "ACTIVE"
+          uncovered: "0"
+        }
+      ]}
+      held: "0", lastSequence: "3", nextChangeAt: null, settled: "0", state: "DEPLETED"
+    }}}
+    "#);
 });
 
 both!(usage_that_nothing_covers_is_recorded_by_entries_of_no_credits, async |db| {
@@ -128,7 +273,17 @@ both!(usage_that_nothing_covers_is_recorded_by_entries_of_no_credits, async |db|
     let balance = api.acme("0").await;
     api.make("ingestEvents", "accepted", json!({"events": [event("e1", "call", json!({}))]})).await;
     let books = api.ask(BOOKS, json!({"id": balance})).await;
-    answer!(books, @"");
+    answer!(books, @r#"
+    {data: {creditBalance: {
+      available: "0"
+      entries: {nodes: [{
+        allocations: [], availableAfter: "0", credits: "0", event: {eventId: "e1"}, kind: "USAGE"
+        occurredAt: "2026-01-01T00:00:00.000000Z", origin: "EVENT", reason: null
+        recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1", stateAfter: "DEPLETED", uncovered: "1"
+      }]}
+      held: "0", lastSequence: "1", nextChangeAt: null, settled: "0", state: "DEPLETED"
+    }}}
+    "#);
 });
 
 both!(an_enforced_event_that_is_not_covered_as_a_whole_leaves_no_trace, async |db| {
@@ -142,7 +297,29 @@ both!(an_enforced_event_that_is_not_covered_as_a_whole_leaves_no_trace, async |d
             json!({"id": balance}),
         )
         .await;
-    answer!(json!([sent, left]), @"");
+    answer!(json!([sent, left]), @r#"
+    [
+      {data: {ingestEvents: {
+        accepted: 0, balances: [], duplicates: 0, errors: [], invalid: 0
+        receipts: [{
+          differs: false
+          error: {
+            __typename: "InsufficientCredits", available: "5"
+            message: "The event needs 7 credits and 5 are available.", path: ["events", "0"], required: "7"
+            shortfall: "2"
+          }
+          event: null, eventId: "e1", index: 0, status: "REFUSED"
+        }]
+        refused: 1
+      }}}
+      {data: {
+        creditBalance: {
+          available: "5", held: "0", lastSequence: "1", nextChangeAt: null, settled: "5", state: "ACTIVE"
+        }
+        customer: {event: null, events: {nodes: []}}, eventTypes: ["call"]
+      }}
+    ]
+    "#);
 });
 
 both!(a_refused_event_names_the_balance_and_what_can_be_bought, async |db| {
@@ -164,7 +341,20 @@ both!(a_refused_event_names_the_balance_and_what_can_be_bought, async |db| {
             json!({"events": [event("e1", "tokens", json!({"count": 3})), event("e2", "tokens", json!({"count": 3}))]}),
         )
         .await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {data: {ingestEvents: {receipts: [
+      {error: null, status: "ACCEPTED"}
+      {
+        error: {
+          __typename: "InsufficientCredits", available: "2"
+          balance: {available: "2", held: "0", lastSequence: "2", nextChangeAt: null, settled: "2", state: "ACTIVE"}
+          message: "The event needs 3 credits and 2 are available.", path: ["events", "1"]
+          purchaseOptions: [{name: "Ten"}], required: "3", shortfall: "1"
+        }
+        status: "REFUSED"
+      }
+    ]}}}
+    "#);
 });
 
 both!(an_enforced_event_is_refused_where_no_balance_is_open_for_what_matches, async |db| {
@@ -178,7 +368,16 @@ both!(an_enforced_event_is_refused_where_no_balance_is_open_for_what_matches, as
             json!({"events": [{"id": "e1", "customer": {"externalId": "poor"}, "type": "call"}]}),
         )
         .await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {data: {ingestEvents: {receipts: [{
+      error: {
+        __typename: "InsufficientCredits", available: "0", balance: null
+        message: "The event needs 1 credits of \"credits\", and the customer has no open balance that could burn it."
+        path: ["events", "0"], purchaseOptions: [], required: "1", shortfall: "1"
+      }
+      status: "REFUSED"
+    }]}}}
+    "#);
 });
 
 both!(an_enforced_event_that_cannot_be_rated_is_invalid_and_one_that_nothing_matches_accepted, async |db| {
@@ -192,7 +391,51 @@ both!(an_enforced_event_that_cannot_be_rated_is_invalid_and_one_that_nothing_mat
         event("unmetered", "nobody.listens", json!({})),
     ]);
     let sent = api.ask(SEND, json!({"events": events, "mode": "ENFORCE"})).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {data: {ingestEvents: {
+      accepted: 1, balances: [], duplicates: 0, errors: [], invalid: 4
+      receipts: [
+        {
+          differs: false
+          error: {
+            __typename: "InvalidInput", message: "The event has no property \"count\"."
+            path: ["events", "0", "properties"]
+          }
+          event: null, eventId: "missing", index: 0, status: "INVALID"
+        }
+        {
+          differs: false
+          error: {
+            __typename: "InvalidInput", message: "The property \"count\" is not a number."
+            path: ["events", "1", "properties"]
+          }
+          event: null, eventId: "text", index: 1, status: "INVALID"
+        }
+        {
+          differs: false
+          error: {
+            __typename: "InvalidInput", message: "The property \"count\" is negative: -1."
+            path: ["events", "2", "properties"]
+          }
+          event: null, eventId: "negative", index: 2, status: "INVALID"
+        }
+        {
+          differs: false
+          error: {
+            __typename: "InvalidInput"
+            message: "The property \"count\" is out of range: a quantity is less than 1000000000000000."
+            path: ["events", "3", "properties"]
+          }
+          event: null, eventId: "huge", index: 3, status: "INVALID"
+        }
+        {
+          differs: false, error: null, event: {eventId: "unmetered"}, eventId: "unmetered", index: 4
+          status: "ACCEPTED"
+        }
+      ]
+      refused: 0
+    }}}
+    "#);
 });
 
 both!(an_enforced_event_may_use_overdraft_down_to_its_limit, async |db| {
@@ -200,7 +443,28 @@ both!(an_enforced_event_may_use_overdraft_down_to_its_limit, async |db| {
     api.acme_with("5", json!({"overdraft": {"policy": "ALLOW", "limit": "2"}})).await;
     let events = json!([event("e1", "tokens", json!({"count": "7"})), event("e2", "tokens", json!({"count": "0.000001"}))]);
     let sent = api.ask(SEND, json!({"events": events, "mode": "ENFORCE"})).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {data: {ingestEvents: {
+      accepted: 1
+      balances: [{
+        available: "-2", held: "0", lastSequence: "2", nextChangeAt: null, settled: "-2", state: "OVERDRAWN"
+      }]
+      duplicates: 0, errors: [], invalid: 0
+      receipts: [
+        {differs: false, error: null, event: {eventId: "e1"}, eventId: "e1", index: 0, status: "ACCEPTED"}
+        {
+          differs: false
+          error: {
+            __typename: "InsufficientCredits", available: "-2"
+            message: "The event needs 0.000001 credits and -2 are available.", path: ["events", "1"]
+            required: "0.000001", shortfall: "0.000001"
+          }
+          event: null, eventId: "e2", index: 1, status: "REFUSED"
+        }
+      ]
+      refused: 1
+    }}}
+    "#);
 });
 
 // --- The endpoint of programs ------------------------------------------------------------------------------------------
@@ -214,7 +478,36 @@ both!(a_line_that_is_no_json_is_invalid_by_its_number, async |db| {
     api.acme("10").await;
     let good = r#"{"id":"e1","subject":"acme","type":"call"}"#;
     let sent = api.events("", NDJSON, format!("{good}\n\nnonsense\n[1]\n{{\"id\":\"e2\"}}\n")).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {
+      body: {
+        accepted: 1, duplicates: 0, invalid: 3
+        receipts: [
+          {
+            differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 0
+            status: "ACCEPTED"
+          }
+          {
+            differs: false
+            error: {
+              code: "INVALID_INPUT", message: "Line 3 is not JSON: expected ident at line 1 column 2.", path: ["1"]
+            }
+            event: null, eventId: "", index: 1, status: "INVALID"
+          }
+          {
+            differs: false, error: {code: "INVALID_INPUT", message: "The event is not a JSON object.", path: ["2"]}
+            event: null, eventId: "", index: 2, status: "INVALID"
+          }
+          {
+            differs: false, error: {code: "INVALID_INPUT", message: "subject is missing.", path: ["3", "subject"]}
+            event: null, eventId: "e2", index: 3, status: "INVALID"
+          }
+        ]
+        refused: 0
+      }
+      status: 200
+    }
+    "#);
 });
 
 both!(a_cloud_event_with_a_wrong_part_names_it, async |db| {
@@ -237,7 +530,72 @@ both!(a_cloud_event_with_a_wrong_part_names_it, async |db| {
         7,
     ]);
     let sent = api.events("", BATCH, events.to_string()).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {
+      body: {
+        accepted: 0, duplicates: 0, invalid: 9
+        receipts: [
+          {
+            differs: false
+            error: {code: "INVALID_INPUT", message: "specversion is not \"1.0\".", path: ["0", "specversion"]}
+            event: null, eventId: "e", index: 0, status: "INVALID"
+          }
+          {
+            differs: false, error: {code: "INVALID_INPUT", message: "id is not a string.", path: ["1", "id"]}
+            event: null, eventId: "", index: 1, status: "INVALID"
+          }
+          {
+            differs: false
+            error: {
+              code: "NOT_FOUND", message: "There is no customer with this id or key: nobody.", path: ["2", "subject"]
+            }
+            event: null, eventId: "e", index: 2, status: "INVALID"
+          }
+          {
+            differs: false, error: {code: "INVALID_INPUT", message: "type is missing.", path: ["3", "type"]}
+            event: null, eventId: "e", index: 3, status: "INVALID"
+          }
+          {
+            differs: false
+            error: {
+              code: "INVALID_INPUT", message: "time is not an RFC 3339 time, such as \"2026-01-31T12:00:00Z\"."
+              path: ["4", "time"]
+            }
+            event: null, eventId: "e", index: 4, status: "INVALID"
+          }
+          {
+            differs: false
+            error: {
+              code: "INVALID_INPUT", message: "The timestamp is more than an hour ahead of the server's clock."
+              path: ["5", "time"]
+            }
+            event: null, eventId: "e", index: 5, status: "INVALID"
+          }
+          {
+            differs: false
+            error: {
+              code: "INVALID_INPUT", message: "The properties' value is not a JSON object.", path: ["6", "data"]
+            }
+            event: null, eventId: "e", index: 6, status: "INVALID"
+          }
+          {
+            differs: false
+            error: {
+              code: "INVALID_INPUT", message: "data_base64 cannot be read; send the properties as data."
+              path: ["7", "data_base64"]
+            }
+            event: null, eventId: "e", index: 7, status: "INVALID"
+          }
+          {
+            differs: false, error: {code: "INVALID_INPUT", message: "The event is not a JSON object.", path: ["8"]}
+            event: null, eventId: "", index: 8, status: "INVALID"
+          }
+        ]
+        refused: 0
+      }
+      status: 200
+    }
+    "#);
 });
 
 both!(a_body_that_is_not_what_its_type_says_is_a_bad_request, async |db| {
@@ -247,23 +605,71 @@ both!(a_body_that_is_not_what_its_type_says_is_a_bad_request, async |db| {
         api.events("", BATCH, "{}").await,
         api.events("?mode=maybe", ONE, "{}").await,
     ]);
-    answer!(answers, @"");
+    answer!(answers, @r#"
+    [
+      {
+        body: {error: {
+          code: "BAD_USER_INPUT"
+          message: "the body is not the JSON that its content type says: EOF while parsing an object at line 1 column 1"
+          retryable: false
+        }}
+        status: 400
+      }
+      {
+        body: {error: {
+          code: "BAD_USER_INPUT"
+          message: "the body is not the JSON that its content type says: invalid type: map, expected a sequence at line 1 column 0"
+          retryable: false
+        }}
+        status: 400
+      }
+      {
+        body: {error: {
+          code: "BAD_USER_INPUT", message: "mode is \"record\" or \"enforce\", not \"maybe\"", retryable: false
+        }}
+        status: 400
+      }
+    ]
+    "#);
 });
 
 both!(a_body_of_another_type_is_not_supported, async |db| {
     let api = Api::on(db).await;
     let sent = api.events("", "application/json", "{}").await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {
+      body: {error: {
+        code: "BAD_USER_INPUT"
+        message: "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson"
+        retryable: false
+      }}
+      status: 415
+    }
+    "#);
 });
 
 both!(too_many_events_are_too_large, async |db| {
     let api = Api::on(db).await;
     let sent = api.events("", NDJSON, "{}\n".repeat(10_001)).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {
+      body: {error: {
+        code: "BAD_USER_INPUT", message: "there are more than 10000 events; send them in parts", retryable: false
+      }}
+      status: 413
+    }
+    "#);
 });
 
 both!(a_body_of_more_than_16_mib_is_too_large, async |db| {
     let api = Api::on(db).await;
     let sent = api.events("", NDJSON, " ".repeat(16 * 1024 * 1024 + 1)).await;
-    answer!(sent, @"");
+    answer!(sent, @r#"
+    {
+      body: {error: {
+        code: "BAD_USER_INPUT", message: "the body is longer than 16 MiB; send it in parts", retryable: false
+      }}
+      status: 413
+    }
+    "#);
 });

@@ -21,7 +21,18 @@ both!(the_same_key_and_input_answer_the_first_entry_and_the_balance_as_it_stands
             json!({"id": balance}),
         )
         .await;
-    answer!(repeated, @"");
+    answer!(repeated, @r#"
+    {data: {topUpCredits: {
+      balance: {available: "20.5", held: "0", lastSequence: "2", nextChangeAt: null, settled: "20.5", state: "ACTIVE"}
+      entry: {
+        allocations: [{credits: "25.5", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "25.5"
+        credits: "25.5", idempotencyKey: "k1", kind: "TOP_UP", occurredAt: "2026-01-01T00:00:00.000000Z"
+        origin: "API", reason: "k1", recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1", stateAfter: "ACTIVE"
+        uncovered: "0"
+      }
+      errors: [], replayed: true
+    }}}
+    "#);
 });
 
 both!(a_repeated_retention_deducts_once, async |db| {
@@ -37,7 +48,18 @@ both!(a_repeated_retention_deducts_once, async |db| {
             json!({"id": balance}),
         )
         .await;
-    answer!(retained, @"");
+    answer!(retained, @r#"
+    {data: {
+      again: {
+        balance: {available: "0", held: "0", lastSequence: "2", nextChangeAt: null, settled: "0", state: "DEPLETED"}
+        entry: {sequence: "2"}, errors: [], replayed: true
+      }
+      first: {
+        balance: {available: "0", held: "0", lastSequence: "2", nextChangeAt: null, settled: "0", state: "DEPLETED"}
+        entry: {sequence: "2"}, errors: [], replayed: false
+      }
+    }}
+    "#);
 });
 
 both!(a_key_with_another_input_is_a_conflict, async |db| {
@@ -58,7 +80,42 @@ both!(a_key_with_another_input_is_a_conflict, async |db| {
             json!({"id": balance, "other": other}),
         )
         .await;
-    answer!(refused, @"");
+    answer!(refused, @r#"
+    {data: {
+      balance: {
+        entry: null
+        errors: [{
+          __typename: "IdempotencyConflict", idempotencyKey: "k1"
+          message: "This idempotency key was used before with another input; use a new key for a new command."
+          path: ["idempotencyKey"]
+        }]
+      }
+      command: {
+        entry: null
+        errors: [{
+          __typename: "IdempotencyConflict", idempotencyKey: "k1"
+          message: "This idempotency key was used before with another input; use a new key for a new command."
+          path: ["idempotencyKey"]
+        }]
+      }
+      credits: {
+        entry: null
+        errors: [{
+          __typename: "IdempotencyConflict", idempotencyKey: "k1"
+          message: "This idempotency key was used before with another input; use a new key for a new command."
+          path: ["idempotencyKey"]
+        }]
+      }
+      reason: {
+        entry: null
+        errors: [{
+          __typename: "IdempotencyConflict", idempotencyKey: "k1"
+          message: "This idempotency key was used before with another input; use a new key for a new command."
+          path: ["idempotencyKey"]
+        }]
+      }
+    }}
+    "#);
 });
 
 both!(keys_of_two_customers_have_nothing_to_do_with_each_other, async |db| {
@@ -77,7 +134,12 @@ both!(keys_of_two_customers_have_nothing_to_do_with_each_other, async |db| {
             json!({"a": a, "b": b}),
         )
         .await;
-    answer!(made, @"");
+    answer!(made, @r#"
+    {data: {
+      a: {entry: {credits: "1", sequence: "1"}, errors: [], replayed: false}
+      b: {entry: {credits: "2", sequence: "1"}, errors: [], replayed: false}
+    }}
+    "#);
 });
 
 both!(a_key_is_looked_up_before_its_input_is_judged, async |db| {
@@ -96,7 +158,23 @@ both!(a_key_is_looked_up_before_its_input_is_judged, async |db| {
             json!({"id": balance}),
         )
         .await;
-    answer!(repeated, @"");
+    answer!(repeated, @r#"
+    {data: {
+      again: {
+        balance: {available: "0", held: "0", lastSequence: "1", nextChangeAt: null, settled: "0", state: "DEPLETED"}
+        entry: {sequence: "1"}, errors: [], replayed: true
+      }
+      wrong: {
+        balance: null, entry: null
+        errors: [{
+          __typename: "IdempotencyConflict", idempotencyKey: "k1"
+          message: "This idempotency key was used before with another input; use a new key for a new command."
+          path: ["idempotencyKey"]
+        }]
+        replayed: false
+      }
+    }}
+    "#);
 });
 
 both!(a_key_answers_on_a_balance_that_was_closed_since, async |db| {
@@ -112,7 +190,12 @@ both!(a_key_answers_on_a_balance_that_was_closed_since, async |db| {
             json!({"id": balance}),
         )
         .await;
-    answer!(repeated, @"");
+    answer!(repeated, @r#"
+    {data: {topUpCredits: {
+      balance: {available: "0", held: "0", lastSequence: "2", nextChangeAt: null, settled: "0", state: "CLOSED"}
+      entry: {sequence: "1"}, errors: [], replayed: true
+    }}}
+    "#);
 });
 
 both!(a_refusal_does_not_use_its_key_up, async |db| {
@@ -129,7 +212,20 @@ both!(a_refusal_does_not_use_its_key_up, async |db| {
             json!({"id": balance}),
         )
         .await;
-    answer!(answered, @"");
+    answer!(answered, @r#"
+    {data: {
+      refused: {
+        balance: null, entry: null
+        errors: [{
+          __typename: "InsufficientCredits", available: "1", message: "3 credits are required and 1 are available."
+          path: ["credits"], required: "3", shortfall: "2"
+        }]
+        replayed: false
+      }
+      same: {balance: {available: "0"}, entry: {sequence: "3"}, errors: [], replayed: false}
+      topUp: {balance: {available: "3"}, entry: {sequence: "2"}, errors: [], replayed: false}
+    }}
+    "#);
 });
 
 both!(a_thousand_open_grants_are_as_many_as_a_balance_may_have, async |db| {
@@ -152,5 +248,14 @@ both!(a_thousand_open_grants_are_as_many_as_a_balance_may_have, async |db| {
             json!({"id": balance}),
         )
         .await;
-    answer!(refused, @"");
+    answer!(refused, @r#"
+    {data: {topUpCredits: {
+      balance: null, entry: null
+      errors: [{
+        __typename: "LimitExceeded", limit: "1000"
+        message: "The balance has 1000 grants that are pending or not used up, which is as many as it may have."
+        path: []
+      }]
+    }}}
+    "#);
 });

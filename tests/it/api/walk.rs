@@ -22,25 +22,14 @@ both!(a_meter_is_made, async |db| {
         )
         .await;
     answer!(made, @r#"
-    {
-      data: {
-        createMeter: {
-          errors: []
-          meter: {
-            aggregation: "SUM"
-            archivedAt: null
-            createdAt: "2026-01-01T00:00:00.000000Z"
-            eventType: "completion"
-            filter: [{all: [{name: "model", operator: "IN", values: ["large", 3]}]}]
-            id: "mtr_06dndml801qt3d5grb4kgciqo4"
-            key: "tokens"
-            name: "Tokens"
-            property: "usage.tokens"
-            updatedAt: "2026-01-01T00:00:00.000000Z"
-          }
-        }
+    {data: {createMeter: {
+      errors: []
+      meter: {
+        aggregation: "SUM", archivedAt: null, createdAt: "2026-01-01T00:00:00.000000Z", eventType: "completion"
+        filter: [{all: [{name: "model", operator: "IN", values: ["large", 3]}]}], id: "mtr_06dndml801qt3d5grb4kgciqo4"
+        key: "tokens", name: "Tokens", property: "usage.tokens", updatedAt: "2026-01-01T00:00:00.000000Z"
       }
-    }
+    }}}
     "#);
 });
 
@@ -64,30 +53,17 @@ both!(a_credit_product_is_made, async |db| {
         )
         .await;
     answer!(made, @r#"
-    {
-      data: {
-        createCreditProduct: {
-          errors: []
-          product: {
-            archivedAt: null
-            consumption: [{creditsPerUnit: "0.5", meter: {key: "calls"}}]
-            createdAt: "2026-01-01T00:00:00.000000Z"
-            description: "For all models"
-            expiration: {days: 30, policy: "AFTER_DAYS"}
-            id: "prd_06dndml801p4rai17capb16148"
-            key: "ai"
-            kind: "CREDIT"
-            lowBalanceThreshold: "10"
-            metadata: {a: [true, null], b: 1}
-            name: "AI credits"
-            overdraft: {limit: "5", policy: "ALLOW"}
-            purchaseOptions: []
-            unitName: "credit"
-            updatedAt: "2026-01-01T00:00:00.000000Z"
-          }
-        }
+    {data: {createCreditProduct: {
+      errors: []
+      product: {
+        archivedAt: null, consumption: [{creditsPerUnit: "0.5", meter: {key: "calls"}}]
+        createdAt: "2026-01-01T00:00:00.000000Z", description: "For all models"
+        expiration: {days: 30, policy: "AFTER_DAYS"}, id: "prd_06dndml801p4rai17capb16148", key: "ai", kind: "CREDIT"
+        lowBalanceThreshold: "10", metadata: {a: [true, null], b: 1}, name: "AI credits"
+        overdraft: {limit: "5", policy: "ALLOW"}, purchaseOptions: [], unitName: "credit"
+        updatedAt: "2026-01-01T00:00:00.000000Z"
       }
-    }
+    }}}
     "#);
 });
 
@@ -108,25 +84,14 @@ both!(a_purchase_option_is_a_price_for_credits, async |db| {
         )
         .await;
     answer!(made, @r#"
-    {
-      data: {
-        createPurchaseOption: {
-          errors: []
-          purchaseOption: {
-            archivedAt: null
-            createdAt: "2026-01-01T00:00:00.000000Z"
-            credits: "3"
-            id: "opt_06dndml801p4rai17capb16148"
-            name: "Three"
-            position: 0
-            price: {amount: "10.00", currency: "EUR"}
-            pricePerCredit: "3.333333"
-            product: {key: "ai"}
-            showInPortal: true
-          }
-        }
+    {data: {createPurchaseOption: {
+      errors: []
+      purchaseOption: {
+        archivedAt: null, createdAt: "2026-01-01T00:00:00.000000Z", credits: "3", id: "opt_06dndml801p4rai17capb16148"
+        name: "Three", position: 0, price: {amount: "10.00", currency: "EUR"}, pricePerCredit: "3.333333"
+        product: {key: "ai"}, showInPortal: true
       }
-    }
+    }}}
     "#);
 });
 
@@ -146,25 +111,14 @@ both!(a_customer_is_made, async |db| {
         )
         .await;
     answer!(made, @r#"
-    {
-      data: {
-        createCustomer: {
-          customer: {
-            archivedAt: null
-            createdAt: "2026-01-01T00:00:00.000000Z"
-            creditBalances: []
-            currency: "EUR"
-            email: "pay@acme.example"
-            externalId: "acme"
-            id: "cus_06dndml801qt3d5grb4kgciqo4"
-            metadata: {tier: "gold"}
-            name: "Acme"
-            updatedAt: "2026-01-01T00:00:00.000000Z"
-          }
-          errors: []
-        }
+    {data: {createCustomer: {
+      customer: {
+        archivedAt: null, createdAt: "2026-01-01T00:00:00.000000Z", creditBalances: [], currency: "EUR"
+        email: "pay@acme.example", externalId: "acme", id: "cus_06dndml801qt3d5grb4kgciqo4", metadata: {tier: "gold"}
+        name: "Acme", updatedAt: "2026-01-01T00:00:00.000000Z"
       }
-    }
+      errors: []
+    }}}
     "#);
 });
 
@@ -188,58 +142,29 @@ both!(a_balance_begins_with_its_starting_credits, async |db| {
         )
         .await;
     answer!(made, @r#"
-    {
-      data: {
-        createCreditBalance: {
-          balance: {
-            available: "12.5"
-            closedAt: null
-            createdAt: "2026-01-01T00:00:00.000000Z"
-            customer: {externalId: "acme"}
-            held: "0"
-            id: "bal_06dndml801p4rai17capb161480g"
-            lastSequence: "1"
-            lowBalanceThreshold: "5"
-            name: "ai"
-            nextChangeAt: null
-            overdraft: {limit: null, policy: "DENY"}
-            overrides: []
-            product: {key: "ai"}
-            settled: "12.5"
-            state: "ACTIVE"
-            updatedAt: "2026-01-01T00:00:00.000000Z"
-          }
-          entry: {
-            allocations: [{credits: "12.5", grant: {id: "grt_06dndml801p4rai17capb161480g2"}}]
-            availableAfter: "12.5"
-            credits: "12.5"
-            grant: {
-              credits: "12.5"
-              effectiveAt: "2026-01-01T00:00:00.000000Z"
-              expiresAt: null
-              id: "grt_06dndml801p4rai17capb161480g2"
-              priority: 500
-              remaining: "12.5"
-              source: "STARTING_BALANCE"
-              state: "ACTIVE"
-            }
-            hash: "1db4e695ed5ed276398cece6c328d30a893d9d0ca5a9bec5ce995c1149df9454"
-            id: "ent_06dndml801p4rai17capb161480g2"
-            kind: "STARTING_BALANCE"
-            occurredAt: "2026-01-01T00:00:00.000000Z"
-            origin: "API"
-            reason: null
-            recordedAt: "2026-01-01T00:00:00.000000Z"
-            sequence: "1"
-            stateAfter: "ACTIVE"
-            terms: {credits: "12.5", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null, priority: 500}
-            uncovered: "0"
-          }
-          errors: []
-          replayed: false
-        }
+    {data: {createCreditBalance: {
+      balance: {
+        available: "12.5", closedAt: null, createdAt: "2026-01-01T00:00:00.000000Z", customer: {externalId: "acme"}
+        held: "0", id: "bal_06dndml801p4rai17capb161480g", lastSequence: "1", lowBalanceThreshold: "5", name: "ai"
+        nextChangeAt: null, overdraft: {limit: null, policy: "DENY"}, overrides: [], product: {key: "ai"}
+        settled: "12.5", state: "ACTIVE", updatedAt: "2026-01-01T00:00:00.000000Z"
       }
-    }
+      entry: {
+        allocations: [{credits: "12.5", grant: {id: "grt_06dndml801p4rai17capb161480g2"}}], availableAfter: "12.5"
+        credits: "12.5"
+        grant: {
+          credits: "12.5", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null
+          id: "grt_06dndml801p4rai17capb161480g2", priority: 500, remaining: "12.5", source: "STARTING_BALANCE"
+          state: "ACTIVE"
+        }
+        hash: "1db4e695ed5ed276398cece6c328d30a893d9d0ca5a9bec5ce995c1149df9454"
+        id: "ent_06dndml801p4rai17capb161480g2", kind: "STARTING_BALANCE", occurredAt: "2026-01-01T00:00:00.000000Z"
+        origin: "API", reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1", stateAfter: "ACTIVE"
+        terms: {credits: "12.5", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null, priority: 500}
+        uncovered: "0"
+      }
+      errors: [], replayed: false
+    }}}
     "#);
 });
 
@@ -260,24 +185,13 @@ both!(a_balance_that_starts_with_nothing_has_no_lot_and_no_entry, async |db| {
         )
         .await;
     answer!(made, @r#"
-    {
-      data: {
-        createCreditBalance: {
-          balance: {
-            available: "0"
-            entries: {nodes: []}
-            grants: {nodes: []}
-            held: "0"
-            lastSequence: "0"
-            nextChangeAt: null
-            settled: "0"
-            state: "DEPLETED"
-          }
-          entry: null
-          errors: []
-        }
+    {data: {createCreditBalance: {
+      balance: {
+        available: "0", entries: {nodes: []}, grants: {nodes: []}, held: "0", lastSequence: "0", nextChangeAt: null
+        settled: "0", state: "DEPLETED"
       }
-    }
+      entry: null, errors: []
+    }}}
     "#);
 });
 
@@ -303,91 +217,56 @@ both!(the_answer_to_events_holds_the_new_balances_and_why, async |db| {
         )
         .await;
     answer!(sent, @r#"
-    {
-      data: {
-        ingestEvents: {
-          accepted: 1
-          balances: [{available: "99.198", held: "0", lastSequence: "4", nextChangeAt: null, settled: "99.198", state: "ACTIVE"}]
-          duplicates: 0
-          errors: []
-          invalid: 0
-          receipts: [
+    {data: {ingestEvents: {
+      accepted: 1
+      balances: [{
+        available: "99.198", held: "0", lastSequence: "4", nextChangeAt: null, settled: "99.198", state: "ACTIVE"
+      }]
+      duplicates: 0, errors: [], invalid: 0
+      receipts: [{
+        differs: false, error: null
+        event: {
+          entries: [
             {
-              differs: false
-              error: null
-              event: {
-                entries: [
-                  {
-                    allocations: [{credits: "-1", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}]
-                    availableAfter: "104"
-                    credits: "-1"
-                    kind: "USAGE"
-                    occurredAt: "2025-12-31T23:00:00.000000Z"
-                    origin: "EVENT"
-                    rating: {credits: "1", creditsPerUnit: "1", exactCredits: "1", meter: {key: "calls"}, quantity: "1"}
-                    reason: null
-                    recordedAt: "2026-01-01T00:00:00.000000Z"
-                    sequence: "3"
-                    stateAfter: "ACTIVE"
-                    uncovered: "0"
-                  }
-                  {
-                    allocations: [
-                      {credits: "-4", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}
-                      {credits: "-0.802", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}
-                    ]
-                    availableAfter: "99.198"
-                    credits: "-4.802"
-                    kind: "USAGE"
-                    occurredAt: "2025-12-31T23:00:00.000000Z"
-                    origin: "EVENT"
-                    rating: {
-                      credits: "4.802"
-                      creditsPerUnit: "0.004"
-                      exactCredits: "4.802"
-                      meter: {key: "tokens"}
-                      quantity: "1200.5"
-                    }
-                    reason: null
-                    recordedAt: "2026-01-01T00:00:00.000000Z"
-                    sequence: "4"
-                    stateAfter: "ACTIVE"
-                    uncovered: "0"
-                  }
-                ]
-                eventId: "e1"
-                outcomes: [
-                  {
-                    credits: "1"
-                    creditsPerUnit: "1"
-                    explanation: "1 event × 1 = 1 token"
-                    meter: {key: "calls"}
-                    outcome: "BURNED"
-                    quantity: "1"
-                  }
-                  {
-                    credits: "4.802"
-                    creditsPerUnit: "0.004"
-                    explanation: "1200.5 units × 0.004 = 4.802 tokens"
-                    meter: {key: "tokens"}
-                    outcome: "BURNED"
-                    quantity: "1200.5"
-                  }
-                ]
-                properties: {model: "large", tokens: 1200.5}
-                receivedAt: "2026-01-01T00:00:00.000000Z"
-                timestamp: "2025-12-31T23:00:00.000000Z"
-                type: "call"
+              allocations: [{credits: "-1", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "104"
+              credits: "-1", kind: "USAGE", occurredAt: "2025-12-31T23:00:00.000000Z", origin: "EVENT"
+              rating: {credits: "1", creditsPerUnit: "1", exactCredits: "1", meter: {key: "calls"}, quantity: "1"}
+              reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "3", stateAfter: "ACTIVE"
+              uncovered: "0"
+            }
+            {
+              allocations: [
+                {credits: "-4", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}
+                {credits: "-0.802", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}
+              ]
+              availableAfter: "99.198", credits: "-4.802", kind: "USAGE", occurredAt: "2025-12-31T23:00:00.000000Z"
+              origin: "EVENT"
+              rating: {
+                credits: "4.802", creditsPerUnit: "0.004", exactCredits: "4.802", meter: {key: "tokens"}
+                quantity: "1200.5"
               }
-              eventId: "e1"
-              index: 0
-              status: "ACCEPTED"
+              reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "4", stateAfter: "ACTIVE"
+              uncovered: "0"
             }
           ]
-          refused: 0
+          eventId: "e1"
+          outcomes: [
+            {
+              credits: "1", creditsPerUnit: "1", explanation: "1 event × 1 = 1 token", meter: {key: "calls"}
+              outcome: "BURNED", quantity: "1"
+            }
+            {
+              credits: "4.802", creditsPerUnit: "0.004", explanation: "1200.5 units × 0.004 = 4.802 tokens"
+              meter: {key: "tokens"}, outcome: "BURNED", quantity: "1200.5"
+            }
+          ]
+          properties: {model: "large", tokens: 1200.5}, receivedAt: "2026-01-01T00:00:00.000000Z"
+          timestamp: "2025-12-31T23:00:00.000000Z", type: "call"
         }
-      }
-    }
+        eventId: "e1", index: 0, status: "ACCEPTED"
+      }]
+      refused: 0
+    }}}
     "#);
 });
 
@@ -420,86 +299,45 @@ both!(an_event_says_of_each_rule_of_its_type_what_became_of_it, async |db| {
         )
         .await;
     answer!(sent, @r#"
-    {
-      data: {
-        ingestEvents: {
-          receipts: [
-            {
-              error: null
-              event: {
-                entries: []
-                outcomes: [
-                  {
-                    credits: null
-                    creditsPerUnit: "2"
-                    explanation: "Matched, but the customer has no open balance of this product."
-                    meter: {key: "calls"}
-                    outcome: "NO_BALANCE"
-                    product: {key: "unsold"}
-                    quantity: "1"
-                  }
-                  {
-                    credits: null
-                    creditsPerUnit: null
-                    explanation: "The meter's filter did not let the event through."
-                    meter: {key: "large"}
-                    outcome: "FILTERED_OUT"
-                    product: {key: "ai"}
-                    quantity: null
-                  }
-                  {
-                    credits: null
-                    creditsPerUnit: null
-                    explanation: "The event has no property \"missing\"."
-                    meter: {key: "missing"}
-                    outcome: "MISSING_PROPERTY"
-                    product: {key: "ai"}
-                    quantity: null
-                  }
-                  {
-                    credits: null
-                    creditsPerUnit: null
-                    explanation: "The property \"text\" is not a number."
-                    meter: {key: "text"}
-                    outcome: "NOT_A_NUMBER"
-                    product: {key: "ai"}
-                    quantity: null
-                  }
-                  {
-                    credits: null
-                    creditsPerUnit: null
-                    explanation: "The property \"negative\" is negative: -1."
-                    meter: {key: "negative"}
-                    outcome: "NEGATIVE_QUANTITY"
-                    product: {key: "ai"}
-                    quantity: "-1"
-                  }
-                  {
-                    credits: null
-                    creditsPerUnit: null
-                    explanation: "The property \"huge\" is out of range: a quantity is less than 1000000000000000."
-                    meter: {key: "huge"}
-                    outcome: "OUT_OF_RANGE"
-                    product: {key: "ai"}
-                    quantity: null
-                  }
-                  {
-                    credits: "0"
-                    creditsPerUnit: "1"
-                    explanation: "0 units × 1 = 0 credits"
-                    meter: {key: "zero"}
-                    outcome: "ZERO"
-                    product: {key: "ai"}
-                    quantity: "0"
-                  }
-                ]
-              }
-              status: "ACCEPTED"
-            }
-          ]
-        }
+    {data: {ingestEvents: {receipts: [{
+      error: null
+      event: {
+        entries: []
+        outcomes: [
+          {
+            credits: null, creditsPerUnit: "2"
+            explanation: "Matched, but the customer has no open balance of this product.", meter: {key: "calls"}
+            outcome: "NO_BALANCE", product: {key: "unsold"}, quantity: "1"
+          }
+          {
+            credits: null, creditsPerUnit: null, explanation: "The meter's filter did not let the event through."
+            meter: {key: "large"}, outcome: "FILTERED_OUT", product: {key: "ai"}, quantity: null
+          }
+          {
+            credits: null, creditsPerUnit: null, explanation: "The event has no property \"missing\"."
+            meter: {key: "missing"}, outcome: "MISSING_PROPERTY", product: {key: "ai"}, quantity: null
+          }
+          {
+            credits: null, creditsPerUnit: null, explanation: "The property \"text\" is not a number."
+            meter: {key: "text"}, outcome: "NOT_A_NUMBER", product: {key: "ai"}, quantity: null
+          }
+          {
+            credits: null, creditsPerUnit: null, explanation: "The property \"negative\" is negative: -1."
+            meter: {key: "negative"}, outcome: "NEGATIVE_QUANTITY", product: {key: "ai"}, quantity: "-1"
+          }
+          {
+            credits: null, creditsPerUnit: null
+            explanation: "The property \"huge\" is out of range: a quantity is less than 1000000000000000."
+            meter: {key: "huge"}, outcome: "OUT_OF_RANGE", product: {key: "ai"}, quantity: null
+          }
+          {
+            credits: "0", creditsPerUnit: "1", explanation: "0 units × 1 = 0 credits", meter: {key: "zero"}
+            outcome: "ZERO", product: {key: "ai"}, quantity: "0"
+          }
+        ]
       }
-    }
+      status: "ACCEPTED"
+    }]}}}
     "#);
 });
 
@@ -512,18 +350,11 @@ both!(events_come_in_as_one_cloud_event, async |db| {
     answer!(sent, @r#"
     {
       body: {
-        accepted: 1
-        duplicates: 0
-        invalid: 0
-        receipts: [
-          {
-            differs: false
-            event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg"
-            eventId: "e1"
-            index: 0
-            status: "ACCEPTED"
-          }
-        ]
+        accepted: 1, duplicates: 0, invalid: 0
+        receipts: [{
+          differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 0
+          status: "ACCEPTED"
+        }]
         refused: 0
       }
       status: 200
@@ -540,30 +371,21 @@ both!(events_come_in_as_a_batch_of_cloud_events, async |db| {
     answer!(sent, @r#"
     {
       body: {
-        accepted: 1
-        duplicates: 1
-        invalid: 1
+        accepted: 1, duplicates: 1, invalid: 1
         receipts: [
           {
-            differs: false
-            event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg"
-            eventId: "e1"
-            index: 0
+            differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 0
             status: "ACCEPTED"
           }
           {
             differs: false
-            error: {code: "NOT_FOUND", message: "There is no customer with this id or key: nobody.", path: ["1", "subject"]}
-            event: null
-            eventId: "e2"
-            index: 1
-            status: "INVALID"
+            error: {
+              code: "NOT_FOUND", message: "There is no customer with this id or key: nobody.", path: ["1", "subject"]
+            }
+            event: null, eventId: "e2", index: 1, status: "INVALID"
           }
           {
-            differs: false
-            event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg"
-            eventId: "e1"
-            index: 2
+            differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 2
             status: "DUPLICATE"
           }
         ]
@@ -588,30 +410,21 @@ both!(events_come_in_as_lines_of_json, async |db| {
     answer!(sent, @r#"
     {
       body: {
-        accepted: 2
-        duplicates: 0
-        invalid: 0
+        accepted: 2, duplicates: 0, invalid: 0
         receipts: [
           {
-            differs: false
-            event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg"
-            eventId: "e1"
-            index: 0
+            differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 0
             status: "ACCEPTED"
           }
           {
             differs: false
-            error: {code: "INSUFFICIENT_CREDITS", message: "The event needs 20 credits and 9 are available.", path: ["1"]}
-            event: null
-            eventId: "e2"
-            index: 1
-            status: "REFUSED"
+            error: {
+              code: "INSUFFICIENT_CREDITS", message: "The event needs 20 credits and 9 are available.", path: ["1"]
+            }
+            event: null, eventId: "e2", index: 1, status: "REFUSED"
           }
           {
-            differs: false
-            event: "evt_06dndml801un9chjrj25cqb5h77ffv0jke0o14o"
-            eventId: "e3"
-            index: 2
+            differs: false, event: "evt_06dndml801un9chjrj25cqb5h77ffv0jke0o14o", eventId: "e3", index: 2
             status: "ACCEPTED"
           }
         ]
@@ -635,94 +448,44 @@ both!(a_balance_shows_its_grants_and_entries, async |db| {
         )
         .await;
     answer!(shown, @r#"
-    {
-      data: {
-        creditBalance: {
-          available: "8"
-          entries: {
-            nodes: [
-              {
-                allocations: [
-                  {credits: "-4", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}
-                  {credits: "-2", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}
-                ]
-                availableAfter: "8"
-                credits: "-6"
-                event: {eventId: "e1"}
-                kind: "USAGE"
-                occurredAt: "2026-01-01T00:00:00.000000Z"
-                origin: "EVENT"
-                rating: {exactCredits: "6", quantity: "6"}
-                reason: null
-                recordedAt: "2026-01-01T00:00:00.000000Z"
-                sequence: "3"
-                stateAfter: "ACTIVE"
-                uncovered: "0"
-              }
-              {
-                allocations: [{credits: "4", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}]
-                availableAfter: "14"
-                credits: "4"
-                event: null
-                kind: "TOP_UP"
-                occurredAt: "2026-01-01T00:00:00.000000Z"
-                origin: "API"
-                rating: null
-                reason: "bonus"
-                recordedAt: "2026-01-01T00:00:00.000000Z"
-                sequence: "2"
-                stateAfter: "ACTIVE"
-                uncovered: "0"
-              }
-              {
-                allocations: [{credits: "10", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}]
-                availableAfter: "10"
-                credits: "10"
-                event: null
-                kind: "STARTING_BALANCE"
-                occurredAt: "2026-01-01T00:00:00.000000Z"
-                origin: "API"
-                rating: null
-                reason: null
-                recordedAt: "2026-01-01T00:00:00.000000Z"
-                sequence: "1"
-                stateAfter: "ACTIVE"
-                uncovered: "0"
-              }
-            ]
-          }
-          grants: {
-            nodes: [
-              {
-                credits: "4"
-                effectiveAt: "2026-01-01T00:00:00.000000Z"
-                expiresAt: "2026-02-01T00:00:00.000000Z"
-                id: "grt_06dndml801un9chjrj25cqb5h40g4"
-                priority: 1
-                remaining: "0"
-                source: "TOP_UP"
-                state: "DEPLETED"
-              }
-              {
-                credits: "10"
-                effectiveAt: "2026-01-01T00:00:00.000000Z"
-                expiresAt: null
-                id: "grt_06dndml801un9chjrj25cqb5h40g2"
-                priority: 500
-                remaining: "8"
-                source: "STARTING_BALANCE"
-                state: "ACTIVE"
-              }
-            ]
-          }
-          held: "0"
-          lastSequence: "3"
-          nextChangeAt: null
-          settled: "8"
+    {data: {creditBalance: {
+      available: "8"
+      entries: {nodes: [
+        {
+          allocations: [
+            {credits: "-4", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}
+            {credits: "-2", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}
+          ]
+          availableAfter: "8", credits: "-6", event: {eventId: "e1"}, kind: "USAGE"
+          occurredAt: "2026-01-01T00:00:00.000000Z", origin: "EVENT", rating: {exactCredits: "6", quantity: "6"}
+          reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "3", stateAfter: "ACTIVE", uncovered: "0"
+        }
+        {
+          allocations: [{credits: "4", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}], availableAfter: "14"
+          credits: "4", event: null, kind: "TOP_UP", occurredAt: "2026-01-01T00:00:00.000000Z", origin: "API"
+          rating: null, reason: "bonus", recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2"
+          stateAfter: "ACTIVE", uncovered: "0"
+        }
+        {
+          allocations: [{credits: "10", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "10"
+          credits: "10", event: null, kind: "STARTING_BALANCE", occurredAt: "2026-01-01T00:00:00.000000Z"
+          origin: "API", rating: null, reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1"
+          stateAfter: "ACTIVE", uncovered: "0"
+        }
+      ]}
+      grants: {nodes: [
+        {
+          credits: "4", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: "2026-02-01T00:00:00.000000Z"
+          id: "grt_06dndml801un9chjrj25cqb5h40g4", priority: 1, remaining: "0", source: "TOP_UP", state: "DEPLETED"
+        }
+        {
+          credits: "10", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null
+          id: "grt_06dndml801un9chjrj25cqb5h40g2", priority: 500, remaining: "8", source: "STARTING_BALANCE"
           state: "ACTIVE"
         }
-      }
-    }
+      ]}
+      held: "0", lastSequence: "3", nextChangeAt: null, settled: "8", state: "ACTIVE"
+    }}}
     "#);
 });
 
@@ -746,56 +509,30 @@ both!(a_top_up_is_a_grant_of_its_own_terms, async |db| {
         )
         .await;
     answer!(made, @r#"
-    {
-      data: {
-        topUpCredits: {
-          balance: {
-            available: "0"
-            held: "0"
-            lastSequence: "1"
-            nextChangeAt: "2026-01-02T00:00:00.000000Z"
-            settled: "0"
-            state: "DEPLETED"
-          }
-          entry: {
-            allocations: [{credits: "0", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}]
-            availableAfter: "0"
-            credits: "0"
-            grant: {
-              credits: "25"
-              effectiveAt: "2026-01-02T00:00:00.000000Z"
-              expiresAt: "2026-01-03T00:00:00.123456Z"
-              id: "grt_06dndml801un9chjrj25cqb5h40g2"
-              metadata: {a: 1, z: 1}
-              priority: 0
-              reason: "Sorry"
-              remaining: "0"
-              source: "TOP_UP"
-              state: "PENDING"
-            }
-            idempotencyKey: "k1"
-            kind: "TOP_UP"
-            metadata: {a: 1, z: 1}
-            occurredAt: "2026-01-01T00:00:00.000000Z"
-            origin: "API"
-            reason: "Sorry"
-            recordedAt: "2026-01-01T00:00:00.000000Z"
-            sequence: "1"
-            stateAfter: "DEPLETED"
-            terms: {
-              cost: null
-              credits: "25"
-              effectiveAt: "2026-01-02T00:00:00.000000Z"
-              expiresAt: "2026-01-03T00:00:00.123456Z"
-              priority: 0
-            }
-            uncovered: "0"
-          }
-          errors: []
-          replayed: false
-        }
+    {data: {topUpCredits: {
+      balance: {
+        available: "0", held: "0", lastSequence: "1", nextChangeAt: "2026-01-02T00:00:00.000000Z", settled: "0"
+        state: "DEPLETED"
       }
-    }
+      entry: {
+        allocations: [{credits: "0", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "0"
+        credits: "0"
+        grant: {
+          credits: "25", effectiveAt: "2026-01-02T00:00:00.000000Z", expiresAt: "2026-01-03T00:00:00.123456Z"
+          id: "grt_06dndml801un9chjrj25cqb5h40g2", metadata: {a: 1, z: 1}, priority: 0, reason: "Sorry"
+          remaining: "0", source: "TOP_UP", state: "PENDING"
+        }
+        idempotencyKey: "k1", kind: "TOP_UP", metadata: {a: 1, z: 1}, occurredAt: "2026-01-01T00:00:00.000000Z"
+        origin: "API", reason: "Sorry", recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1"
+        stateAfter: "DEPLETED"
+        terms: {
+          cost: null, credits: "25", effectiveAt: "2026-01-02T00:00:00.000000Z"
+          expiresAt: "2026-01-03T00:00:00.123456Z", priority: 0
+        }
+        uncovered: "0"
+      }
+      errors: [], replayed: false
+    }}}
     "#);
 });
 
@@ -817,38 +554,18 @@ both!(retained_credits_are_gone_and_the_entry_says_for_what, async |db| {
         )
         .await;
     answer!(made, @r#"
-    {
-      data: {
-        retainCredits: {
-          balance: {
-            available: "5.999999"
-            held: "0"
-            lastSequence: "2"
-            nextChangeAt: null
-            settled: "5.999999"
-            state: "ACTIVE"
-          }
-          entry: {
-            allocations: [{credits: "-4.000001", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}]
-            availableAfter: "5.999999"
-            credits: "-4.000001"
-            event: null
-            idempotencyKey: "k1"
-            kind: "RETENTION"
-            occurredAt: "2025-12-24T18:00:00.000000Z"
-            origin: "API"
-            rating: null
-            reason: "Workshop"
-            recordedAt: "2026-01-01T00:00:00.000000Z"
-            sequence: "2"
-            stateAfter: "ACTIVE"
-            uncovered: "0"
-          }
-          errors: []
-          replayed: false
-        }
+    {data: {retainCredits: {
+      balance: {
+        available: "5.999999", held: "0", lastSequence: "2", nextChangeAt: null, settled: "5.999999", state: "ACTIVE"
       }
-    }
+      entry: {
+        allocations: [{credits: "-4.000001", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}]
+        availableAfter: "5.999999", credits: "-4.000001", event: null, idempotencyKey: "k1", kind: "RETENTION"
+        occurredAt: "2025-12-24T18:00:00.000000Z", origin: "API", rating: null, reason: "Workshop"
+        recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2", stateAfter: "ACTIVE", uncovered: "0"
+      }
+      errors: [], replayed: false
+    }}}
     "#);
 });
 
@@ -870,39 +587,21 @@ both!(new_terms_of_a_grant_are_an_entry_of_no_credits, async |db| {
         )
         .await;
     answer!(made, @r#"
-    {
-      data: {
-        updateGrant: {
-          balance: {available: "10", held: "0", lastSequence: "2", nextChangeAt: null, settled: "10", state: "ACTIVE"}
-          entry: {
-            allocations: []
-            availableAfter: "10"
-            credits: "0"
-            grant: {
-              credits: "10"
-              effectiveAt: "2026-01-01T00:00:00.000000Z"
-              expiresAt: null
-              id: "grt_06dndml801un9chjrj25cqb5h40g2"
-              priority: 7
-              remaining: "10"
-              source: "TOP_UP"
-              state: "ACTIVE"
-            }
-            kind: "AMENDMENT"
-            occurredAt: "2026-01-01T00:00:00.000000Z"
-            origin: "API"
-            reason: "As agreed"
-            recordedAt: "2026-01-01T00:00:00.000000Z"
-            sequence: "2"
-            stateAfter: "ACTIVE"
-            terms: {credits: "10", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null, priority: 7}
-            uncovered: "0"
-          }
-          errors: []
-          replayed: false
+    {data: {updateGrant: {
+      balance: {available: "10", held: "0", lastSequence: "2", nextChangeAt: null, settled: "10", state: "ACTIVE"}
+      entry: {
+        allocations: [], availableAfter: "10", credits: "0"
+        grant: {
+          credits: "10", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null
+          id: "grt_06dndml801un9chjrj25cqb5h40g2", priority: 7, remaining: "10", source: "TOP_UP", state: "ACTIVE"
         }
+        kind: "AMENDMENT", occurredAt: "2026-01-01T00:00:00.000000Z", origin: "API", reason: "As agreed"
+        recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2", stateAfter: "ACTIVE"
+        terms: {credits: "10", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null, priority: 7}
+        uncovered: "0"
       }
-    }
+      errors: [], replayed: false
+    }}}
     "#);
 });
 
@@ -938,38 +637,26 @@ both!(an_empty_balance_can_be_closed_for_good, async |db| {
         )
         .await;
     answer!(closed, @r#"
-    {
-      data: {
-        again: {
-          balance: {
-            available: "0"
-            closedAt: "2026-01-01T00:00:00.000000Z"
-            held: "0"
-            lastSequence: "2"
-            nextChangeAt: null
-            settled: "0"
-            state: "CLOSED"
-          }
-          errors: []
+    {data: {
+      again: {
+        balance: {
+          available: "0", closedAt: "2026-01-01T00:00:00.000000Z", held: "0", lastSequence: "2", nextChangeAt: null
+          settled: "0", state: "CLOSED"
         }
-        close: {
-          balance: {
-            available: "0"
-            closedAt: "2026-01-01T00:00:00.000000Z"
-            held: "0"
-            lastSequence: "2"
-            nextChangeAt: null
-            settled: "0"
-            state: "CLOSED"
-          }
-          errors: []
-        }
-        topUp: {
-          errors: [{__typename: "InvalidState", message: "The balance is closed.", path: ["balanceId"], state: "CLOSED"}]
-        }
-        update: {errors: [{__typename: "InvalidState", message: "The balance is closed.", path: ["id"], state: "CLOSED"}]}
+        errors: []
       }
-    }
+      close: {
+        balance: {
+          available: "0", closedAt: "2026-01-01T00:00:00.000000Z", held: "0", lastSequence: "2", nextChangeAt: null
+          settled: "0", state: "CLOSED"
+        }
+        errors: []
+      }
+      topUp: {errors: [{
+        __typename: "InvalidState", message: "The balance is closed.", path: ["balanceId"], state: "CLOSED"
+      }]}
+      update: {errors: [{__typename: "InvalidState", message: "The balance is closed.", path: ["id"], state: "CLOSED"}]}
+    }}
     "#);
 });
 
@@ -998,13 +685,11 @@ both!(what_is_not_used_any_more_can_be_archived, async |db| {
         )
         .await;
     answer!(archived, @r#"
-    {
-      data: {
-        again: {errors: [], product: {archivedAt: "2026-01-02T00:00:00.000000Z"}}
-        archiveCustomer: {customer: {archivedAt: "2026-01-02T00:00:00.000000Z"}, errors: []}
-        archiveMeter: {errors: [], meter: {archivedAt: "2026-01-02T00:00:00.000000Z"}}
-        archiveProduct: {errors: [], product: {archivedAt: "2026-01-02T00:00:00.000000Z"}}
-      }
-    }
+    {data: {
+      again: {errors: [], product: {archivedAt: "2026-01-02T00:00:00.000000Z"}}
+      archiveCustomer: {customer: {archivedAt: "2026-01-02T00:00:00.000000Z"}, errors: []}
+      archiveMeter: {errors: [], meter: {archivedAt: "2026-01-02T00:00:00.000000Z"}}
+      archiveProduct: {errors: [], product: {archivedAt: "2026-01-02T00:00:00.000000Z"}}
+    }}
     "#);
 });
