@@ -15,7 +15,8 @@ const SEND: &str = "mutation($events: [EventInput!]!, $mode: IngestMode) {
     }
 }";
 
-const BOOKS: &str = "query($id: ID!) { creditBalance(id: $id) { ...Balance entries { nodes { ...Entry event { eventId } } } } }";
+const BOOKS: &str =
+    "query($id: ID!) { creditBalance(id: $id) { ...Balance entries { nodes { ...Entry event { eventId } } } } }";
 
 fn event(id: &str, event_type: &str, properties: Value) -> Value {
     json!({"id": id, "customer": {"externalId": "acme"}, "type": event_type, "properties": properties})
@@ -175,8 +176,12 @@ both!(a_repeated_event_is_a_duplicate_that_says_whether_it_differs, async |db| {
     api.acme("100").await;
     let mut timed = event("timed", "tokens", json!({"count": 1}));
     timed["timestamp"] = "2026-01-01T00:00:00Z".into();
-    api.make("ingestEvents", "accepted", json!({"events": [event("e1", "tokens", json!({"count": 1, "a": 2})), timed]}))
-        .await;
+    api.make(
+        "ingestEvents",
+        "accepted",
+        json!({"events": [event("e1", "tokens", json!({"count": 1, "a": 2})), timed]}),
+    )
+    .await;
     let mut offset = event("timed", "tokens", json!({"count": 1}));
     offset["timestamp"] = "2026-01-01T01:00:00+01:00".into();
     let events = json!([
@@ -331,7 +336,8 @@ both!(a_refused_event_names_the_balance_and_what_can_be_bought, async |db| {
                             "price": {"amount": 9, "currency": currency}});
         api.make("createPurchaseOption", "purchaseOption { id }", option).await;
     }
-    let customer = api.ask("query($id: ID!) { creditBalance(id: $id) { customer { id } } }", json!({"id": balance})).await;
+    let customer =
+        api.ask("query($id: ID!) { creditBalance(id: $id) { customer { id } } }", json!({"id": balance})).await;
     let currency = json!({"id": customer["data"]["creditBalance"]["customer"]["id"], "currency": "EUR"});
     api.make("updateCustomer", "customer { id }", currency).await;
     let sent = api
@@ -441,7 +447,8 @@ both!(an_enforced_event_that_cannot_be_rated_is_invalid_and_one_that_nothing_mat
 both!(an_enforced_event_may_use_overdraft_down_to_its_limit, async |db| {
     let api = Api::on(db).await;
     api.acme_with("5", json!({"overdraft": {"policy": "ALLOW", "limit": "2"}})).await;
-    let events = json!([event("e1", "tokens", json!({"count": "7"})), event("e2", "tokens", json!({"count": "0.000001"}))]);
+    let events =
+        json!([event("e1", "tokens", json!({"count": "7"})), event("e2", "tokens", json!({"count": "0.000001"}))]);
     let sent = api.ask(SEND, json!({"events": events, "mode": "ENFORCE"})).await;
     answer!(sent, @r#"
     {data: {ingestEvents: {
@@ -464,212 +471,5 @@ both!(an_enforced_event_may_use_overdraft_down_to_its_limit, async |db| {
       ]
       refused: 1
     }}}
-    "#);
-});
-
-// --- The endpoint of programs ------------------------------------------------------------------------------------------
-
-const NDJSON: &str = "application/x-ndjson";
-const ONE: &str = "application/cloudevents+json";
-const BATCH: &str = "application/cloudevents-batch+json";
-
-both!(a_line_that_is_no_json_is_invalid_by_its_number, async |db| {
-    let api = Api::on(db).await;
-    api.acme("10").await;
-    let good = r#"{"id":"e1","subject":"acme","type":"call"}"#;
-    let sent = api.events("", NDJSON, format!("{good}\n\nnonsense\n[1]\n{{\"id\":\"e2\"}}\n")).await;
-    answer!(sent, @r#"
-    {
-      body: {
-        accepted: 1, duplicates: 0, invalid: 3
-        receipts: [
-          {
-            differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 0
-            status: "ACCEPTED"
-          }
-          {
-            differs: false
-            error: {
-              code: "INVALID_INPUT", message: "Line 3 is not JSON: expected ident at line 1 column 2.", path: ["1"]
-            }
-            event: null, eventId: "", index: 1, status: "INVALID"
-          }
-          {
-            differs: false, error: {code: "INVALID_INPUT", message: "The event is not a JSON object.", path: ["2"]}
-            event: null, eventId: "", index: 2, status: "INVALID"
-          }
-          {
-            differs: false, error: {code: "INVALID_INPUT", message: "subject is missing.", path: ["3", "subject"]}
-            event: null, eventId: "e2", index: 3, status: "INVALID"
-          }
-        ]
-        refused: 0
-      }
-      status: 200
-    }
-    "#);
-});
-
-both!(a_cloud_event_with_a_wrong_part_names_it, async |db| {
-    let api = Api::on(db).await;
-    api.acme("10").await;
-    let with = |part: &str, value: Value| {
-        let mut event = json!({"specversion": "1.0", "id": "e", "subject": "acme", "type": "call"});
-        event[part] = value;
-        event
-    };
-    let events = json!([
-        with("specversion", json!("0.3")),
-        with("id", json!(1)),
-        with("subject", json!("nobody")),
-        with("type", Value::Null),
-        with("time", json!("yesterday")),
-        with("time", json!("2026-01-02T00:00:00Z")),
-        with("data", json!("text")),
-        with("data_base64", json!("aGk=")),
-        7,
-    ]);
-    let sent = api.events("", BATCH, events.to_string()).await;
-    answer!(sent, @r#"
-    {
-      body: {
-        accepted: 0, duplicates: 0, invalid: 9
-        receipts: [
-          {
-            differs: false
-            error: {code: "INVALID_INPUT", message: "specversion is not \"1.0\".", path: ["0", "specversion"]}
-            event: null, eventId: "e", index: 0, status: "INVALID"
-          }
-          {
-            differs: false, error: {code: "INVALID_INPUT", message: "id is not a string.", path: ["1", "id"]}
-            event: null, eventId: "", index: 1, status: "INVALID"
-          }
-          {
-            differs: false
-            error: {
-              code: "NOT_FOUND", message: "There is no customer with this id or key: nobody.", path: ["2", "subject"]
-            }
-            event: null, eventId: "e", index: 2, status: "INVALID"
-          }
-          {
-            differs: false, error: {code: "INVALID_INPUT", message: "type is missing.", path: ["3", "type"]}
-            event: null, eventId: "e", index: 3, status: "INVALID"
-          }
-          {
-            differs: false
-            error: {
-              code: "INVALID_INPUT", message: "time is not an RFC 3339 time, such as \"2026-01-31T12:00:00Z\"."
-              path: ["4", "time"]
-            }
-            event: null, eventId: "e", index: 4, status: "INVALID"
-          }
-          {
-            differs: false
-            error: {
-              code: "INVALID_INPUT", message: "The timestamp is more than an hour ahead of the server's clock."
-              path: ["5", "time"]
-            }
-            event: null, eventId: "e", index: 5, status: "INVALID"
-          }
-          {
-            differs: false
-            error: {
-              code: "INVALID_INPUT", message: "The properties' value is not a JSON object.", path: ["6", "data"]
-            }
-            event: null, eventId: "e", index: 6, status: "INVALID"
-          }
-          {
-            differs: false
-            error: {
-              code: "INVALID_INPUT", message: "data_base64 cannot be read; send the properties as data."
-              path: ["7", "data_base64"]
-            }
-            event: null, eventId: "e", index: 7, status: "INVALID"
-          }
-          {
-            differs: false, error: {code: "INVALID_INPUT", message: "The event is not a JSON object.", path: ["8"]}
-            event: null, eventId: "", index: 8, status: "INVALID"
-          }
-        ]
-        refused: 0
-      }
-      status: 200
-    }
-    "#);
-});
-
-both!(a_body_that_is_not_what_its_type_says_is_a_bad_request, async |db| {
-    let api = Api::on(db).await;
-    let answers = json!([
-        api.events("", ONE, "{").await,
-        api.events("", BATCH, "{}").await,
-        api.events("?mode=maybe", ONE, "{}").await,
-    ]);
-    answer!(answers, @r#"
-    [
-      {
-        body: {error: {
-          code: "BAD_USER_INPUT"
-          message: "the body is not the JSON that its content type says: EOF while parsing an object at line 1 column 1"
-          retryable: false
-        }}
-        status: 400
-      }
-      {
-        body: {error: {
-          code: "BAD_USER_INPUT"
-          message: "the body is not the JSON that its content type says: invalid type: map, expected a sequence at line 1 column 0"
-          retryable: false
-        }}
-        status: 400
-      }
-      {
-        body: {error: {
-          code: "BAD_USER_INPUT", message: "mode is \"record\" or \"enforce\", not \"maybe\"", retryable: false
-        }}
-        status: 400
-      }
-    ]
-    "#);
-});
-
-both!(a_body_of_another_type_is_not_supported, async |db| {
-    let api = Api::on(db).await;
-    let sent = api.events("", "application/json", "{}").await;
-    answer!(sent, @r#"
-    {
-      body: {error: {
-        code: "BAD_USER_INPUT"
-        message: "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson"
-        retryable: false
-      }}
-      status: 415
-    }
-    "#);
-});
-
-both!(too_many_events_are_too_large, async |db| {
-    let api = Api::on(db).await;
-    let sent = api.events("", NDJSON, "{}\n".repeat(10_001)).await;
-    answer!(sent, @r#"
-    {
-      body: {error: {
-        code: "BAD_USER_INPUT", message: "there are more than 10000 events; send them in parts", retryable: false
-      }}
-      status: 413
-    }
-    "#);
-});
-
-both!(a_body_of_more_than_16_mib_is_too_large, async |db| {
-    let api = Api::on(db).await;
-    let sent = api.events("", NDJSON, " ".repeat(16 * 1024 * 1024 + 1)).await;
-    answer!(sent, @r#"
-    {
-      body: {error: {
-        code: "BAD_USER_INPUT", message: "the body is longer than 16 MiB; send it in parts", retryable: false
-      }}
-      status: 413
-    }
     "#);
 });

@@ -6,7 +6,8 @@ use crate::support::answer::answer;
 use crate::support::api::Api;
 use crate::support::db::both;
 
-const ENTRIES: &str = "query($id: ID!, $first: Int, $after: String, $last: Int, $before: String) { creditBalance(id: $id) {
+const ENTRIES: &str =
+    "query($id: ID!, $first: Int, $after: String, $last: Int, $before: String) { creditBalance(id: $id) {
     entries(first: $first, after: $after, last: $last, before: $before) {
         nodes { sequence } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }";
 
@@ -316,9 +317,7 @@ both!(balances_are_found_by_state_and_product, async |db| {
 both!(events_are_found_by_type_and_by_when_they_happened, async |db| {
     let api = Api::on(db).await;
     api.acme("10").await;
-    let event = |id: &str, event_type: &str, time: &str| {
-        json!({"id": id, "customer": {"externalId": "acme"}, "type": event_type, "timestamp": time})
-    };
+    let event = |id: &str, event_type: &str, time: &str| json!({"id": id, "customer": {"externalId": "acme"}, "type": event_type, "timestamp": time});
     let events = json!([
         event("late", "call", "2025-12-31T20:00:00Z"),
         event("early", "call", "2025-12-31T10:00:00Z"),
@@ -353,7 +352,8 @@ both!(events_are_found_by_type_and_by_when_they_happened, async |db| {
 
 both!(customers_are_found_by_how_a_name_an_address_or_an_id_begins, async |db| {
     let api = Api::on(db).await;
-    for (id, name, email) in [("x-1", "Ärzte", "a@example.com"), ("X-2", "Bob", "ada@example.com"), ("y", "xavier", "z@z.com")]
+    for (id, name, email) in
+        [("x-1", "Ärzte", "a@example.com"), ("X-2", "Bob", "ada@example.com"), ("y", "xavier", "z@z.com")]
     {
         let input = json!({"externalId": id, "name": name, "email": email});
         api.make("createCustomer", "customer { id }", input).await;
@@ -470,36 +470,4 @@ both!(a_hundred_and_one_ids_are_too_many, async |db| {
       }]
     }
     "#);
-});
-
-// --- Costs -------------------------------------------------------------------------------------------------------------
-
-both!(a_page_of_customers_costs_the_same_statements_however_long_it_is, async |db| {
-    let api = Api::on(db).await;
-    let (calls, tokens) = (api.meter("calls", "call").await, api.sum("tokens", "call", "count").await);
-    let product = api.product("ai", &[(&calls, "1"), (&tokens, "2")], json!({})).await;
-    let mut events = Vec::new();
-    for number in 0..50 {
-        let customer = format!("customer-{number}");
-        api.customer(&customer).await;
-        api.balance(&customer, &product, "10", json!({})).await;
-        for event in 0..3 {
-            events.push(json!({"id": event.to_string(), "customer": {"externalId": customer}, "type": "call",
-                               "properties": {"count": 1}}));
-        }
-    }
-    api.make("ingestEvents", "accepted", json!({"events": events})).await;
-    let query = "query($first: Int) { customers(first: $first) { nodes { name cursor creditBalances { ...Balance
-        product { key } overdraft { policy } entries(first: 5) { nodes { ...Entry event { eventId } rating { meter { key } }
-        allocations { grant { source balance { id } } } } } } } } }";
-    let mut costs = Vec::new();
-    for first in [5, 50] {
-        let before = api.app.db.statements();
-        let page = api.ask(query, json!({"first": first})).await;
-        costs.push(api.app.db.statements() - before);
-        let customers = page.pointer("/data/customers/nodes").and_then(Value::as_array).expect("a page");
-        let entries = |customer: &Value| customer.pointer("/creditBalances/0/entries/nodes").unwrap().as_array().unwrap().len();
-        assert_eq!(customers.iter().map(entries).sum::<usize>(), customers.len() * 5, "{page:#}");
-    }
-    assert_eq!(costs[0], costs[1], "statements of a page of 5 and of 50 customers");
 });

@@ -390,7 +390,8 @@ both!(each_crossing_of_a_state_is_told_once_and_recovery_too, async |db| {
     let balance = api.acme_with("10", settings).await;
     let product = product_of_acme(&api).await;
     let mut stream = watch_states(&api, &product, json!({})).await;
-    for (event, credits) in [("still active", "4.9"), ("low", "0.1"), ("still low", "1"), ("depleted", "4"), ("overdrawn", "1")]
+    for (event, credits) in
+        [("still active", "4.9"), ("low", "0.1"), ("still low", "1"), ("depleted", "4"), ("overdrawn", "1")]
     {
         api.burn(event, credits).await;
     }

@@ -6,7 +6,8 @@ use crate::support::answer::answer;
 use crate::support::api::Api;
 use crate::support::db::both;
 
-const NOW: &str = "query($id: ID!) { creditBalance(id: $id) { ...Balance grants { nodes { source state remaining } } } }";
+const NOW: &str =
+    "query($id: ID!) { creditBalance(id: $id) { ...Balance grants { nodes { source state remaining } } } }";
 
 /// A balance with 5 that stay, 10 from the 2nd on, and 3 until the 3rd.
 async fn changing(api: &Api) -> String {

@@ -19,16 +19,25 @@ pub(crate) const BEGIN: &str = "2026-01-01T00:00:00Z";
 
 /// Parts of queries; those that a query uses are sent with it.
 const FRAGMENTS: [(&str, &str); 5] = [
-    ("Event", "on UsageEvent { eventId type timestamp receivedAt properties outcomes { meter { key } outcome quantity \
+    (
+        "Event",
+        "on UsageEvent { eventId type timestamp receivedAt properties outcomes { meter { key } outcome quantity \
                creditsPerUnit credits explanation } entries { ...Entry rating { meter { key } quantity creditsPerUnit \
-               exactCredits credits } } }"),
-    ("Entry", "on LedgerEntry { sequence kind credits uncovered availableAfter stateAfter origin reason occurredAt \
-               recordedAt allocations { grant { id } credits } }"),
+               exactCredits credits } } }",
+    ),
+    (
+        "Entry",
+        "on LedgerEntry { sequence kind credits uncovered availableAfter stateAfter origin reason occurredAt \
+               recordedAt allocations { grant { id } credits } }",
+    ),
     ("Grant", "on Grant { id source state credits remaining priority effectiveAt expiresAt }"),
     ("Balance", "on CreditBalance { available settled held state nextChangeAt lastSequence }"),
-    ("Error", "on UserError { __typename message path ...on NotFound { id } ...on AlreadyExists { existing { id } } \
+    (
+        "Error",
+        "on UserError { __typename message path ...on NotFound { id } ...on AlreadyExists { existing { id } } \
                ...on InvalidState { state } ...on InsufficientCredits { available required shortfall } \
-               ...on IdempotencyConflict { idempotencyKey } ...on LimitExceeded { limit } }"),
+               ...on IdempotencyConflict { idempotencyKey } ...on LimitExceeded { limit } }",
+    ),
 ];
 
 /// One node, and who calls it.
