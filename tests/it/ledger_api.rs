@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::api::{Api, at};
+use crate::support::direct::{Api, at};
 use crate::support::db::both;
 
 const BALANCE: &str = "query($id: ID!) { creditBalance(id: $id) {

@@ -4,7 +4,7 @@ use diesel_async::RunQueryDsl;
 use scrip::db::{Conn, Db};
 use serde_json::{Value, json};
 
-use crate::support::api::{Api, at};
+use crate::support::direct::{Api, at};
 use crate::support::db::both;
 
 fn texts(nodes: &Value, field: &str) -> Vec<String> {

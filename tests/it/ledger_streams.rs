@@ -3,7 +3,7 @@
 use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
 
-use crate::support::api::{Api, at};
+use crate::support::direct::{Api, at};
 use crate::support::db::both;
 
 const BALANCE: &str = "subscription($id: ID!, $after: String) { balanceChanges(balanceId: $id, after: $after) {

@@ -1,159 +1,219 @@
-//! The API as a caller meets it, without a transport.
+//! The API as its callers have it: a real server on loopback, a clock that is moved by hand, ids from a seed. So an
+//! answer is the same each time, to the last digit.
 
-use async_graphql::{Request, Variables};
-use futures_util::{Stream, StreamExt};
+use std::net::SocketAddr;
+
 use scrip::app::App;
 use scrip::base::clock::Clock;
 use scrip::base::ids::Ids;
-use scrip::base::time::{SECOND, Time};
-use scrip::graphql::{Schema, build_schema, request_data};
+use scrip::base::time::Time;
+use scrip::db::Db;
+use scrip::{http, worker};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::db::TestDb;
 
-/// A running program, its schema, and a clock that the test moves.
+/// When every test begins.
+pub(crate) const BEGIN: &str = "2026-01-01T00:00:00Z";
+
+/// Parts of queries; those that a query uses are sent with it.
+const FRAGMENTS: [(&str, &str); 5] = [
+    (
+        "Event",
+        "on UsageEvent { eventId type timestamp receivedAt properties outcomes { meter { key } outcome quantity \
+               creditsPerUnit credits explanation } entries { ...Entry rating { meter { key } quantity creditsPerUnit \
+               exactCredits credits } } }",
+    ),
+    (
+        "Entry",
+        "on LedgerEntry { sequence kind credits uncovered availableAfter stateAfter origin reason occurredAt \
+               recordedAt allocations { grant { id } credits } }",
+    ),
+    ("Grant", "on Grant { id source state credits remaining priority effectiveAt expiresAt }"),
+    ("Balance", "on CreditBalance { available settled held state nextChangeAt lastSequence }"),
+    (
+        "Error",
+        "on UserError { __typename message path ...on NotFound { id } ...on AlreadyExists { existing { id } } \
+               ...on InvalidState { state } ...on InsufficientCredits { available required shortfall } \
+               ...on IdempotencyConflict { idempotencyKey } ...on LimitExceeded { limit } }",
+    ),
+];
+
+/// One node, and who calls it.
 pub(crate) struct Api {
     pub(crate) app: App,
-    schema: Schema,
-}
-
-/// An instant, in seconds after the tests' own beginning of time.
-pub(crate) fn at(seconds: i64) -> Time {
-    Time::from_micros(1_767_225_600 * SECOND + seconds * SECOND).unwrap()
+    pub(crate) address: SocketAddr,
+    client: reqwest::Client,
 }
 
 impl Api {
-    /// Over a database of the test's own; the clock stands at its beginning.
-    pub(crate) fn over(db: &TestDb) -> Self {
-        let app = App::new((**db).clone(), Clock::at(at(0)), Ids::seeded(7), "test");
-        Self { schema: build_schema(app.clone()), app }
+    /// The first node on a database.
+    pub(crate) async fn on(db: &TestDb) -> Self {
+        let db: &Db = db;
+        Self::start(db.clone(), Clock::at(time(BEGIN)), 1).await
     }
 
-    /// Another node on the same database.
-    pub(crate) fn other_node(&self) -> Self {
-        let app = App::new(self.app.db.clone(), self.app.clock.clone(), Ids::seeded(8), "other");
-        Self { schema: build_schema(app.clone()), app }
+    /// Another node on the same database, with the same clock and connections of its own.
+    pub(crate) async fn another_on(&self, db: &TestDb, seed: u64) -> Self {
+        let own = Db::connect(db.url()).expect("its pools can be opened");
+        Self::start(own, self.app.clock.clone(), seed).await
+    }
+
+    /// Starts a node whose name and ids follow from a seed.
+    async fn start(db: Db, clock: Clock, seed: u64) -> Self {
+        let app = App::new(db, clock, Ids::seeded(seed), &format!("node-{seed}"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        tokio::spawn(axum::serve(listener, http::router(app.clone())).into_future());
+        Self { app, address, client: reqwest::Client::new() }
+    }
+
+    /// Hears what other nodes on the database commit, from when this answers.
+    pub(crate) fn hear_other_nodes(&self, seed: u64) {
+        tokio::spawn(worker::hear_other_nodes(self.app.clone(), format!("node-{seed}")));
     }
 
     /// Moves the clock.
-    pub(crate) fn set_clock(&self, seconds: i64) {
-        self.app.clock.set(at(seconds));
+    pub(crate) fn at(&self, text: &str) {
+        self.app.clock.set(time(text));
     }
 
-    fn request(&self, document: &str, variables: Value) -> Request {
-        request_data(Request::new(document).variables(Variables::from_json(variables)), &self.app)
+    /// Posts what is due now.
+    pub(crate) async fn work(&self) {
+        worker::post_due(&self.app).await.expect("what is due can be posted");
     }
 
-    /// The whole response of one operation.
-    pub(crate) async fn answer(&self, document: &str, variables: Value) -> Value {
-        serde_json::to_value(self.schema.execute(self.request(document, variables)).await).unwrap()
+    /// Sends a query and answers the whole answer.
+    pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
+        let body = json!({"query": with_fragments(query), "variables": variables});
+        let answer = self.client.post(format!("http://{}/graphql", self.address)).json(&body).send().await;
+        answer.expect("the server answers").json().await.expect("it answers JSON")
     }
 
-    /// The data of an operation that succeeds.
-    pub(crate) async fn data(&self, document: &str, variables: Value) -> Value {
-        let mut answer = self.answer(document, variables).await;
-        assert!(answer.get("errors").is_none(), "{answer:#}");
-        answer["data"].take()
+    /// Runs a mutation by its name and answers its payload, which must have no errors. `fields` is asked for.
+    pub(crate) async fn make(&self, mutation: &str, fields: &str, input: Value) -> Value {
+        let kind = if mutation.starts_with("archive") { "Archive" } else { mutation };
+        let (first, rest) = kind.split_at(1);
+        let kind = format!("{}{rest}Input", first.to_uppercase());
+        let query =
+            format!("mutation($input: {kind}!) {{ {mutation}(input: $input) {{ {fields} errors {{ ...Error }} }} }}");
+        let answer = self.ask(&query, json!({"input": input})).await;
+        let payload = &answer["data"][mutation];
+        assert!(payload["errors"] == json!([]), "{mutation}: {answer:#}");
+        payload.clone()
     }
 
-    /// The one field of an operation that succeeds.
-    pub(crate) async fn field(&self, document: &str, variables: Value) -> Value {
-        let data = self.data(document, variables).await;
-        data.as_object().and_then(|fields| fields.values().next()).cloned().unwrap()
+    /// Sends a body to the endpoint of events; answers the status and what came with it.
+    pub(crate) async fn events(&self, query: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Value {
+        let request = self.client.post(format!("http://{}/v1/events{query}", self.address));
+        let answer = request.header("content-type", content_type).body(body).send().await.expect("the server answers");
+        let status = answer.status().as_u16();
+        json!({"status": status, "body": answer.json::<Value>().await.expect("it answers JSON")})
+    }
+}
+
+/// What a test has before it begins. Each is made by a request of its own and answers the id.
+impl Api {
+    /// A meter that counts events.
+    pub(crate) async fn meter(&self, key: &str, event_type: &str) -> String {
+        let input = json!({"key": key, "name": key, "eventType": event_type, "aggregation": "COUNT"});
+        id(&self.make("createMeter", "meter { id }", input).await["meter"])
     }
 
-    /// The responses of a subscription.
-    pub(crate) fn watch(&self, document: &str, variables: Value) -> impl Stream<Item = Value> + Unpin + use<> {
-        self.schema.execute_stream(self.request(document, variables)).map(|r| serde_json::to_value(r).unwrap())
+    /// A meter that adds up a property.
+    pub(crate) async fn sum(&self, key: &str, event_type: &str, property: &str) -> String {
+        let input =
+            json!({"key": key, "name": key, "eventType": event_type, "aggregation": "SUM", "property": property});
+        id(&self.make("createMeter", "meter { id }", input).await["meter"])
     }
 
-    // --- Builders ------------------------------------------------------------------------------------------------------
-
-    /// A meter that adds up `units` of events of the type `work`, and a product that burns 1 credit for each.
-    pub(crate) async fn product(&self, key: &str) -> String {
-        let meter = "mutation($input: CreateMeterInput!) { createMeter(input: $input) { meter { id } } }";
-        let input = json!({
-            "key": key, "name": key, "eventType": "work", "aggregation": "SUM", "property": "units",
-        });
-        let meter = self.field(meter, json!({ "input": input })).await["meter"]["id"].take();
-        let product =
-            "mutation($input: CreateCreditProductInput!) { createCreditProduct(input: $input) { product { id } } }";
-        let rule = json!({ "meterId": meter, "creditsPerUnit": "1" });
-        let input = json!({ "key": key, "name": key, "consumption": [rule] });
-        let made = self.field(product, json!({ "input": input })).await;
-        made["product"]["id"].as_str().unwrap().to_owned()
+    /// A credit product with rules of a meter and a weight each, and whatever else it is to have.
+    pub(crate) async fn product(&self, key: &str, rules: &[(&str, &str)], more: Value) -> String {
+        let rule = |(meter, weight): &(&str, &str)| json!({"meterId": meter, "creditsPerUnit": weight});
+        let rules: Vec<Value> = rules.iter().map(rule).collect();
+        let mut input = json!({"key": key, "name": key, "consumption": rules});
+        merge(&mut input, more);
+        id(&self.make("createCreditProduct", "product { id }", input).await["product"])
     }
 
-    /// A customer with this external id.
+    /// A customer by an id of one's own.
     pub(crate) async fn customer(&self, external_id: &str) -> String {
-        let customer = "mutation($input: CreateCustomerInput!) { createCustomer(input: $input) { customer { id } } }";
-        let input = json!({ "externalId": external_id, "name": external_id });
-        let made = self.field(customer, json!({ "input": input })).await;
-        made["customer"]["id"].as_str().unwrap().to_owned()
+        let input = json!({"externalId": external_id, "name": external_id});
+        id(&self.make("createCustomer", "customer { id }", input).await["customer"])
     }
 
-    /// A balance of the product with that many credits to start with.
-    pub(crate) async fn balance(&self, customer: &str, product: &str, credits: &str) -> String {
-        let balance = "mutation($input: CreateCreditBalanceInput!) {
-            createCreditBalance(input: $input) { balance { id } errors { message } } }";
-        let input = json!({
-            "customer": { "externalId": customer }, "productId": product, "startingBalance": credits,
-        });
-        let made = self.field(balance, json!({ "input": input })).await;
-        made["balance"]["id"].as_str().unwrap_or_else(|| panic!("{made:#}")).to_owned()
+    /// A balance of a customer, with whatever else it is to have.
+    pub(crate) async fn balance(&self, customer: &str, product: &str, starting: &str, more: Value) -> String {
+        let mut input =
+            json!({"customer": {"externalId": customer}, "productId": product, "startingBalance": starting});
+        merge(&mut input, more);
+        id(&self.make("createCreditBalance", "balance { id }", input).await["balance"])
     }
 
-    /// A customer of that name with a balance of the product.
-    pub(crate) async fn account(&self, customer: &str, product: &str, credits: &str) -> String {
-        self.customer(customer).await;
-        self.balance(customer, product, credits).await
+    /// The customer "acme" with a balance of "credits", which an event "call" burns 1 of and an event "tokens" as many as
+    /// its property says. Answers the balance's id.
+    pub(crate) async fn acme(&self, starting: &str) -> String {
+        self.acme_with(starting, json!({})).await
     }
 
-    /// The payload of `topUpCredits` with `credits` and the given fields besides.
-    pub(crate) async fn top_up(&self, balance: &str, key: &str, fields: Value) -> Value {
-        self.move_credits("topUpCredits", "TopUpCreditsInput", (balance, key, fields)).await
+    /// The same, of a product that has more to it.
+    pub(crate) async fn acme_with(&self, starting: &str, product: Value) -> String {
+        let (call, tokens) = (self.meter("calls", "call").await, self.sum("tokens", "tokens", "count").await);
+        let product = self.product("credits", &[(&call, "1"), (&tokens, "1")], product).await;
+        self.customer("acme").await;
+        self.balance("acme", &product, starting, json!({})).await
     }
 
-    /// The payload of `retainCredits` with the given fields.
-    pub(crate) async fn retain(&self, balance: &str, key: &str, fields: Value) -> Value {
-        self.move_credits("retainCredits", "RetainCreditsInput", (balance, key, fields)).await
+    /// Credits that come in; the key is also the reason. Answers the grant's id.
+    pub(crate) async fn top_up(&self, balance: &str, credits: &str, key: &str, more: Value) -> String {
+        let mut input = json!({"balanceId": balance, "credits": credits, "idempotencyKey": key, "reason": key});
+        merge(&mut input, more);
+        id(&self.make("topUpCredits", "entry { grant { id } }", input).await["entry"]["grant"])
     }
 
-    async fn move_credits(&self, name: &str, kind: &str, (balance, key, fields): (&str, &str, Value)) -> Value {
-        let document = format!(
-            "mutation($input: {kind}!) {{ {name}(input: $input) {{
-                balance {{ available settled held state }}
-                entry {{ id sequence kind credits grant {{ id }} occurredAt }}
-                replayed
-                errors {{ code message path ... on InvalidState {{ state }}
-                    ... on InsufficientCredits {{ available required shortfall balance {{ id }} }} }}
-            }} }}"
-        );
-        let mut input = fields;
-        input["balanceId"] = balance.into();
-        input["idempotencyKey"] = key.into();
-        self.field(&document, json!({ "input": input })).await
+    /// Credits that are deducted by hand; the key is also the reason.
+    pub(crate) async fn retain(&self, balance: &str, credits: &str, key: &str) {
+        let input = json!({"balanceId": balance, "credits": credits, "idempotencyKey": key, "reason": key});
+        self.make("retainCredits", "replayed", input).await;
     }
 
-    /// The payload of `ingestEvents`: events of the type `work`, by id, customer and units.
-    pub(crate) async fn work(&self, events: &[(&str, &str, i64)]) -> Value {
-        let event = |(id, customer, units): &(&str, &str, i64)| {
-            json!({
-                "id": id, "customer": { "externalId": customer }, "type": "work", "properties": { "units": units },
-            })
-        };
-        self.ingest(events.iter().map(event).collect(), "RECORD").await
+    /// An event of acme's that burns as many credits; it must be accepted.
+    pub(crate) async fn burn(&self, event: &str, credits: &str) {
+        let event = json!({"id": event, "customer": {"externalId": "acme"}, "type": "tokens",
+                           "properties": {"count": credits}});
+        let payload = self.make("ingestEvents", "accepted", json!({"events": [event]})).await;
+        assert_eq!(payload["accepted"], 1, "{payload}");
     }
 
-    /// The payload of `ingestEvents`.
-    pub(crate) async fn ingest(&self, events: Vec<Value>, mode: &str) -> Value {
-        let document = "mutation($input: IngestEventsInput!) { ingestEvents(input: $input) {
-            accepted duplicates refused invalid
-            receipts { index eventId status differs event { id eventId } error { code path message
-                ... on InsufficientCredits { available required shortfall balance { id } purchaseOptions { id } } } }
-            balances { id available }
-            errors { code path }
-        } }";
-        self.field(document, json!({ "input": { "events": events, "mode": mode } })).await
+    /// Closes an empty balance.
+    pub(crate) async fn close(&self, balance: &str) {
+        self.make("closeCreditBalance", "balance { state }", json!({"id": balance})).await;
     }
+}
+
+/// A time by its text.
+pub(crate) fn time(text: &str) -> Time {
+    Time::parse(text).unwrap_or_else(|| panic!("{text} is a time"))
+}
+
+fn id(node: &Value) -> String {
+    node["id"].as_str().unwrap_or_else(|| panic!("{node} has an id")).to_owned()
+}
+
+fn merge(input: &mut Value, more: Value) {
+    if let (Value::Object(input), Value::Object(more)) = (input, more) {
+        input.extend(more);
+    }
+}
+
+/// A query with the fragments that it uses.
+pub(crate) fn with_fragments(query: &str) -> String {
+    let mut text = query.to_owned();
+    for (name, fragment) in FRAGMENTS {
+        if text.contains(&format!("...{name}")) {
+            text.push_str(&format!(" fragment {name} {fragment}"));
+        }
+    }
+    text
 }
