@@ -341,3 +341,109 @@ both!(a_grant_that_is_over_takes_no_new_terms, async |db| {
     }}
     "#);
 });
+
+both!(a_balance_that_cannot_be_names_its_field, async |db| {
+    let api = Api::on(db).await;
+    let product = api.product("ai", &[], json!({})).await;
+    let customer = api.customer("acme").await;
+    let refused = api
+        .ask(
+            r#"mutation($product: ID!, $customer: ID!) {
+                digits: createCreditBalance(input: {customer: {id: $customer}, productId: $product,
+                    startingBalance: "0.0000001"}) { ...P }
+                negative: createCreditBalance(input: {customer: {id: $customer}, productId: $product,
+                    startingBalance: -1}) { ...P }
+                threshold: createCreditBalance(input: {customer: {id: $customer}, productId: $product,
+                    lowBalanceThreshold: "1000000000001"}) { ...P }
+                limit: createCreditBalance(input: {customer: {id: $customer}, productId: $product,
+                    overdraft: {policy: DENY, limit: 1}}) { ...P }
+                name: createCreditBalance(input: {customer: {id: $customer}, productId: $product, name: ""}) { ...P }
+                none: createCreditBalance(input: {customer: {id: $customer}, productId: $product}) { ...P }
+            }
+            fragment P on LedgerPayload { balance { lastSequence } errors { ...Error } }"#,
+            json!({"product": product, "customer": customer}),
+        )
+        .await;
+    answer!(refused, @r#"
+    {data: {
+      digits: {
+        balance: null
+        errors: [{
+          __typename: "InvalidInput", message: "startingBalance has more than 6 fraction digits."
+          path: ["startingBalance"]
+        }]
+      }
+      limit: {
+        balance: null
+        errors: [{
+          __typename: "InvalidInput", message: "limit goes with ALLOW; leave it out to DENY overdraft."
+          path: ["overdraft", "limit"]
+        }]
+      }
+      name: {
+        balance: null
+        errors: [{__typename: "InvalidInput", message: "name is empty; write 1 to 200 characters.", path: ["name"]}]
+      }
+      negative: {
+        balance: null
+        errors: [{
+          __typename: "InvalidInput", message: "startingBalance is negative; amounts are given as magnitudes."
+          path: ["startingBalance"]
+        }]
+      }
+      none: {balance: {lastSequence: "0"}, errors: []}
+      threshold: {
+        balance: null
+        errors: [{
+          __typename: "InvalidInput", message: "lowBalanceThreshold is over the greatest amount, 1000000000000."
+          path: ["lowBalanceThreshold"]
+        }]
+      }
+    }}
+    "#);
+});
+
+both!(an_option_that_cannot_be_names_its_field, async |db| {
+    let api = Api::on(db).await;
+    let product = api.product("ai", &[], json!({})).await;
+    let refused = api
+        .ask(
+            r#"mutation($product: ID!) {
+                none: createPurchaseOption(input: {productId: $product, name: "n", credits: 0,
+                    price: {amount: 1, currency: "EUR"}}) { ...P }
+                cents: createPurchaseOption(input: {productId: $product, name: "n", credits: 1,
+                    price: {amount: "1.001", currency: "EUR"}}) { ...P }
+                yen: createPurchaseOption(input: {productId: $product, name: "n", credits: 1,
+                    price: {amount: "1.5", currency: "JPY"}}) { ...P }
+                negative: createPurchaseOption(input: {productId: $product, name: "n", credits: 1,
+                    price: {amount: "-1", currency: "EUR"}}) { ...P }
+            }
+            fragment P on PurchaseOptionPayload { purchaseOption { id } errors { ...Error } }"#,
+            json!({"product": product}),
+        )
+        .await;
+    answer!(refused, @r#"
+    {data: {
+      cents: {
+        errors: [{
+          __typename: "InvalidInput", message: "amount has more than 2 fraction digits.", path: ["price", "amount"]
+        }]
+        purchaseOption: null
+      }
+      negative: {
+        errors: [{__typename: "InvalidInput", message: "amount is negative.", path: ["price", "amount"]}]
+        purchaseOption: null
+      }
+      none: {
+        errors: [{__typename: "InvalidInput", message: "credits is zero; it must be more than 0.", path: ["credits"]}]
+        purchaseOption: null
+      }
+      yen: {
+        errors: [{
+          __typename: "InvalidInput", message: "amount has more than 0 fraction digits.", path: ["price", "amount"]
+        }]
+        purchaseOption: null
+      }
+    }}
+    "#);
+});

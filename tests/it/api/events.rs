@@ -321,7 +321,7 @@ both!(an_enforced_event_that_is_not_covered_as_a_whole_leaves_no_trace, async |d
         creditBalance: {
           available: "5", held: "0", lastSequence: "1", nextChangeAt: null, settled: "5", state: "ACTIVE"
         }
-        customer: {event: null, events: {nodes: []}}, eventTypes: ["call"]
+        customer: {event: null, events: {nodes: []}}, eventTypes: []
       }}
     ]
     "#);

@@ -286,31 +286,27 @@ both!(balances_are_found_by_state_and_product, async |db| {
         )
         .await;
     answer!(found, @r#"
-    {
-      data: {all: null, closed: null, low: null, product: null}
-      errors: [
-        {
-          extensions: {code: "UNAVAILABLE", retryable: true}, locations: [{column: 17, line: 2}]
-          message: "The server cannot do this just now. Try again: with the same idempotency key or event id, nothing happens twice."
-          path: ["all"]
-        }
-        {
-          extensions: {code: "UNAVAILABLE", retryable: true}, locations: [{column: 17, line: 3}]
-          message: "The server cannot do this just now. Try again: with the same idempotency key or event id, nothing happens twice."
-          path: ["product"]
-        }
-        {
-          extensions: {code: "UNAVAILABLE", retryable: true}, locations: [{column: 17, line: 4}]
-          message: "The server cannot do this just now. Try again: with the same idempotency key or event id, nothing happens twice."
-          path: ["low"]
-        }
-        {
-          extensions: {code: "UNAVAILABLE", retryable: true}, locations: [{column: 17, line: 5}]
-          message: "The server cannot do this just now. Try again: with the same idempotency key or event id, nothing happens twice."
-          path: ["closed"]
-        }
-      ]
-    }
+    {data: {
+      all: {nodes: [
+        {available: "0", customer: {externalId: "empty"}, product: {key: "ai"}, state: "DEPLETED"}
+        {available: "1", customer: {externalId: "full"}, product: {key: "other"}, state: "ACTIVE"}
+        {available: "10", customer: {externalId: "full"}, product: {key: "ai"}, state: "ACTIVE"}
+        {available: "1", customer: {externalId: "ends"}, product: {key: "ai"}, state: "LOW"}
+        {available: "5", customer: {externalId: "low"}, product: {key: "ai"}, state: "LOW"}
+      ]}
+      closed: {nodes: [{available: "0", customer: {externalId: "closed"}, product: {key: "ai"}, state: "CLOSED"}]}
+      low: {nodes: [
+        {available: "0", customer: {externalId: "empty"}, product: {key: "ai"}, state: "DEPLETED"}
+        {available: "1", customer: {externalId: "ends"}, product: {key: "ai"}, state: "LOW"}
+        {available: "5", customer: {externalId: "low"}, product: {key: "ai"}, state: "LOW"}
+      ]}
+      product: {nodes: [
+        {available: "0", customer: {externalId: "empty"}, product: {key: "ai"}, state: "DEPLETED"}
+        {available: "10", customer: {externalId: "full"}, product: {key: "ai"}, state: "ACTIVE"}
+        {available: "1", customer: {externalId: "ends"}, product: {key: "ai"}, state: "LOW"}
+        {available: "5", customer: {externalId: "low"}, product: {key: "ai"}, state: "LOW"}
+      ]}
+    }}
     "#);
 });
 

@@ -25,10 +25,7 @@ both!(a_line_that_is_no_json_is_invalid_by_its_number, async |db| {
             status: "ACCEPTED"
           }
           {
-            differs: false
-            error: {
-              code: "INVALID_INPUT", message: "Line 3 is not JSON: expected ident at line 1 column 2.", path: ["1"]
-            }
+            differs: false, error: {code: "INVALID_INPUT", message: "Line 3 is not JSON, at column 2.", path: ["1"]}
             event: null, eventId: "", index: 1, status: "INVALID"
           }
           {

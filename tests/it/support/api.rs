@@ -69,7 +69,7 @@ impl Api {
         Self { app, address, client: reqwest::Client::new() }
     }
 
-    /// Hears what other nodes on the database commit, from when this answers.
+    /// Begins to hear what other nodes on the database commit; the seed is the one that the node was started with.
     pub(crate) fn hear_other_nodes(&self, seed: u64) {
         tokio::spawn(worker::hear_other_nodes(self.app.clone(), format!("node-{seed}")));
     }
