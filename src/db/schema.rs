@@ -105,6 +105,7 @@ diesel::table! {
         name_folded -> Text,
         email_folded -> Nullable<Text>,
         external_id_folded -> Nullable<Text>,
+        last_balance -> Integer,
         created_at -> Micros,
         updated_at -> Micros,
         archived_at -> Nullable<Micros>,

@@ -4,7 +4,7 @@ use super::entry::{FIRST_HASH, Hash};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, ProductId};
 use crate::base::money::Money;
-use crate::base::settings::Overdraft;
+use crate::base::settings::{Overdraft, Overrides};
 use crate::base::time::Time;
 
 /// The priority of a lot for which nothing is said.
@@ -49,7 +49,7 @@ pub struct Balance {
     /// Whose credits it holds.
     pub product: ProductId,
     /// Settings of its own.
-    pub own: OwnSettings,
+    pub own: Overrides,
     /// Grows by 1 with every write of the row; 0 is not written yet.
     pub revision: i64,
     /// The newest entry's hash.
@@ -62,21 +62,10 @@ pub struct Balance {
     pub closed_at: Option<Time>,
 }
 
-/// Settings that a balance has of its own; what is absent is inherited.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OwnSettings {
-    /// What it is called.
-    pub name: Option<String>,
-    /// Warn at or below this.
-    pub low_balance_threshold: Option<Credits>,
-    /// What happens when usage exceeds what is available.
-    pub overdraft: Option<Overdraft>,
-}
-
 impl Balance {
     /// A balance that was just opened, with nothing in it.
     #[must_use]
-    pub fn open(id: BalanceId, product: ProductId, own: OwnSettings, now: Time) -> Self {
+    pub fn open(id: BalanceId, product: ProductId, own: Overrides, now: Time) -> Self {
         let account = Account {
             id,
             sequence: 0,

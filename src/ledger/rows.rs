@@ -4,15 +4,13 @@ use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text}
 
 use super::codec;
 use super::entry::{Entry, Hash, Note, Origin};
-use super::model::{
-    Account, Balance, BalanceState, Cause, Ended, EntryKind, GrantSource, HoldState, Lot, OwnSettings, Posting,
-};
+use super::model::{Account, Balance, BalanceState, Cause, Ended, EntryKind, GrantSource, HoldState, Lot, Posting};
 use super::rules;
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId, EventKey, GrantId, HoldId, ProductId};
 use crate::base::json::CanonicalJson;
 use crate::base::money::Money;
-use crate::base::settings::Overdraft;
+use crate::base::settings::{Overdraft, Overrides};
 use crate::base::time::Time;
 use crate::db::DbError;
 use crate::db::bulk::{bulk_insert, bulk_update};
@@ -208,7 +206,7 @@ fn hash(bytes: Vec<u8>) -> Result<Hash, DbError> {
     bytes.try_into().map_err(|bytes: Vec<u8>| codec::corrupt("a hash of bytes", bytes.len()))
 }
 
-fn overdraft_columns(own: &OwnSettings) -> (Option<bool>, Option<Credits>) {
+fn overdraft_columns(own: &Overrides) -> (Option<bool>, Option<Credits>) {
     match own.overdraft {
         None => (None, None),
         Some(Overdraft::Deny) => (Some(false), None),
@@ -275,7 +273,7 @@ impl BalanceRow {
         Ok(Balance {
             account,
             product: self.product_id,
-            own: OwnSettings { name: self.name, low_balance_threshold: self.low_balance_threshold, overdraft },
+            own: Overrides { name: self.name, low_balance_threshold: self.low_balance_threshold, overdraft },
             revision: self.revision,
             hash: hash(self.hash)?,
             created_at: self.created_at,

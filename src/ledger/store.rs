@@ -85,18 +85,6 @@ pub async fn find_balances(conn: &mut Conn, ids: &[BalanceId]) -> Result<Vec<Bal
         .collect()
 }
 
-/// The number of a customer's newest balance; 0 when it has none.
-///
-/// # Errors
-/// Those of the database.
-pub async fn last_balance_number(conn: &mut Conn, customer: CustomerId) -> Result<i32, DbError> {
-    let number: Option<i32> = on!(conn, |c| balances::table
-        .filter(balances::customer_id.eq(customer))
-        .select(diesel::dsl::max(balances::number))
-        .get_result(c))?;
-    Ok(number.unwrap_or_default())
-}
-
 /// Whether a product has an open balance anywhere.
 ///
 /// # Errors
@@ -192,6 +180,20 @@ pub async fn list_entries_after(
         .filter(entries::sequence.gt(after))
         .order(entries::sequence)
         .limit(limit)
+        .select(EntryRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(EntryRow::into_entry).collect()
+}
+
+/// Entries that changed a state, recorded from then on, in the order in which they are announced.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_announced(conn: &mut Conn, from: Time) -> Result<Vec<Entry>, DbError> {
+    let rows: Vec<EntryRow> = on!(conn, |c| entries::table
+        .filter(entries::state_before.is_not_null())
+        .filter(entries::recorded_at.ge(from))
+        .order((entries::recorded_at, entries::customer_id, entries::balance, entries::sequence))
         .select(EntryRow::as_select())
         .load(c))?;
     rows.into_iter().map(EntryRow::into_entry).collect()

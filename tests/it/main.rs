@@ -3,4 +3,8 @@
 // Clippy takes helpers outside of `#[test]` functions for test code only under this attribute.
 #![cfg(test)]
 
+mod catalog;
+mod customers;
 mod floor;
+mod schema;
+mod support;

@@ -131,6 +131,7 @@ CREATE TABLE customers (
     name_folded text COLLATE "C" NOT NULL,
     email_folded text COLLATE "C",
     external_id_folded text COLLATE "C",
+    last_balance integer NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     archived_at timestamptz,
@@ -149,6 +150,7 @@ COMMENT ON COLUMN customers.metadata IS 'The caller''s own data: a JSON object i
 COMMENT ON COLUMN customers.name_folded IS 'The name as searches compare it.';
 COMMENT ON COLUMN customers.email_folded IS 'The email address as searches compare it.';
 COMMENT ON COLUMN customers.external_id_folded IS 'The external id as searches compare it.';
+COMMENT ON COLUMN customers.last_balance IS 'The number of the newest balance; balances are numbered 1, 2, 3 ...';
 COMMENT ON COLUMN customers.created_at IS 'When it was created.';
 COMMENT ON COLUMN customers.updated_at IS 'When it was last changed.';
 COMMENT ON COLUMN customers.archived_at IS 'When it was archived.';

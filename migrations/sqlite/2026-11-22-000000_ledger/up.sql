@@ -92,6 +92,7 @@ CREATE TABLE customers (
     name_folded TEXT NOT NULL,
     email_folded TEXT,
     external_id_folded TEXT,
+    last_balance INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     archived_at INTEGER,
