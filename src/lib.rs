@@ -5,9 +5,13 @@
 pub mod app;
 pub mod base;
 pub mod catalog;
+pub mod cli;
+pub mod config;
 pub mod customers;
 pub mod db;
 pub mod feed;
+pub mod http;
 pub mod intake;
 pub mod ledger;
 pub mod metering;
+pub mod worker;

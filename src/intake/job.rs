@@ -127,7 +127,9 @@ impl Receipt {
         Self { status: Status::Refused, event: None, differs: false, problem: Some(problem), changed: Vec::new() }
     }
 
-    pub(super) fn invalid(problem: Problem) -> Self {
+    /// What becomes of an event that is wrong in itself.
+    #[must_use]
+    pub fn invalid(problem: Problem) -> Self {
         Self { status: Status::Invalid, ..Self::refused(problem) }
     }
 }
