@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use crate::Failure;
@@ -23,24 +23,22 @@ pub(crate) struct Server {
     log: PathBuf,
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    /// A key that may do everything.
-    pub(crate) key: String,
 }
 
 impl Server {
     /// Starts it on its database, and waits until it answers.
     pub(crate) async fn start(databases: &Databases) -> Result<Self, Failure> {
-        let key = create_key(databases)?;
         let address = free_address()?;
         let log = databases.folder.join("server.log");
         let file = File::create(&log)?;
-        let child = program(databases)
+        let child = Command::new(env!("CARGO_BIN_EXE_scrip"))
             .arg("serve")
+            .env("DATABASE_URL", databases.of_server())
             .env("SCRIP_LISTEN", address.to_string())
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()?;
-        let mut server = Self { child, log, address, key };
+        let mut server = Self { child, log, address };
         server.wait_until_healthy().await.map_err(|error| server.blame(&error))?;
         Ok(server)
     }
@@ -77,28 +75,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn program(databases: &Databases) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_scrip"));
-    command.env("DATABASE_URL", databases.of_server());
-    command
-}
-
-fn create_key(databases: &Databases) -> Result<String, Failure> {
-    run(program(databases).arg("migrate"))?;
-    let output = run(program(databases).args(["key", "create", "--name", "load", "--scope", "admin"]))?;
-    let text = String::from_utf8(output.stdout)?;
-    let key = text.split_whitespace().last().ok_or("`scrip key create` printed no key")?;
-    Ok(key.to_owned())
-}
-
-fn run(command: &mut Command) -> Result<Output, Failure> {
-    let output = command.output()?;
-    if !output.status.success() {
-        return Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)).into());
-    }
-    Ok(output)
 }
 
 /// An address that nobody listened on a moment ago.

@@ -33,8 +33,8 @@ const CATALOG: &str = "WITH meter AS ( \
 
 const CUSTOMERS: &str = "WITH customer AS ( \
         INSERT INTO customers \
-            (id, external_id, name, metadata, name_folded, external_id_folded, created_at, updated_at) \
-        SELECT id, 'c' || n, 'Customer ' || n, '{}', 'customer ' || n, 'c' || n, $2, $2 \
+            (id, external_id, name, metadata, name_folded, external_id_folded, last_balance, created_at, updated_at) \
+        SELECT id, 'c' || n, 'Customer ' || n, '{}', 'customer ' || n, 'c' || n, 1, $2, $2 \
         FROM unnest($1::uuid[]) WITH ORDINALITY AS new (id, n) RETURNING id, external_id \
     ) INSERT INTO customer_external_ids (external_id, customer_id) SELECT external_id, id FROM customer";
 

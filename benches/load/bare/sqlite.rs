@@ -288,6 +288,7 @@ fn insert_customer(
             customers::metadata.eq(rows::NOTHING),
             customers::name_folded.eq(format!("customer {number}")),
             customers::external_id_folded.eq(&external_id),
+            customers::last_balance.eq(1),
             (customers::created_at.eq(world.made_at), customers::updated_at.eq(world.made_at)),
         ))
         .execute(conn)?;
