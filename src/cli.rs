@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -10,7 +11,7 @@ use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::config::{Config, log_filter};
 use crate::db::{Db, migrate};
-use crate::{http, worker};
+use crate::{demo, graphql, http, worker};
 
 /// Prepaid customer credits: usage events in, exact live balances out.
 #[derive(Parser)]
@@ -34,6 +35,9 @@ enum Command {
     Verify,
 }
 
+/// Decides what the demo's customers do.
+const DEMO_SEED: u64 = 20_261;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the program; the process ends with what it answers.
@@ -43,7 +47,10 @@ pub async fn run() -> ExitCode {
         Command::Dev => dev().await,
         Command::Serve => serve().await,
         Command::Migrate => migrate_only().await,
-        Command::Schema => schema(),
+        Command::Schema => {
+            say(graphql::sdl().trim_end());
+            Ok(())
+        }
         Command::Verify => verify().await,
     };
     match result {
@@ -65,20 +72,44 @@ fn say(message: &str) {
     println!("{message}");
 }
 
-fn log() {
+/// Logs one line of JSON each; for people at a terminal, a line of text.
+fn log(people: Readers) {
     let filter = tracing_subscriber::EnvFilter::new(log_filter());
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match people {
+        Readers::Programs => lines.json().flatten_event(true).init(),
+        Readers::People => lines.compact().with_target(false).init(),
+    }
+}
+
+enum Readers {
+    Programs,
+    People,
 }
 
 async fn dev() -> Result<(), Failure> {
-    serve().await
+    log(Readers::People);
+    let config = Config::for_dev()?;
+    let db = open(&config).await?;
+    let server = Server::start(&config, db).await?;
+    say(&format!("Scrip is at http://{0}/ (playground), http://{0}/graphql and http://{0}/v1/events", server.address));
+    let app = server.app.clone();
+    tokio::spawn(async move {
+        if let Err(error) = demo::play(app, DEMO_SEED).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the demo ended");
+        }
+    });
+    server.run().await
 }
 
 async fn serve() -> Result<(), Failure> {
-    log();
+    log(Readers::Programs);
     let config = Config::from_env()?;
     let db = open(&config).await?;
-    run_server(config, db).await
+    let server = Server::start(&config, db).await?;
+    let (listen, database) = (server.address, &config.database);
+    tracing::info!(%listen, ?database, "listening, on loopback only: there is no access control yet");
+    server.run().await
 }
 
 /// Opens a database that is at the program's version.
@@ -90,18 +121,39 @@ async fn open(config: &Config) -> Result<Db, Failure> {
     Ok(db)
 }
 
-/// Serves until it is told to stop; then lets nothing more in, and finishes what was let in.
-async fn run_server(config: Config, db: Db) -> Result<(), Failure> {
-    let ids = Ids::from_entropy();
-    let node = ids.uuid(Clock::System.now()).simple().to_string();
-    let app = App::new(db, Clock::System, ids, &node);
-    let listener = TcpListener::bind(config.listen).await?;
-    tracing::info!(listen = %listener.local_addr()?, database = ?config.database, "listening, on loopback only: there is no access control yet");
-    tokio::spawn(worker::keep_time(app.clone()));
-    tokio::spawn(worker::hear_other_nodes(app.clone(), node));
-    axum::serve(listener, http::router(app.clone())).with_graceful_shutdown(told_to_stop()).await?;
-    app.intake.drain().await;
-    Ok(())
+/// A server that is about to answer.
+struct Server {
+    app: App,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    async fn start(config: &Config, db: Db) -> Result<Self, Failure> {
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| format!("cannot listen on {} (set SCRIP_LISTEN to another): {error}", config.listen))?;
+        let address = listener.local_addr()?;
+        let ids = Ids::from_entropy();
+        let node = ids.uuid(Clock::System.now()).simple().to_string();
+        let app = App::new(db, Clock::System, ids, &node);
+        tokio::spawn(worker::keep_time(app.clone()));
+        tokio::spawn(worker::hear_other_nodes(app.clone(), node));
+        Ok(Self { app, listener, address })
+    }
+
+    /// Serves until it is told to stop; then lets nothing more in, and finishes what was let in.
+    async fn run(self) -> Result<(), Failure> {
+        let Self { app, listener, .. } = self;
+        let stop = app.stop.clone();
+        let stopping = async move {
+            told_to_stop().await;
+            stop.cancel();
+        };
+        axum::serve(listener, http::router(app.clone())).with_graceful_shutdown(stopping).await?;
+        app.intake.drain().await;
+        Ok(())
+    }
 }
 
 /// Waits for SIGTERM or Ctrl-C.
@@ -124,10 +176,6 @@ async fn migrate_only() -> Result<(), Failure> {
     Db::connect(&config.database)?;
     let run = migrate(&config.database).await?;
     say(&if run.is_empty() { "The database is up to date.".to_owned() } else { run.join("\n") });
-    Ok(())
-}
-
-fn schema() -> Result<(), Failure> {
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! Configuration: the one room that reads the environment.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use crate::db::DbUrl;
 
@@ -44,6 +43,15 @@ impl Config {
         Self::of(&database, &listen)
     }
 
+    /// The same for a first look: an embedded database in `.scrip/`, whatever `DATABASE_URL` says.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says what cannot be used, and how it is written.
+    pub fn for_dev() -> Result<Self, ConfigError> {
+        let listen = variable("SCRIP_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+        Self::of(DEFAULT_DATABASE, &listen)
+    }
+
     fn of(database: &str, listen: &str) -> Result<Self, ConfigError> {
         let database = DbUrl::parse(database).ok_or(ConfigError::Database)?;
         let listen: SocketAddr = listen.parse().map_err(|_| ConfigError::Listen)?;
@@ -51,12 +59,6 @@ impl Config {
             return Err(ConfigError::NotLoopback(listen));
         }
         Ok(Self { database, listen })
-    }
-
-    /// Whether the embedded database is not there yet.
-    #[must_use]
-    pub fn is_new(&self) -> bool {
-        matches!(&self.database, DbUrl::Sqlite(path) if !Path::new(path).exists())
     }
 }
 

@@ -3,8 +3,10 @@
 //! Not here: what a field or an event means.
 
 mod events;
+mod graphql;
 mod health;
 mod playground;
 mod router;
+mod socket;
 
 pub use router::router;

@@ -10,7 +10,7 @@ use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, 
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
-use super::{events, health, playground};
+use super::{events, graphql, health, playground};
 use crate::app::App;
 
 /// The longest body of GraphQL.
@@ -34,7 +34,11 @@ impl MakeRequestId for Ids {
 /// The whole wire.
 pub fn router(app: App) -> Router {
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let api = graphql::Api::new(app.clone());
     Router::new()
+        .route("/graphql", get(graphql::get).post(graphql::post))
+        .layer(DefaultBodyLimit::max(MAX_GRAPHQL))
+        .with_state(api)
         .route("/v1/events", post(events::post).layer(DefaultBodyLimit::max(events::MAX_BODY)).with_state(app.clone()))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready).with_state(app.clone()))

@@ -160,8 +160,9 @@ pub enum Order {
     Move {
         /// Which one.
         balance: BalanceId,
-        /// How.
-        action: Action,
+        /// How; a problem when the input cannot be taken. That is told only after the key was looked up: a repeat is
+        /// answered as it was the first time, whatever the rules are by now.
+        action: Result<Action, Problem>,
         /// What the caller said about it.
         given: Given,
     },

@@ -19,8 +19,7 @@ use std::time::SystemTime;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use scrip::db::{Db, DbUrl, PgConn, migrate};
 
-/// Makes two tests of one scenario, one for each database. Its body may be run again by nobody: it is a plain `async`
-/// block with `db: &TestDb`.
+/// Makes two tests of one scenario, one for each database; in it `db` is a `&TestDb`.
 macro_rules! both {
     ($name:ident, async |$db:ident| $body:block) => {
         async fn $name($db: &$crate::support::db::TestDb) $body
