@@ -203,12 +203,12 @@ async fn top_up_the_thrifty(app: &App, made: &[Made], number: i64) -> Result<(),
         let left = found.map_or(Credits::ZERO, |balance| balance.account.settled);
         if left < credits(150) {
             let reason = "Bought by card";
-            top_up(app, balance, (&format!("demo-{}-{number}", made.persona.id), reason), TopUp {
-                credits: credits(500),
-                priority: 500,
-                effective_at: None,
-                expires_at: None,
-            })
+            top_up(
+                app,
+                balance,
+                (&format!("demo-{}-{number}", made.persona.id), reason),
+                TopUp { credits: credits(500), priority: 500, effective_at: None, expires_at: None },
+            )
             .await?;
         }
     }

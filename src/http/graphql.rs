@@ -77,11 +77,7 @@ impl Api {
 }
 
 /// Runs what a body of JSON says.
-pub(super) async fn post(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
+pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
     let Some(kind) = Kind::accepted(&headers) else { return not_acceptable() };
     let sent = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !is_json(sent) {
@@ -168,11 +164,12 @@ fn runs_more_than_a_query(request: &Request) -> bool {
 fn is_json(kind: &str) -> bool {
     let mut parts = kind.split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(JSON));
-    is_json && parts.all(|part| {
-        part.split_once('=').is_none_or(|(name, value)| {
-            !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    is_json
+        && parts.all(|part| {
+            part.split_once('=').is_none_or(|(name, value)| {
+                !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
         })
-    })
 }
 
 fn not_acceptable() -> Response {
@@ -206,15 +203,14 @@ impl Kind {
         if accepted.peek().is_none() {
             return Some(Self::Json);
         }
-        accepted
-            .flat_map(|value| value.split(','))
-            .filter(|part| !part.replace(' ', "").ends_with(";q=0"))
-            .find_map(|part| match part.split(';').next().unwrap_or_default().trim() {
+        accepted.flat_map(|value| value.split(',')).filter(|part| !part.replace(' ', "").ends_with(";q=0")).find_map(
+            |part| match part.split(';').next().unwrap_or_default().trim() {
                 RESPONSE => Some(Self::Response),
                 JSON => Some(Self::Json),
                 "*/*" | "application/*" => Some(Self::Json),
                 _ => None,
-            })
+            },
+        )
     }
 
     fn answer(self, answer: &Answer) -> Response {

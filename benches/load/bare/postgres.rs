@@ -17,9 +17,10 @@ use crate::load::Draw;
 use crate::measure::{self, Sample, Span, Worker};
 
 /// Connections over which the customers are spread.
-const CONNECTIONS: usize = 32;
-/// On one balance all wait for the same row: more of them only wake each other up.
-const HOT_CONNECTIONS: usize = 2;
+const SPREAD: [usize; 1] = [32];
+/// On one balance all wait for the same row, and it depends on the disk whether one connection is quicker, or many that
+/// wait together: both are tried, and the quicker counts.
+const HOT: [usize; 2] = [1, 32];
 
 const CATALOG: &str = "WITH meter AS ( \
         INSERT INTO meters (id, key, name, event_type, property, filter, created_at, updated_at) \
@@ -113,18 +114,23 @@ impl Bare {
     }
 
     pub(super) async fn run(&self, figure: Figure, span: Span) -> Result<Sample, Failure> {
-        let (text, connections) = match figure {
-            Figure::EventsSpread => (EVENT, CONNECTIONS),
-            Figure::EventsHot => (EVENT, HOT_CONNECTIONS),
-            Figure::TopUps => (TOP_UP, CONNECTIONS),
+        let (text, tries) = match figure {
+            Figure::EventsSpread => (EVENT, &SPREAD[..]),
+            Figure::EventsHot => (EVENT, &HOT[..]),
+            Figure::TopUps => (TOP_UP, &SPREAD[..]),
         };
-        let mut writers = Vec::with_capacity(connections);
-        for _ in 0..connections {
-            let client = connect(&self.url).await?;
-            let statement = client.prepare(text).await?;
-            writers.push(Writer { world: &self.world, figure, client, statement, draw: Draw::new(figure) });
+        let mut samples = Vec::with_capacity(tries.len());
+        for connections in tries {
+            let mut writers = Vec::with_capacity(*connections);
+            for _ in 0..*connections {
+                let client = connect(&self.url).await?;
+                let statement = client.prepare(text).await?;
+                writers.push(Writer { world: &self.world, figure, client, statement, draw: Draw::new(figure) });
+            }
+            samples.push(measure::run(span, writers).await?);
         }
-        measure::run(span, writers).await
+        let best = samples.into_iter().max_by_key(|sample| sample.per_second);
+        best.ok_or_else(|| "nothing was tried".into())
     }
 }
 
