@@ -73,10 +73,10 @@ fn say(message: &str) {
 }
 
 /// Logs one line of JSON each; for people at a terminal, a line of text.
-fn log(people: Readers) {
+fn log(readers: &Readers) {
     let filter = tracing_subscriber::EnvFilter::new(log_filter());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match people {
+    match readers {
         Readers::Programs => lines.json().flatten_event(true).init(),
         Readers::People => lines.compact().with_target(false).init(),
     }
@@ -88,7 +88,7 @@ enum Readers {
 }
 
 async fn dev() -> Result<(), Failure> {
-    log(Readers::People);
+    log(&Readers::People);
     let config = Config::for_dev()?;
     let db = open(&config).await?;
     let server = Server::start(&config, db).await?;
@@ -103,7 +103,7 @@ async fn dev() -> Result<(), Failure> {
 }
 
 async fn serve() -> Result<(), Failure> {
-    log(Readers::Programs);
+    log(&Readers::Programs);
     let config = Config::from_env()?;
     let db = open(&config).await?;
     let server = Server::start(&config, db).await?;

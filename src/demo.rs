@@ -60,23 +60,19 @@ enum Story {
     New,
 }
 
-const fn persona(id: &'static str, name: &'static str, starting: i64, events_a_day: i64, story: Story) -> Persona {
-    Persona { id, name, starting, events_a_day, story }
-}
-
 const PERSONAS: [Persona; 12] = [
-    persona("acme", "Acme Corporation", 2_000, 6, Story::TopsUp),
-    persona("globex", "Globex Labs", 5_000, 4, Story::Plain),
-    persona("initech", "Initech", 300, 3, Story::Plain),
-    persona("umbrella", "Umbrella Research", 250, 4, Story::Overdraft),
-    persona("hooli", "Hooli", 20_000, 8, Story::Plain),
-    persona("stark", "Stark Studios", 1_000, 2, Story::Expiring),
-    persona("wayne", "Wayne Media", 800, 2, Story::Expiring),
-    persona("tyrell", "Tyrell Translation", 400, 3, Story::TopsUp),
-    persona("soylent", "Soylent Recipes", 100, 1, Story::Plain),
-    persona("vandelay", "Vandelay Imports", 60, 1, Story::Plain),
-    persona("wonka", "Wonka Sweets", 1_500, 1, Story::Plain),
-    persona("hudsucker", "Hudsucker Industries", 0, 0, Story::New),
+    Persona { id: "acme", name: "Acme Corporation", starting: 2_000, events_a_day: 6, story: Story::TopsUp },
+    Persona { id: "globex", name: "Globex Labs", starting: 5_000, events_a_day: 4, story: Story::Plain },
+    Persona { id: "initech", name: "Initech", starting: 300, events_a_day: 3, story: Story::Plain },
+    Persona { id: "umbrella", name: "Umbrella Research", starting: 250, events_a_day: 4, story: Story::Overdraft },
+    Persona { id: "hooli", name: "Hooli", starting: 20_000, events_a_day: 8, story: Story::Plain },
+    Persona { id: "stark", name: "Stark Studios", starting: 1_000, events_a_day: 2, story: Story::Expiring },
+    Persona { id: "wayne", name: "Wayne Media", starting: 800, events_a_day: 2, story: Story::Expiring },
+    Persona { id: "tyrell", name: "Tyrell Translation", starting: 400, events_a_day: 3, story: Story::TopsUp },
+    Persona { id: "soylent", name: "Soylent Recipes", starting: 100, events_a_day: 1, story: Story::Plain },
+    Persona { id: "vandelay", name: "Vandelay Imports", starting: 60, events_a_day: 1, story: Story::Plain },
+    Persona { id: "wonka", name: "Wonka Sweets", starting: 1_500, events_a_day: 1, story: Story::Plain },
+    Persona { id: "hudsucker", name: "Hudsucker Industries", starting: 0, events_a_day: 0, story: Story::New },
 ];
 
 /// One customer of the demo, and its balance.
@@ -222,7 +218,7 @@ async fn top_up(app: &App, balance: BalanceId, (key, reason): (&str, &str), top_
         metadata: Some(CanonicalJson::empty_object()),
         key: Some(Key::of(Scope::Api, key.to_owned(), "demo")),
     };
-    app.intake.order(Order::Move { balance, action: Action::TopUp(top_up), given }).await.map(drop)
+    app.intake.order(Order::Move { balance, action: Ok(Action::TopUp(top_up)), given }).await.map(drop)
 }
 
 fn credits(whole: i64) -> Credits {

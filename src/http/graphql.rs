@@ -4,7 +4,7 @@
 //! request that could not be executed answers 400 without `data`; to one that knows `application/json` alone it is 200.
 
 use async_graphql::parser::types::{DocumentOperations, OperationType};
-use async_graphql::{Request, Response as Answer, ServerError, Variables};
+use async_graphql::{Pos, Request, Response as Answer, ServerError, Variables};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::ws::WebSocketUpgrade;
@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::socket;
 use crate::app::App;
-use crate::graphql::{ApiSchema, build_schema, request_data};
+use crate::graphql::errors::{INTERNAL, coded};
+use crate::graphql::{Schema, build_schema, request_data};
 
 const RESPONSE: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
@@ -25,7 +26,7 @@ const JSON: &str = "application/json";
 #[derive(Clone)]
 pub(super) struct Api {
     pub(super) app: App,
-    schema: ApiSchema,
+    schema: Schema,
 }
 
 /// A request as it is sent in JSON.
@@ -62,7 +63,10 @@ impl Api {
     async fn execute(&self, request: Request) -> Answer {
         let (schema, request) = (self.schema.clone(), self.with_data(request));
         let run = tokio::spawn(async move { schema.execute(request).await });
-        run.await.unwrap_or_else(|_| Answer::from_errors(vec![crate::graphql::internal_error()]))
+        run.await.unwrap_or_else(|_| {
+            let error = coded(INTERNAL, "Something went wrong in the server.").into_server_error(Pos::default());
+            Answer::from_errors(vec![error])
+        })
     }
 
     /// Runs one operation that may answer many times.
@@ -70,9 +74,8 @@ impl Api {
         self.schema.execute_stream(self.with_data(request))
     }
 
-    fn with_data(&self, mut request: Request) -> Request {
-        request.data = request_data(&self.app);
-        request
+    fn with_data(&self, request: Request) -> Request {
+        request_data(request, &self.app)
     }
 }
 
@@ -206,8 +209,7 @@ impl Kind {
         accepted.flat_map(|value| value.split(',')).filter(|part| !part.replace(' ', "").ends_with(";q=0")).find_map(
             |part| match part.split(';').next().unwrap_or_default().trim() {
                 RESPONSE => Some(Self::Response),
-                JSON => Some(Self::Json),
-                "*/*" | "application/*" => Some(Self::Json),
+                JSON | "*/*" | "application/*" => Some(Self::Json),
                 _ => None,
             },
         )
