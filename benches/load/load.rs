@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::try_join_all;
+use serde_json::Value;
 
 use crate::Failure;
 use crate::figure::Figure;
-use crate::http::{Head, Http};
+use crate::http::{Answer, Head, Http};
 use crate::measure::{self, Sample, Span, Worker};
 use crate::server::Server;
 use crate::setup::Catalog;
@@ -82,11 +83,19 @@ impl Worker for Events<'_> {
         let answer = http.send(self.head, body).await?;
         let accepted = u64::try_from(answer.body.matches("\"ACCEPTED\"").count())?;
         if answer.status != 200 || accepted != BATCH {
-            let (status, body) = (answer.status, &answer.body);
-            return Err(format!("{accepted} of {BATCH} events were accepted; the answer was {status} {body}").into());
+            let Answer { status, body } = answer;
+            let why = first_not_accepted(&body).unwrap_or(body);
+            return Err(format!("{accepted} of {BATCH} events were accepted; the answer was {status}: {why}").into());
         }
         Ok(())
     }
+}
+
+/// The first receipt of an answer that says anything else than `ACCEPTED`.
+fn first_not_accepted(body: &str) -> Option<String> {
+    let answer: Value = serde_json::from_str(body).ok()?;
+    let accepted = |receipt: &&Value| receipt.get("status").and_then(Value::as_str) == Some("ACCEPTED");
+    answer.get("receipts")?.as_array()?.iter().find(|receipt| !accepted(receipt)).map(Value::to_string)
 }
 
 impl Worker for TopUps<'_> {

@@ -33,6 +33,8 @@ mod report;
 mod server;
 mod setup;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 
 use bare::Bare;
@@ -72,8 +74,21 @@ struct Args {
 
 // One thread: what the load does not use is left to the server and the database.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Failure> {
-    let args = Args::parse();
+async fn main() -> ExitCode {
+    match run(&Args::parse()).await {
+        Ok(table) => {
+            println!("{table}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures, and cleans up whatever happened.
+async fn run(args: &Args) -> Result<String, Failure> {
     let only = args.only.as_deref().filter(|only| *only != BARE).unwrap_or_default();
     let figures: Vec<Figure> = Figure::ALL.into_iter().filter(|figure| figure.name().starts_with(only)).collect();
     if figures.is_empty() {
@@ -82,14 +97,13 @@ async fn main() -> Result<(), Failure> {
     }
     let databases = Databases::create(args.store).await?;
     let rows = tokio::select! {
-        rows = measure_all(&args, &databases, &figures) => rows,
+        rows = measure_all(args, &databases, &figures) => rows,
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
     };
     databases.remove().await?;
-    let seconds = args.seconds;
-    println!("\n{}, {CUSTOMERS} customers, {RUNS} runs of {seconds} s for each figure", args.store.name());
-    println!("{}", report::table(args.store, &rows?));
-    Ok(())
+    let (store, seconds) = (args.store, args.seconds);
+    let table = report::table(store, &rows?);
+    Ok(format!("\n{}, {CUSTOMERS} customers, {RUNS} runs of {seconds} s for each figure\n{table}", store.name()))
 }
 
 async fn measure_all(args: &Args, databases: &Databases, figures: &[Figure]) -> Result<Vec<Row>, Failure> {

@@ -36,7 +36,8 @@ const CUSTOMERS: &str = "WITH customer AS ( \
         INSERT INTO customers \
             (id, external_id, name, metadata, name_folded, external_id_folded, last_balance, created_at, updated_at) \
         SELECT id, 'c' || n, 'Customer ' || n, '{}', 'customer ' || n, 'c' || n, 1, $2, $2 \
-        FROM unnest($1::uuid[]) WITH ORDINALITY AS new (id, n) RETURNING id, external_id \
+        FROM (SELECT id, place - 1 FROM unnest($1::uuid[]) WITH ORDINALITY AS given (id, place)) AS new (id, n) \
+        RETURNING id, external_id \
     ) INSERT INTO customer_external_ids (external_id, customer_id) SELECT external_id, id FROM customer";
 
 const BALANCES: &str = "WITH balance AS ( \
