@@ -11,6 +11,7 @@ use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::config::{Config, log_filter};
 use crate::db::{Db, migrate};
+use crate::ledger::health;
 use crate::{demo, graphql, http, worker};
 
 /// Prepaid customer credits: usage events in, exact live balances out.
@@ -179,6 +180,27 @@ async fn migrate_only() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Audits all books, page by page, and says what does not agree.
 async fn verify() -> Result<(), Failure> {
-    Ok(())
+    let config = Config::from_env()?;
+    let db = open(&config).await?;
+    let mut conn = db.read().await?;
+    let (mut balances, mut entries, mut faults) = (0_usize, 0_u64, 0_usize);
+    let mut place = None;
+    loop {
+        let report = health::audit(&mut conn, place, health::MAX_BALANCES).await?;
+        balances = balances.saturating_add(report.balances);
+        entries = entries.saturating_add(report.entries);
+        faults = faults.saturating_add(report.findings.len());
+        for found in &report.findings {
+            let at = found.sequence.map_or_else(String::new, |sequence| format!(" entry {sequence}"));
+            say(&format!("{}{at}: {}: {}", found.balance, found.rule, found.detail));
+        }
+        place = report.end;
+        if place.is_none() {
+            break;
+        }
+    }
+    say(&format!("{balances} balances and {entries} entries checked, {faults} problems"));
+    if faults == 0 { Ok(()) } else { Err("the books do not agree".into()) }
 }

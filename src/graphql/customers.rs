@@ -6,16 +6,23 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 
 use super::catalog::ArchiveInput;
+use super::catalog::products::find_product;
 use super::context::{Reach, read};
 use super::errors::{UserError, answer, payload, refused_query};
-use super::ids::{CustomerBy, id_argument, id_input};
+use super::ids::{CustomerBy, KeyBy, id_argument, id_input};
+use super::ledger::CreditBalance;
+use super::ledger::balances::balances_of;
 use super::loaders::ExternalId;
+use super::metering::UsageEvent;
+use super::metering::events::{EventArgs, UsageEventConnection, events_of};
 use super::paging::{List, PageArgs, Rows, connection};
 use super::patch::patch;
 use super::scalars::{Currency, DateTime, Json};
+use super::streams::customer_cursor;
 use crate::base::ids::CustomerId;
 use crate::customers::input::{CustomerChanges, ListCustomers, NewCustomer};
 use crate::customers::{model, service, store};
+use crate::metering::event::event_key;
 
 const CUSTOMERS: List = List::all("customers");
 
@@ -71,6 +78,64 @@ impl Customer {
     /// When it was archived; null while it can get new balances.
     async fn archived_at(&self) -> Option<DateTime> {
         self.0.archived_at.map(DateTime)
+    }
+
+    /// Pass it as `customerBalanceChanges(after:)` to be told of every change of its balances from this very state on.
+    async fn cursor(&self, ctx: &Context<'_>) -> Result<String> {
+        Ok(customer_cursor(self.0.id, &balances_of(ctx, self.0.id).await?))
+    }
+
+    /// Its credit balances, in order of their opening.
+    async fn credit_balances(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Closed ones too.", default = false)] include_closed: bool,
+    ) -> Result<Vec<CreditBalance>> {
+        let balances = balances_of(ctx, self.0.id).await?;
+        Ok(balances.into_iter().filter(|balance| include_closed || !balance.view().is_closed()).collect())
+    }
+
+    /// Its open credit balance of a product; null when it has none.
+    async fn credit_balance(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Of which product: by id or by key.")] product: KeyBy,
+    ) -> Option<Result<CreditBalance>> {
+        let found = async {
+            let Some(product) = find_product(ctx, "product", &product).await? else { return Ok(None) };
+            let of_product =
+                |balance: &CreditBalance| !balance.view().is_closed() && balance.view().balance.product == product.id;
+            Ok(balances_of(ctx, self.0.id).await?.into_iter().find(of_product))
+        };
+        found.await.transpose()
+    }
+
+    /// Its usage event with this id of your own; null when there is none.
+    async fn event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Your own id of the event.")] event_id: String,
+    ) -> Option<Result<UsageEvent>> {
+        let found = ctx.loaders().find(event_key(self.0.id, &event_id)).await;
+        // Two ids may share a key; only the one that is asked for answers.
+        let named = |event: Option<Arc<_>>| event.map(UsageEvent).filter(|event| event.0.event_id == event_id);
+        found.map(named).transpose()
+    }
+
+    /// Its usage events by when they happened, newest first.
+    async fn events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(name = "type", desc = "Only those of this type.")] event_type: Option<String>,
+        #[graphql(desc = "Only what happened then or later.")] from: Option<DateTime>,
+        #[graphql(desc = "Only what happened before that.")] until: Option<DateTime>,
+        #[graphql(desc = "How many rows from the beginning: 1 to 100, by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many rows from the end: 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<UsageEventConnection>> {
+        let page = PageArgs { first, after, last, before };
+        Some(events_of(ctx, self.0.id, EventArgs { event_type, from, until, page }).await)
     }
 }
 

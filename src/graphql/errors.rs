@@ -8,6 +8,8 @@ use std::fmt::Display;
 
 use async_graphql::{Context, Enum, Error, ErrorExtensions, Interface, Object, Result};
 
+use super::catalog::PurchaseOption;
+use super::ledger::CreditBalance;
 use super::node::{self, Node};
 use super::scalars::Decimal;
 use crate::base::ids::BalanceId;
@@ -358,6 +360,19 @@ impl InsufficientCredits {
     /// Credits that must come in first: what was required, less what was available and what overdraft allows.
     async fn shortfall(&self) -> Decimal {
         self.shortfall.clone()
+    }
+
+    /// The balance that does not suffice, as it stands now; null when no open balance of the customer could burn this.
+    async fn balance(&self, ctx: &Context<'_>) -> Option<Result<CreditBalance>> {
+        CreditBalance::find(ctx, self.balance?).await.transpose()
+    }
+
+    /// What the customer could buy to go on; empty without a balance.
+    async fn purchase_options(&self, ctx: &Context<'_>) -> Result<Vec<PurchaseOption>> {
+        match self.balance {
+            Some(id) => CreditBalance::get(ctx, id).await?.options(ctx).await,
+            None => Ok(Vec::new()),
+        }
     }
 }
 

@@ -16,14 +16,18 @@ pub mod context;
 pub mod customers;
 pub mod errors;
 pub mod ids;
+pub mod ledger;
 pub mod loaders;
+pub mod metering;
 pub mod node;
 pub mod paging;
 pub mod patch;
+mod positions;
 pub mod scalars;
+pub mod streams;
 pub mod viewer;
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
 
 use crate::app::App;
 pub use context::request_data;
@@ -34,16 +38,30 @@ pub type Schema = async_graphql::Schema<QueryRoot, MutationRoot, SubscriptionRoo
 /// Everything that can be read.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct QueryRoot(node::NodeQuery, viewer::ViewerQuery, catalog::CatalogQuery, customers::CustomerQuery);
+pub struct QueryRoot(
+    node::NodeQuery,
+    viewer::ViewerQuery,
+    catalog::CatalogQuery,
+    customers::CustomerQuery,
+    ledger::LedgerQuery,
+    metering::events::EventQuery,
+);
 
 /// Everything that can be changed. Each field takes one input and answers one payload; what went wrong and can be acted
 /// on is in the payload's `errors`, and then nothing has happened.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct MutationRoot(catalog::CatalogMutation, customers::CustomerMutation);
+pub struct MutationRoot(
+    catalog::CatalogMutation,
+    customers::CustomerMutation,
+    ledger::LedgerMutation,
+    metering::ingest::EventMutation,
+);
 
-/// Everything that can be watched: becomes a `MergedSubscription` with the first domain that streams.
-pub type SubscriptionRoot = EmptySubscription;
+/// Everything that can be watched. A stream that fails says so in one error and ends: go on from the last cursor.
+#[derive(MergedSubscription, Default)]
+#[graphql(name = "Subscription")]
+pub struct SubscriptionRoot(streams::LedgerSubscription);
 
 /// Builds the schema over the running program. Each request needs [`request_data`] besides.
 #[must_use]
@@ -82,7 +100,7 @@ fn without_first_arguments_texts(sdl: &str) -> String {
 }
 
 fn builder() -> SchemaBuilder<QueryRoot, MutationRoot, SubscriptionRoot> {
-    Schema::build(QueryRoot::default(), MutationRoot::default(), EmptySubscription)
+    Schema::build(QueryRoot::default(), MutationRoot::default(), SubscriptionRoot::default())
 }
 
 #[cfg(test)]

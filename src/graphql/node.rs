@@ -1,14 +1,19 @@
 //! Whatever has an id, by its id.
 
 use async_graphql::{Context, ID, Interface, Object, Result};
+use futures_util::future::join_all;
 
 use super::catalog::{CreditProduct, Meter, PurchaseOption};
 use super::context::Reach;
 use super::customers::Customer;
 use super::errors::bad_input;
 use super::ids::id_argument;
+use super::ledger::{CreditBalance, Grant, LedgerEntry};
 use super::loaders::Batches;
-use crate::base::ids::{CustomerId, IdError, MeterId, ProductId, PurchaseOptionId};
+use super::metering::UsageEvent;
+use crate::base::ids::{
+    BalanceId, CustomerId, EntryId, EventKey, GrantId, IdError, MeterId, ProductId, PurchaseOptionId,
+};
 
 /// How many nodes can be asked for at once.
 const MAX_NODES: usize = 100;
@@ -26,6 +31,14 @@ pub enum Node {
     PurchaseOption(PurchaseOption),
     /// A customer.
     Customer(Customer),
+    /// A credit balance.
+    CreditBalance(CreditBalance),
+    /// A ledger entry.
+    LedgerEntry(LedgerEntry),
+    /// A grant.
+    Grant(Grant),
+    /// A usage event.
+    UsageEvent(UsageEvent),
 }
 
 /// What an id names, whatever its kind; `argument` is where the id stands.
@@ -40,6 +53,12 @@ pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<
         ProductId::PREFIX => by::<ProductId, _, _>(ctx, argument, &given, CreditProduct).await,
         PurchaseOptionId::PREFIX => by::<PurchaseOptionId, _, _>(ctx, argument, &given, PurchaseOption).await,
         CustomerId::PREFIX => by::<CustomerId, _, _>(ctx, argument, &given, Customer).await,
+        EntryId::PREFIX => by::<EntryId, _, _>(ctx, argument, &given, LedgerEntry).await,
+        EventKey::PREFIX => by::<EventKey, _, _>(ctx, argument, &given, UsageEvent).await,
+        BalanceId::PREFIX => {
+            Ok(CreditBalance::find(ctx, id_argument(argument, &given)?).await?.map(Node::CreditBalance))
+        }
+        GrantId::PREFIX => Ok(Grant::find(ctx, id_argument(argument, &given)?).await?.map(Node::Grant)),
         _ => Err(bad_input(argument, format!("{argument} is not an id; pass one that this server answered."))),
     }
 }
@@ -81,7 +100,7 @@ impl NodeQuery {
             let message = format!("ids has {} entries; ask for at most {MAX_NODES} at once.", ids.len());
             return Some(Err(bad_input("ids", message)));
         }
-        let found = futures_util::future::join_all(ids.iter().map(|id| find(ctx, "ids", id))).await;
-        Some(Ok(found.into_iter().map(Result::transpose).collect()))
+        let find = async |(index, id): (usize, &ID)| find(ctx, &format!("ids.{index}"), id).await.transpose();
+        Some(Ok(join_all(ids.iter().enumerate().map(find)).await))
     }
 }

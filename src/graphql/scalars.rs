@@ -182,11 +182,27 @@ pub struct Json(pub serde_json::Value);
 #[Scalar(name = "JSON", specified_by_url = "https://datatracker.ietf.org/doc/html/rfc8259")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
-        value.into_json().map(Self).map_err(|_| InputValueError::custom("the value cannot be written as JSON"))
+        const WRONG: &str = "the value holds what JSON has not; write texts in quotes";
+        let json = if holds_json(&value) { value.into_json().ok() } else { None };
+        json.map(Self).ok_or_else(|| InputValueError::custom(WRONG))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        holds_json(value)
     }
 
     fn to_value(&self) -> Value {
         Value::from_json(self.0.clone()).unwrap_or_default()
+    }
+}
+
+/// Whether a literal is JSON all through: a bare word is an enum value of GraphQL, and most likely a forgotten quote.
+fn holds_json(value: &Value) -> bool {
+    match value {
+        Value::Enum(_) | Value::Binary(_) => false,
+        Value::List(items) => items.iter().all(holds_json),
+        Value::Object(fields) => fields.values().all(holds_json),
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Boolean(_) => true,
     }
 }
 
@@ -295,6 +311,14 @@ mod tests {
         let read = <Json as ScalarType>::parse(Value::from_json(given.clone()).unwrap()).unwrap();
         assert_eq!(read.0, given);
         assert_eq!(ScalarType::to_value(&read).into_json().unwrap(), given);
+    }
+
+    #[test]
+    fn a_bare_word_is_no_json() {
+        let word = Value::List(vec![Value::Enum(async_graphql::Name::new("EUR"))]);
+        assert!(!<Json as ScalarType>::is_valid(&word));
+        assert!(<Json as ScalarType>::parse(word).is_err());
+        assert!(<Json as ScalarType>::is_valid(&value!({"a": ["EUR", null, 1.5]})));
     }
 
     #[test]

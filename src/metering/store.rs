@@ -132,6 +132,23 @@ pub async fn find_events(conn: &mut Conn, keys: &[EventKey]) -> Result<Vec<Usage
     rows.into_iter().map(EventRow::into_event).collect()
 }
 
+/// Where an event stands among those of its customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// When it happened.
+    pub occurred_at: Time,
+    /// Tells events of one instant apart.
+    pub key: i64,
+}
+
+impl UsageEvent {
+    /// Where it stands among those of its customer.
+    #[must_use]
+    pub const fn moment(&self) -> Moment {
+        Moment { occurred_at: self.occurred_at, key: self.key.key }
+    }
+}
+
 /// A page of a customer's events.
 #[derive(Clone, Debug)]
 pub struct ListEvents {
@@ -143,8 +160,8 @@ pub struct ListEvents {
     pub from: Option<Time>,
     /// Only what happened before that.
     pub until: Option<Time>,
-    /// Which page; the position is when it happened, and the event's key.
-    pub page: PageRequest<(Time, i64)>,
+    /// Which page.
+    pub page: PageRequest<Moment>,
 }
 
 /// A page of a customer's events by when they happened, newest first.
@@ -170,11 +187,11 @@ pub async fn list_events(conn: &mut Conn, list: &ListEvents) -> Result<Page<Usag
             query = query.filter(events::occurred_at.lt(until));
         }
         // The bound on the time alone lets the index begin there.
-        if let Some((time, key)) = page.after {
+        if let Some(Moment { occurred_at: time, key }) = page.after {
             let behind = events::occurred_at.lt(time).or(events::key.lt(key));
             query = query.filter(events::occurred_at.le(time)).filter(behind);
         }
-        if let Some((time, key)) = page.before {
+        if let Some(Moment { occurred_at: time, key }) = page.before {
             let ahead = events::occurred_at.gt(time).or(events::key.gt(key));
             query = query.filter(events::occurred_at.ge(time)).filter(ahead);
         }

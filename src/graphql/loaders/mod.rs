@@ -6,6 +6,8 @@
 
 mod catalog;
 mod customers;
+mod ledger;
+mod metering;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -18,6 +20,7 @@ use async_graphql::{Error, Result};
 
 pub use catalog::{MeterKey, OptionsOf, ProductKey};
 pub use customers::ExternalId;
+pub use ledger::{BalancesOf, KnownBalance, NewestEntries, ReversalsOf};
 
 use super::errors::{failed, missing};
 use crate::app::App;
