@@ -1,11 +1,9 @@
 //! The tables as Diesel knows them; what each column means is said in `migrations/postgres`.
 
 #![expect(missing_docs, reason = "every table and column is described in the migrations")]
-#![expect(clippy::wildcard_imports, reason = "the SQL types' names are the schema's own words")]
 
 diesel::table! {
-    use diesel::sql_types::*;
-    use crate::db::types::{Id, Micros};
+    use diesel::sql_types::{BigInt, SmallInt};
 
     catalog_version (id) {
         id -> SmallInt,
@@ -14,7 +12,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Nullable, Text};
     use crate::db::types::{Id, Micros};
 
     meters (id) {
@@ -31,7 +29,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Nullable, SmallInt, Text};
     use crate::db::types::{Id, Micros};
 
     products (id) {
@@ -48,8 +46,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
-    use crate::db::types::{Id, Micros};
+    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+    use crate::db::types::Id;
 
     credit_products (product_id) {
         product_id -> Id,
@@ -62,8 +60,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
-    use crate::db::types::{Id, Micros};
+    use diesel::sql_types::{Integer, Text};
+    use crate::db::types::Id;
 
     consumption_rules (product_id, position) {
         product_id -> Id,
@@ -74,7 +72,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
     use crate::db::types::{Id, Micros};
 
     purchase_options (id) {
@@ -92,7 +90,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{Integer, Nullable, Text};
     use crate::db::types::{Id, Micros};
 
     customers (id) {
@@ -113,8 +111,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
-    use crate::db::types::{Id, Micros};
+    use diesel::sql_types::Text;
+    use crate::db::types::Id;
 
     customer_external_ids (external_id) {
         external_id -> Text,
@@ -123,7 +121,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text};
     use crate::db::types::{Id, Micros};
 
     balances (customer_id, number) {
@@ -152,7 +150,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text};
     use crate::db::types::{Id, Micros};
 
     lots (customer_id, balance, sequence) {
@@ -175,7 +173,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
     use crate::db::types::{Id, Micros};
 
     holds (customer_id, balance, sequence) {
@@ -194,7 +192,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Binary, Integer, Nullable, SmallInt, Text};
     use crate::db::types::{Id, Micros};
 
     entries (customer_id, balance, sequence) {
@@ -228,8 +226,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
-    use crate::db::types::{Id, Micros};
+    use diesel::sql_types::{BigInt, Integer};
+    use crate::db::types::Id;
 
     reversals (customer_id, balance, entry, sequence) {
         customer_id -> Id,
@@ -241,7 +239,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Binary, Text};
     use crate::db::types::{Id, Micros};
 
     events (customer_id, key) {
@@ -259,8 +257,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
-    use crate::db::types::{Id, Micros};
+    use diesel::sql_types::Text;
 
     event_types (event_type) {
         event_type -> Text,
@@ -268,7 +265,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
+    use diesel::sql_types::{BigInt, Binary, Integer, SmallInt, Text};
     use crate::db::types::{Id, Micros};
 
     idempotency_keys (customer_id, scope, key) {

@@ -234,7 +234,7 @@ mod tests {
             (LIST.cursor(&42), "another list"),
             (entries.cursor(&"x"), "not a cursor"),
             (entries.cursor(&"1\0"), "not a cursor"),
-            ("".to_owned(), "not a cursor"),
+            (String::new(), "not a cursor"),
             ("!!".to_owned(), "not a cursor"),
         ] {
             let message = after(&cursor).request::<i64>(&entries).unwrap_err().message;
