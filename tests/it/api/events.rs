@@ -18,6 +18,7 @@ const SEND: &str = "mutation($events: [EventInput!]!, $mode: IngestMode) {
 const BOOKS: &str =
     "query($id: ID!) { creditBalance(id: $id) { ...Balance entries { nodes { ...Entry event { eventId } } } } }";
 
+#[expect(clippy::needless_pass_by_value, reason = "what is passed is made for it")]
 fn event(id: &str, event_type: &str, properties: Value) -> Value {
     json!({"id": id, "customer": {"externalId": "acme"}, "type": event_type, "properties": properties})
 }

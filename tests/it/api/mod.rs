@@ -1,5 +1,7 @@
 //! The API through real HTTP, as its callers meet it: one scenario a test, on both databases.
 
+#![expect(clippy::too_many_lines, reason = "a whole answer is as long as it is")]
+
 mod bad_catalog;
 mod bad_input;
 mod contract;

@@ -1,5 +1,7 @@
 //! Answers as snapshots: a whole answer, as text that is short enough to be read.
 
+#![expect(clippy::format_push_string, reason = "a snapshot is short, and reads better so")]
+
 use serde_json::Value;
 
 /// How wide a line may be.

@@ -1,6 +1,8 @@
 //! The API as its callers have it: a real server on loopback, a clock that is moved by hand, ids from a seed. So an
 //! answer is the same each time, to the last digit.
 
+#![expect(clippy::too_many_arguments, reason = "builders are called with plain values, side by side")]
+
 use std::net::SocketAddr;
 
 use scrip::app::App;
@@ -212,7 +214,7 @@ pub(crate) fn with_fragments(query: &str) -> String {
     let mut text = query.to_owned();
     for (name, fragment) in FRAGMENTS {
         if text.contains(&format!("...{name}")) {
-            text.push_str(&format!(" fragment {name} {fragment}"));
+            text.extend([" fragment ", name, " ", fragment]);
         }
     }
     text
