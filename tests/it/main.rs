@@ -4,7 +4,11 @@
 #![cfg(test)]
 
 mod catalog;
+mod concurrency;
+mod crash;
 mod customers;
 mod floor;
+mod outage;
+mod races;
 mod schema;
 mod support;
