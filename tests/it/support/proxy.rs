@@ -82,7 +82,7 @@ async fn pass(mut client: TcpStream, shared: Arc<Shared>) {
     let mut swallowing = false;
     loop {
         let passed = tokio::select! {
-            _ = open.wait_for(|open| !open) => return,
+            () = async { drop(open.wait_for(|open| !open).await) } => return,
             read = client.read(&mut asked) => match read {
                 Ok(0) | Err(_) => return,
                 Ok(length) => {
