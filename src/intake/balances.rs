@@ -173,7 +173,8 @@ impl Work {
         {
             // Keys are looked up after the books: another node may have used this one in between.
             let found = self.closed(first).or_else(|| self.find(first).cloned());
-            let current = found.filter(|balance| balance.account.sequence >= sequence).ok_or_else(DbError::overtaken)?;
+            let current =
+                found.filter(|balance| balance.account.sequence >= sequence).ok_or_else(DbError::overtaken)?;
             return Ok(Done::replayed(current, Some(sequence)));
         }
         let action = action.as_ref().map_err(Problem::clone)?;

@@ -76,9 +76,7 @@ impl Sent {
     async fn send(&self, world: &World, client: &Client, server: &Urls) -> Option<Told> {
         match self {
             Self::Events(events) => {
-                let line = |(customer, id): &(usize, String)| {
-                    json!({"specversion": "1.0", "source": "test", "type": "call", "id": id, "subject": name(*customer)})
-                };
+                let line = |(customer, id): &(usize, String)| json!({"specversion": "1.0", "source": "test", "type": "call", "id": id, "subject": name(*customer)});
                 let body: String = events.iter().map(|event| format!("{}\n", line(event))).collect();
                 let sent = client.post(&server.events).header("content-type", "application/x-ndjson").body(body);
                 let answer = sent.send().await.ok()?;
@@ -98,7 +96,8 @@ impl Sent {
                 let balance = world.balances[*customer];
                 let query = "mutation ($input: TopUpCreditsInput!) \
                     { topUpCredits(input: $input) { replayed entry { sequence } errors { code } } }";
-                let input = json!({"balanceId": balance.to_string(), "credits": TOP_UP.to_string(), "idempotencyKey": key});
+                let input =
+                    json!({"balanceId": balance.to_string(), "credits": TOP_UP.to_string(), "idempotencyKey": key});
                 let body = json!({"query": query, "variables": {"input": input}});
                 let answer: Value = client.post(&server.graphql).json(&body).send().await.ok()?.json().await.ok()?;
                 let told = &answer["data"]["topUpCredits"];

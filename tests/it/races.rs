@@ -16,7 +16,9 @@ use scrip::catalog::snapshot::load_snapshot;
 use scrip::db::{Conn, Failure, Txn};
 use scrip::intake::{Done, Key, Receipt, Scope, Status};
 use scrip::ledger::entry::{Note, Origin};
-use scrip::ledger::model::{Balance, Command, Cover, DEFAULT_PRIORITY, GrantSource, NewGrant, Policy, Spend, SpendKind};
+use scrip::ledger::model::{
+    Balance, Command, Cover, DEFAULT_PRIORITY, GrantSource, NewGrant, Policy, Spend, SpendKind,
+};
 use scrip::ledger::service::{Changed, Terms, Writes, post};
 use scrip::ledger::store::{self, KeyRow};
 use scrip::metering::event::{Mode, NewEvent, RawEvent};
@@ -82,7 +84,8 @@ impl Meanwhile<'_> {
         let mut balance = self.open_balance(id).await;
         let mut writes = Writes::default();
         let terms = Terms { policy: &Policy::default(), renewals: &[], now: noon() };
-        let entries = post(&mut balance, terms, (&command, &Note::of(Origin::Api)), &mut writes).expect("it is possible");
+        let entries =
+            post(&mut balance, terms, (&command, &Note::of(Origin::Api)), &mut writes).expect("it is possible");
         if let Some(key) = key {
             writes.remember_key(KeyRow {
                 customer_id: id.customer,
@@ -100,10 +103,8 @@ impl Meanwhile<'_> {
 
     async fn retain(&mut self, id: BalanceId, whole: i64, key: Option<&str>) {
         let command = retention(whole);
-        let action = scrip::intake::Action::Retain(scrip::intake::Retention {
-            credits: credits(whole),
-            occurred_at: None,
-        });
+        let action =
+            scrip::intake::Action::Retain(scrip::intake::Retention { credits: credits(whole), occurred_at: None });
         let key = key.map(|key| Key::of(Scope::Api, key.into(), &format!("{id} {action:?}")));
         self.post(id, command, key).await;
     }
@@ -420,9 +421,8 @@ async fn a_node_burns_by_the_weights_that_the_other_node_wrote() {
         stage.node.call(balance.customer, &format!("before{weight}"), Mode::Record).await;
         let rule = GivenRule { meter, credits_per_unit: Decimal::new(&weight.to_string()).expect("a weight") };
         let changes = CreditProductChanges { consumption: Patch::Set(vec![rule]), ..CreditProductChanges::default() };
-        let write = app.db.write(async |txn| {
-            catalog::service::update_credit_product(txn, noon(), product, &changes).await
-        });
+        let write =
+            app.db.write(async |txn| catalog::service::update_credit_product(txn, noon(), product, &changes).await);
         write.await.expect("it can be changed");
         stage.node.call(balance.customer, &format!("after{weight}"), Mode::Record).await;
     }

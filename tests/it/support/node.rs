@@ -75,9 +75,8 @@ impl Node {
             expiration: None,
             metadata: None,
         };
-        let write = app.db.write(async |txn| {
-            catalog::service::create_credit_product(txn, &app.ids, noon(), &new).await
-        });
+        let write =
+            app.db.write(async |txn| catalog::service::create_credit_product(txn, &app.ids, noon(), &new).await);
         write.await.expect("a product can be made").id
     }
 
