@@ -30,6 +30,12 @@ impl DbError {
     pub fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(error.into())
     }
+
+    /// What was read is not true any more: another transaction changed it meanwhile.
+    #[must_use]
+    pub const fn overtaken() -> Self {
+        Self::Conflict(Error::RollbackTransaction)
+    }
 }
 
 /// How the databases say that they are stopping, starting, out of room or out of connections, where Diesel keeps no
@@ -50,7 +56,8 @@ impl From<Error> for DbError {
     fn from(error: Error) -> Self {
         let Error::DatabaseError(kind, information) = &error else {
             return match error {
-                Error::BrokenTransactionManager => Self::unavailable(error),
+                // The commit failed and so did its rollback: nobody knows whether it took place.
+                Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. } => Self::unavailable(error),
                 other => Self::Query(other),
             };
         };

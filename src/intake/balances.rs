@@ -7,7 +7,7 @@ use crate::base::problem::Problem;
 use crate::base::time::Time;
 use crate::catalog::settings::{effective, expiry};
 use crate::customers::service::number_balance;
-use crate::db::{Failure, Txn};
+use crate::db::{DbError, Failure, Txn};
 use crate::ledger::entry::{Note, Origin};
 use crate::ledger::model::{
     Balance, Command, Cover, DEFAULT_PRIORITY, GrantSource, NewGrant, Policy, Refusal, Spend, SpendKind,
@@ -171,9 +171,11 @@ impl Work {
         if let Some(key) = &given.key
             && let Some((first, sequence)) = self.first_use(id.customer, key)?
         {
-            let balance = self.closed(first).or_else(|| self.find(first).cloned());
-            let missing = || Problem::not_found(&[], "credit balance", first.to_string());
-            return Ok(Done::replayed(balance.ok_or_else(missing)?, Some(sequence)));
+            // Keys are looked up after the books: another node may have used this one in between.
+            let found = self.closed(first).or_else(|| self.find(first).cloned());
+            let current =
+                found.filter(|balance| balance.account.sequence >= sequence).ok_or_else(DbError::overtaken)?;
+            return Ok(Done::replayed(current, Some(sequence)));
         }
         let action = action.as_ref().map_err(Problem::clone)?;
         let mut balance = self.open_balance(id)?.clone();

@@ -27,8 +27,9 @@ use crate::metering::store::{find_known, insert_types};
 
 /// How many events and orders share a transaction.
 const BATCH: usize = 1_000;
-/// How often a batch runs that others are in the way of.
+/// How often a batch runs that others are in the way of, and how often of that without locking what it is about to read.
 const ATTEMPTS: u32 = 20;
+const HOPEFUL_ATTEMPTS: u32 = 2;
 /// How long a transaction may take before the database counts as away.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How many customers' books are kept in memory.
@@ -119,7 +120,7 @@ impl Committer {
     async fn commit(&mut self, batch: &[Queued]) -> Result<Vec<Outcome>, Failed> {
         let mut attempt = 1;
         loop {
-            let tried = tokio::time::timeout(PATIENCE, self.attempt(batch)).await;
+            let tried = tokio::time::timeout(PATIENCE, self.attempt(batch, attempt)).await;
             match tried.unwrap_or_else(|_| Err(Failed::Away(DbError::unavailable("a transaction took too long")))) {
                 Err(Failed::Conflict) if attempt < ATTEMPTS => attempt += 1,
                 other => return other,
@@ -128,8 +129,13 @@ impl Committer {
     }
 
     /// One transaction. The books that it touches are taken out of memory, and come back when it is committed.
-    async fn attempt(&mut self, batch: &[Queued]) -> Result<Vec<Outcome>, Failed> {
+    async fn attempt(&mut self, batch: &[Queued], attempt: u32) -> Result<Vec<Outcome>, Failed> {
         let mut txn = self.db.begin().await?;
+        if attempt > HOPEFUL_ATTEMPTS {
+            // Who only hopes to be first can lose for ever against many; rows are handed out in turn.
+            let customers: HashSet<CustomerId> = batch.iter().flat_map(|queued| queued.job.customers()).collect();
+            store::lock_open_balances(&mut txn, &customers).await?;
+        }
         match self.apply(&mut txn, batch).await {
             Ok((outcomes, work)) => {
                 txn.commit().await?;
@@ -194,6 +200,10 @@ impl Committer {
         let others: Vec<BalanceId> = ordered.filter(|id| !work.has(*id)).collect();
         if !others.is_empty() {
             work.others = store::find_balances(txn, &others).await?;
+            if work.others.iter().any(|balance| balance.closed_at.is_none()) {
+                // Another node opened it after the books were loaded.
+                return Err(Failed::Conflict);
+            }
         }
         let keys: Vec<_> = batch.iter().filter_map(|queued| queued.job.key()).collect();
         work.know_keys(store::find_keys(txn, &keys).await?);

@@ -5,7 +5,8 @@
 //!    transaction. Commands of one customer apply in the order in which they arrived.
 //! 2. Customers are divided between committers, so that two never wait for each other's rows. A committer keeps the
 //!    books it worked with in memory and compares their revisions with the table in every transaction; a balance is
-//!    written only where its revision is still the one that was read, else the batch runs again.
+//!    written only where its revision is still the one that was read, else the batch runs again. A batch that was
+//!    overtaken twice locks its balances first, so that it has its turn however many nodes there are.
 //! 3. A refusal touches its own command alone. A batch that fails as a whole runs again in halves.
 //! 4. Answers are made of what was written, after it was committed. When the database is away, or it is unknown whether
 //!    a commit took place, all of the batch are told so at once; their retry finds the key or the event id.

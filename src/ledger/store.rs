@@ -19,7 +19,7 @@ use crate::base::time::Time;
 use crate::db::bulk::select_by_keys;
 use crate::db::schema::{balances, entries, idempotency_keys, lots, reversals};
 use crate::db::types::{Deadline, Id};
-use crate::db::{Conn, DbError, on};
+use crate::db::{Conn, DbError, Txn, on};
 
 /// The open balances of customers and the revision of each: what tells whether a copy is still true.
 ///
@@ -52,6 +52,16 @@ pub async fn list_open_balances(conn: &mut Conn, customers: &[CustomerId]) -> Re
         .select(BalanceRow::as_select())
         .load(c))?;
     rows.into_iter().map(BalanceRow::into_balance).collect()
+}
+
+/// Keeps everybody else from writing the open balances of customers until the transaction ends. What is read from then
+/// on stays true; on SQLite it does anyway.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lock_open_balances(txn: &mut Txn, customers: &HashSet<CustomerId>) -> Result<(), DbError> {
+    let open = balances::table.filter(balances::customer_id.eq_any(customers)).filter(balances::closed_at.is_null());
+    on!(txn, |c| diesel::update(open).set(balances::revision.eq(balances::revision)).execute(c)).map(drop)
 }
 
 /// All balances of customers, closed ones too, by customer and number.

@@ -7,10 +7,14 @@
 
 mod api;
 mod catalog;
+mod concurrency;
+mod crash;
 mod customers;
 mod floor;
 mod ledger_api;
 mod ledger_reads;
 mod ledger_streams;
+mod outage;
+mod races;
 mod schema;
 mod support;
