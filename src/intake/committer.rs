@@ -1,10 +1,12 @@
 //! A committer: takes what waits, runs it as one transaction, answers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use lru::LruCache;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -88,7 +90,11 @@ impl Committer {
                 weight = weight.saturating_add(next.job.weight());
                 batch.push(next);
             }
-            self.commit_all(batch).await;
+            // Whoever waits for an answer of a batch that panicked hears that there is none; the others go on.
+            if AssertUnwindSafe(self.commit_all(batch)).catch_unwind().await.is_err() {
+                tracing::error!("a batch panicked; the books in memory are forgotten");
+                self.books.clear();
+            }
         }
     }
 
@@ -133,7 +139,8 @@ impl Committer {
         let mut txn = self.db.begin().await?;
         if attempt > HOPEFUL_ATTEMPTS {
             // Who only hopes to be first can lose for ever against many; rows are handed out in turn.
-            let customers: HashSet<CustomerId> = batch.iter().flat_map(|queued| queued.job.customers()).collect();
+            let customers: BTreeSet<CustomerId> = batch.iter().flat_map(|queued| queued.job.customers()).collect();
+            let customers: Vec<CustomerId> = customers.into_iter().collect();
             store::lock_open_balances(&mut txn, &customers).await?;
         }
         match self.apply(&mut txn, batch).await {

@@ -59,7 +59,7 @@ pub async fn list_open_balances(conn: &mut Conn, customers: &[CustomerId]) -> Re
 ///
 /// # Errors
 /// Those of the database.
-pub async fn lock_open_balances(txn: &mut Txn, customers: &HashSet<CustomerId>) -> Result<(), DbError> {
+pub async fn lock_open_balances(txn: &mut Txn, customers: &[CustomerId]) -> Result<(), DbError> {
     let open = balances::table.filter(balances::customer_id.eq_any(customers)).filter(balances::closed_at.is_null());
     on!(txn, |c| diesel::update(open).set(balances::revision.eq(balances::revision)).execute(c)).map(drop)
 }

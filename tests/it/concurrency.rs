@@ -98,42 +98,42 @@ async fn one_event(nodes: &[Node]) {
     nodes[0].assert_sound().await;
 }
 
-async fn nodes(db: &TestDb, count: usize) -> Vec<Node> {
+fn nodes(db: &TestDb, count: usize) -> Vec<Node> {
     let first = Node::on(db);
     let others = (1..count).map(|number| Node::at(db.url(), &format!("node{number}")));
     std::iter::once(first).chain(others).collect()
 }
 
 both!(l4_what_is_there_is_spent_to_the_last_credit_and_no_further, async |db| {
-    spend_all(&nodes(db, 1).await).await;
+    spend_all(&nodes(db, 1)).await;
 });
 
 both!(l5_a_key_used_by_all_at_once_has_one_effect, async |db| {
-    one_key(&nodes(db, 1).await).await;
+    one_key(&nodes(db, 1)).await;
 });
 
 both!(l5_an_event_sent_by_all_at_once_is_recorded_once, async |db| {
-    one_event(&nodes(db, 1).await).await;
+    one_event(&nodes(db, 1)).await;
 });
 
 #[tokio::test]
 async fn l4_two_nodes_spend_what_is_there_and_no_more() {
-    spend_all(&nodes(&TestDb::postgres().await, 2).await).await;
+    spend_all(&nodes(&TestDb::postgres().await, 2)).await;
 }
 
 #[tokio::test]
 async fn l4_eight_nodes_on_one_balance_all_get_an_answer() {
-    spend_all(&nodes(&TestDb::postgres().await, 8).await).await;
+    spend_all(&nodes(&TestDb::postgres().await, 8)).await;
 }
 
 #[tokio::test]
 async fn l5_a_key_used_on_two_nodes_at_once_has_one_effect() {
-    one_key(&nodes(&TestDb::postgres().await, 2).await).await;
+    one_key(&nodes(&TestDb::postgres().await, 2)).await;
 }
 
 #[tokio::test]
 async fn l5_an_event_sent_to_two_nodes_at_once_is_recorded_once() {
-    one_event(&nodes(&TestDb::postgres().await, 2).await).await;
+    one_event(&nodes(&TestDb::postgres().await, 2)).await;
 }
 
 /// Events of many customers in one request, sent to two nodes in opposite orders: nobody waits for ever, nothing is lost.

@@ -76,8 +76,10 @@ impl Sent {
     async fn send(&self, world: &World, client: &Client, server: &Urls) -> Option<Told> {
         match self {
             Self::Events(events) => {
-                let line = |(customer, id): &(usize, String)| json!({"specversion": "1.0", "source": "test", "type": "call", "id": id, "subject": name(*customer)});
-                let body: String = events.iter().map(|event| format!("{}\n", line(event))).collect();
+                let line = |(customer, id): &(usize, String)| {
+                    json!({"specversion": "1.0", "source": "test", "type": "call", "id": id, "subject": name(*customer)}).to_string()
+                };
+                let body = events.iter().map(line).collect::<Vec<_>>().join("\n");
                 let sent = client.post(&server.events).header("content-type", "application/x-ndjson").body(body);
                 let answer = sent.send().await.ok()?;
                 let status = answer.status();
@@ -154,22 +156,18 @@ struct Load {
 
 impl Load {
     /// One client sends until nobody answers any more.
-    async fn client(&self, world: &World, urls: &Urls, (mut random, name): (StdRng, String), enough: usize) {
+    async fn client(&self, (world, urls): (&World, &Urls), (mut random, name): (StdRng, String), enough: usize) {
         let client = Client::new();
         for number in 0.. {
             let sent = Sent::random(&mut random, &format!("{name}-{number}"));
-            match sent.send(world, &client, urls).await {
-                Some(told) => {
-                    assert_eq!(told, Told::New);
-                    self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
-                    if self.answers.fetch_add(1, Ordering::SeqCst) + 1 == enough {
-                        self.enough.notify_one();
-                    }
-                }
-                None => {
-                    self.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
-                    return;
-                }
+            let Some(told) = sent.send(world, &client, urls).await else {
+                self.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+                return;
+            };
+            assert_eq!(told, Told::New);
+            self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
+            if self.answers.fetch_add(1, Ordering::SeqCst) + 1 == enough {
+                self.enough.notify_one();
             }
         }
     }
@@ -181,7 +179,7 @@ async fn load_and_kill(world: &World, server: &mut Server, random: &mut StdRng, 
     let enough = random.random_range(1..=ANSWERS);
     let clients = (0..CLIENTS).map(|client| {
         let random = StdRng::seed_from_u64(random.random());
-        load.client(world, &urls, (random, format!("{round}-{client}")), enough)
+        load.client((world, &urls), (random, format!("{round}-{client}")), enough)
     });
     let clients: Vec<_> = clients.collect();
     let kill = async {
@@ -359,7 +357,7 @@ both!(a_server_that_is_told_to_stop_finishes_its_work_and_ends_well, async |db| 
     let (load, urls) = (Load::default(), Urls::of(&server));
     let clients = (0..CLIENTS).map(|client| {
         let random = StdRng::seed_from_u64(random.random());
-        load.client(&world, &urls, (random, format!("client-{client}")), 20)
+        load.client((&world, &urls), (random, format!("client-{client}")), 20)
     });
     let clients: Vec<_> = clients.collect();
     let stop = async {
@@ -368,9 +366,9 @@ both!(a_server_that_is_told_to_stop_finishes_its_work_and_ends_well, async |db| 
     };
     let stream = async {
         loop {
-            match socket.next().await.expect("it is closed in so many words").expect("it is not cut") {
-                Message::Close(frame) => return frame,
-                _ => continue,
+            let message = socket.next().await.expect("it is closed in so many words").expect("it is not cut");
+            if let Message::Close(frame) = message {
+                return frame;
             }
         }
     };

@@ -2,8 +2,6 @@
 
 // Clippy takes helpers outside of `#[test]` functions for test code only under this attribute.
 #![cfg(test)]
-#![expect(clippy::too_many_lines, reason = "a scenario is told from its beginning to its end")]
-#![expect(clippy::needless_pass_by_value, reason = "builders take what reads well where they are called")]
 
 mod api;
 mod catalog;

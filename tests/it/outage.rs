@@ -205,7 +205,7 @@ both!(a_full_queue_refuses_at_once_and_empties, async |db| {
     let balance = node.shop(100).await;
     let filler = node.clone();
     let fill = vec![call(balance.customer, "same"); CAPACITY];
-    let filled = tokio::spawn(async move { filler.0.intake.ingest(fill, Mode::Record).await });
+    let ingested = tokio::spawn(async move { filler.0.intake.ingest(fill, Mode::Record).await });
     while node.0.intake.waiting() == 0 {
         tokio::task::yield_now().await;
     }
@@ -213,7 +213,7 @@ both!(a_full_queue_refuses_at_once_and_empties, async |db| {
     // Refused without waiting: nothing else runs between these two lines.
     let told = futures_util::FutureExt::now_or_never(node.retain(balance, 1, "key"));
     assert!(told.as_ref().is_some_and(is_away), "{told:?}");
-    let receipts = filled.await.expect("it ends").expect("all of it was let in");
+    let receipts = ingested.await.expect("it ends").expect("all of it was let in");
     let count = |status| receipts.iter().filter(|receipt| receipt.status == status).count();
     assert_eq!((count(Status::Accepted), count(Status::Duplicate)), (1, CAPACITY - 1));
     assert!(!node.retain(balance, 1, "key").await.expect("there is room").replayed);
