@@ -1,4 +1,4 @@
 //! What tests build on.
 
-pub(crate) mod api;
 pub(crate) mod db;
+pub(crate) mod wire;

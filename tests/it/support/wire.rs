@@ -29,12 +29,6 @@ impl Api {
         Self { schema: build_schema(app.clone()), app }
     }
 
-    /// Another node on the same database.
-    pub(crate) fn other_node(&self) -> Self {
-        let app = App::new(self.app.db.clone(), self.app.clock.clone(), Ids::seeded(8), "other");
-        Self { schema: build_schema(app.clone()), app }
-    }
-
     /// Moves the clock.
     pub(crate) fn set_clock(&self, seconds: i64) {
         self.app.clock.set(at(seconds));
