@@ -3,6 +3,7 @@
 // Clippy takes helpers outside of `#[test]` functions for test code only under this attribute.
 #![cfg(test)]
 
+mod api;
 mod catalog;
 mod customers;
 mod floor;
