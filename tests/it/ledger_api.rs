@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::direct::{Api, at};
 use crate::support::db::both;
+use crate::support::direct::{Api, at};
 
 const BALANCE: &str = "query($id: ID!) { creditBalance(id: $id) {
     available settled held state nextChangeAt lastSequence overrides name

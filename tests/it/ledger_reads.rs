@@ -4,8 +4,8 @@ use diesel_async::RunQueryDsl;
 use scrip::db::{Conn, Db};
 use serde_json::{Value, json};
 
-use crate::support::direct::{Api, at};
 use crate::support::db::both;
+use crate::support::direct::{Api, at};
 
 fn texts(nodes: &Value, field: &str) -> Vec<String> {
     nodes.as_array().unwrap().iter().map(|node| node[field].as_str().unwrap().to_owned()).collect()

@@ -3,8 +3,8 @@
 use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
 
-use crate::support::direct::{Api, at};
 use crate::support::db::both;
+use crate::support::direct::{Api, at};
 
 const BALANCE: &str = "subscription($id: ID!, $after: String) { balanceChanges(balanceId: $id, after: $after) {
     cursor entry { sequence } available state balance { available } } }";
