@@ -350,3 +350,110 @@ pub async fn audit_one(conn: &mut Conn, balance: Balance, from: Option<Within>) 
     audit.report.end = audit.check(conn, balance, from).await?;
     Ok(audit.report)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::base::ids::{CustomerId, ProductId};
+    use crate::base::settings::{Overdraft, Overrides};
+    use crate::base::time::{SECOND, Time};
+    use crate::ledger::entry::{Note, Origin};
+    use crate::ledger::model::{
+        Command, Cover, DEFAULT_PRIORITY, GrantSource, NewGrant, Overrun, Policy, Spend, SpendKind,
+    };
+    use crate::ledger::service::{Terms, Writes, post};
+
+    fn at(seconds: i64) -> Time {
+        Time::from_micros(seconds.saturating_mul(SECOND)).unwrap()
+    }
+
+    fn credits(whole: i64) -> Credits {
+        Credits::from_micros(whole.saturating_mul(1_000_000))
+    }
+
+    fn grant(whole: i64, effective_at: Option<Time>, expires_at: Option<Time>) -> Command {
+        let (source, priority) = (GrantSource::TopUp, DEFAULT_PRIORITY);
+        Command::Grant(NewGrant { source, credits: credits(whole), priority, effective_at, expires_at, cost: None })
+    }
+
+    fn spend(whole: i64) -> Command {
+        let (kind, cover) = (SpendKind::Usage, Cover::AsFarAsAllowed);
+        Command::Spend(Spend { kind, credits: credits(whole), cover, occurred_at: None })
+    }
+
+    /// A balance with a life of its own: debt, a hold over a lot that expires, a lot that begins.
+    fn history() -> (Balance, Vec<Arc<Entry>>) {
+        let id = BalanceId { customer: CustomerId(Uuid::from_u128(7)), number: 1 };
+        let mut balance = Balance::open(id, ProductId(Uuid::nil()), Overrides::default(), at(0));
+        let policy = Policy { threshold: None, overdraft: Overdraft::Allow { limit: None } };
+        let mut writes = Writes::default();
+        let commands = [
+            (1, grant(10, None, Some(at(6)))),
+            (2, Command::Hold { credits: credits(4), expires_at: at(100) }),
+            (3, spend(8)),
+            (4, grant(5, Some(at(8)), None)),
+            (7, Command::Capture { hold: 2, credits: Some(credits(1)), overrun: Overrun::Reject }),
+            (9, spend(1)),
+            (10, grant(20, None, None)),
+        ];
+        let mut entries = Vec::new();
+        for (second, command) in commands {
+            let terms = Terms { policy: &policy, renewals: &[], now: at(second) };
+            entries.extend(post(&mut balance, terms, (&command, &Note::of(Origin::Api)), &mut writes).unwrap());
+        }
+        (balance, entries)
+    }
+
+    fn open_lots(balance: &Balance) -> Vec<LotRecord> {
+        let record = |lot: &Lot| LotRecord {
+            balance: balance.account.id,
+            lot: *lot,
+            reason: None,
+            metadata: crate::base::json::CanonicalJson::empty_object(),
+            created_at: at(0),
+        };
+        let mut lots: Vec<LotRecord> = balance.account.lots.iter().map(record).collect();
+        lots.sort_by_key(|record| record.lot.sequence);
+        lots
+    }
+
+    #[test]
+    fn an_audit_may_stop_behind_any_entry_and_go_on_there() {
+        let (balance, entries) = history();
+        for stop in 0..=entries.len() {
+            let mut first = Fold::new(balance.account.id);
+            entries[..stop].iter().for_each(|entry| first.take(entry));
+            let Some(Within { sequence, lots }) = first.place().within else { panic!("it is inside") };
+            let mut second = Fold { lots, ..Fold::new(balance.account.id) };
+            if let Some(last) = entries[..stop].last() {
+                (second.sequence, second.hash) = (sequence, last.hash);
+                (second.settled, second.held) = (last.posting.settled_after, last.posting.held_after);
+            }
+            entries[stop..].iter().for_each(|entry| second.take(entry));
+            assert_eq!(second.findings, [], "stopped behind {stop}");
+            assert_eq!(second.compare(&balance, &open_lots(&balance), &[]), []);
+        }
+    }
+
+    #[test]
+    fn what_an_entry_says_of_its_lots_must_follow_from_the_entries_before() {
+        let (balance, entries) = history();
+        for tampered in 0..entries.len() {
+            let mut fold = Fold::new(balance.account.id);
+            for (place, entry) in entries.iter().enumerate() {
+                let mut entry = Entry::clone(entry);
+                if place == tampered {
+                    let Some(allocation) = entry.posting.allocations.first_mut() else { continue };
+                    allocation.remaining_after = allocation.remaining_after.plus(Credits::from_micros(1)).unwrap();
+                }
+                fold.take(&entry);
+            }
+            let rules: Vec<&str> = fold.findings.iter().map(|finding| finding.rule).collect();
+            assert!(rules.contains(&"L3"), "tampered with {tampered}: {rules:?}");
+        }
+    }
+}
