@@ -43,6 +43,7 @@ struct Bag {
     begun: bool,
     remaining: i128,
     held: i128,
+    /// Kept once it is known: time ends a lot by itself, see [`Bag::is_over`].
     ended: Option<Ended>,
 }
 
@@ -173,11 +174,11 @@ impl Model {
         next.policy = *policy;
         next.now = self.time(now);
         let mut renewals = if self.closed { Vec::new() } else { renewals.to_vec() };
-        let instants = |next: &Self, renewals: &[Renewal]| {
+        let due = |next: &Self, renewals: &[Renewal]| {
             let renewed = renewals.iter().map(|renewal| renewal.at);
-            next.instants().into_iter().chain(renewed).filter(|at| *at <= next.now).min()
+            next.instants(|bag| bag.free() > 0).into_iter().chain(renewed).filter(|at| *at <= next.now).min()
         };
-        while let Some(at) = instants(&next, &renewals) {
+        while let Some(at) = due(&next, &renewals) {
             next.live_through(at, &renewals);
             renewals.retain(|renewal| renewal.at != at);
         }
@@ -227,16 +228,20 @@ impl Model {
 
     /// The first instant at which available, settled or held changes by itself: each that could be is tried.
     pub(crate) fn next_change(&self) -> Option<Time> {
-        let mut instants = self.instants();
+        let mut instants = self.every_instant();
         instants.sort();
         instants.into_iter().find(|at| self.carry(&self.policy, *at, &[]).entries.len() > self.entries.len())
     }
 
-    /// Instants at which something of these books begins, ends or lapses, whether that moves credits or not.
-    pub(crate) fn instants(&self) -> Vec<Time> {
+    /// When something open begins, ends or lapses, whether that moves credits or not.
+    pub(crate) fn every_instant(&self) -> Vec<Time> {
+        self.instants(Bag::is_open)
+    }
+
+    /// When lots begin, holds lapse, and those lots end.
+    fn instants(&self, ends: impl Fn(&Bag) -> bool) -> Vec<Time> {
         let begins = self.bags.iter().filter(|bag| bag.is_pending()).map(|bag| bag.effective_at);
-        let lives = |bag: &&Bag| bag.begun && bag.ended.is_none();
-        let ends = self.bags.iter().filter(lives).filter_map(|bag| bag.expires_at);
+        let ends = self.bags.iter().filter(|bag| ends(bag)).filter_map(|bag| bag.expires_at);
         begins.chain(ends).chain(self.holds.iter().map(|hold| hold.expires_at)).collect()
     }
 
@@ -244,16 +249,10 @@ impl Model {
     pub(crate) fn reversal(&self, entry: i64, amount: Option<Credits>) -> Reversal {
         let posting = &self.entries[usize::try_from(entry - 1).expect("entries are numbered from 1")];
         let taken = -micros(posting.credits);
+        // More than was taken where a capture let go of credits that paid older debt: they count, and are last.
         let from_lots: i128 = posting.allocations.iter().map(|allocation| -micros(allocation.credits)).sum();
-        // A capture frees what it does not take, and that may pay older debt in the same entry: it comes last of all.
-        let mut left = taken.min(from_lots);
-        let mut lots = Vec::new();
-        for allocation in &posting.allocations {
-            let part = left.min(-micros(allocation.credits));
-            left -= part;
-            lots.push(Pin { lot: allocation.lot, credits: credits(part) });
-        }
-        lots.retain(|pin| pin.credits.is_positive());
+        let took = posting.allocations.iter().filter(|allocation| allocation.credits < Credits::ZERO);
+        let lots: Vec<Pin> = took.map(|part| Pin { lot: part.lot, credits: part.credits.negated() }).collect();
         let is_its_own = |bag: &&Bag| lots.iter().any(|pin| pin.lot == bag.sequence);
         Reversal {
             entry,
@@ -319,7 +318,7 @@ impl Model {
         Refusal::Insufficient {
             available: credits(self.available()),
             required: credits(required),
-            shortfall: credits(required - self.available() - limit),
+            shortfall: credits((required - self.available() - limit).min(i128::from(i64::MAX))),
         }
     }
 
@@ -374,7 +373,9 @@ impl Model {
         let free: i128 = self.bags.iter().map(Bag::free).sum();
         let paid = self.debt.min(free);
         self.debt -= paid;
-        self.take(paid);
+        for (from, part) in self.take(paid) {
+            self.took(from, part);
+        }
 
         let at = if entry.cause == Cause::Command { self.now } else { entry.occurred_at };
         for bag in &mut self.bags {
@@ -437,9 +438,19 @@ impl Model {
         let taken = self.take(amount);
         let debt = amount - taken.iter().map(|(_, part)| part).sum::<i128>();
         self.debt += debt;
-        self.taken.extend(taken);
+        for (from, part) in taken {
+            self.took(from, part);
+        }
         if debt > 0 {
-            self.taken.push((None, debt));
+            self.took(None, debt);
+        }
+    }
+
+    /// Remembers what the entry takes: one sum a lot, as its allocations say it.
+    fn took(&mut self, from: Option<i64>, part: i128) {
+        match self.taken.iter_mut().find(|(other, _)| *other == from) {
+            Some((_, sum)) => *sum += part,
+            None => self.taken.push((from, part)),
         }
     }
 

@@ -36,7 +36,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn property_ledger_and_model_say_the_same_at_every_step(script in scripts(30)) {
+    fn property_ledger_and_model_say_the_same_at_every_step(script in scripts(60)) {
         Stage::after(&script);
     }
 
@@ -174,6 +174,16 @@ impl Stage {
     fn takes_back(&self, command: impl Fn(i64) -> Command, credits: i64, (first, second): (i64, i64)) {
         let Some(more) = self.did(command(credits)) else { return };
         let entry = self.account.sequence + 1;
+        let mut allocations = more
+            .model
+            .entries()
+            .iter()
+            .filter(|posting| posting.sequence == entry)
+            .flat_map(|posting| &posting.allocations);
+        if allocations.any(|part| part.credits < part.held_change && part.held_change < Credits::ZERO) {
+            // Drawn of what was pinned, and again of what was free: what came first of the two is not on record.
+            return;
+        }
         let taken = more.model.reversal(entry, None).taken.micros();
         let back = |stage: &Self, micros: i64| {
             if micros == 0 {
@@ -184,8 +194,11 @@ impl Stage {
         };
         let (first, second) = (taken / 6 * first, (taken / 6 * second).min(taken - taken / 6 * first));
         let Some(at_once) = back(&more, first + second) else { return };
-        let at_two_goes = back(&more, first).and_then(|stage| back(&stage, second)).expect("as at one go");
-        assert_eq!(holdings(&at_two_goes.account), holdings(&at_once.account), "at two goes");
+        // What comes back first pays a debt that was there before, out of other lots than it would at one go.
+        if self.account.debt.is_zero() {
+            let at_two_goes = back(&more, first).and_then(|stage| back(&stage, second)).expect("as at one go");
+            assert_eq!(holdings(&at_two_goes.account), holdings(&at_once.account), "at two goes");
+        }
         let rest = taken - first - second;
         if rest > 0 {
             let less = self.did(command(rest)).expect("less than what was taken can be taken");

@@ -86,12 +86,12 @@ pub(crate) enum Act {
     },
     Spend {
         kind: SpendKind,
-        credits: i64,
+        credits: Size,
         cover: Cover,
         seconds_ago: Option<i64>,
     },
     Hold {
-        credits: i64,
+        credits: Size,
         expires: i64,
     },
     Extend {
@@ -129,6 +129,13 @@ pub(crate) enum Pick {
     Any(usize),
 }
 
+/// So many, or all that is available and so many more or less.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Size {
+    Exactly(i64),
+    Available(i64),
+}
+
 /// How much of what is there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Part {
@@ -139,31 +146,46 @@ pub(crate) enum Part {
 
 // --- Strategies ------------------------------------------------------------------------------------------------------
 
-/// Scripts of up to that many steps.
+/// Scripts of a third of that many steps up to that many.
 pub(crate) fn scripts(most_steps: usize) -> impl Strategy<Value = Script> {
     let scale = prop_oneof![9 => Just(1), 1 => Just(100_000_000_000)];
     let periods = prop_oneof![2 => Just(Vec::new()), 3 => periods()];
-    (scale, periods, vec(steps(), 1..=most_steps)).prop_map(|(scale, periods, steps)| Script { scale, periods, steps })
+    (scale, periods, vec(steps(), most_steps / 3..=most_steps)).prop_map(|(scale, periods, steps)| Script {
+        scale,
+        periods,
+        steps,
+    })
 }
 
 fn amounts() -> impl Strategy<Value = i64> {
     prop_oneof![8 => (1..=60_i64).prop_map(|n| n * 1_000_000), 1 => (1..=20_i64).prop_map(|n| n * 500_000), 1 => 1..=60_000_000_i64]
 }
 
+fn sizes() -> impl Strategy<Value = Size> {
+    let beside = prop_oneof![Just(0), Just(0), Just(-1), Just(1), Just(-1_000_000), Just(5_000_000)];
+    prop_oneof![
+        5 => (1..=20_i64).prop_map(|n| Size::Exactly(n * 1_000_000)),
+        2 => amounts().prop_map(Size::Exactly),
+        2 => beside.prop_map(Size::Available),
+    ]
+}
+
 fn priorities() -> impl Strategy<Value = i16> {
     prop_oneof![Just(0), Just(500), Just(500), Just(1000)]
 }
 
+/// Included credits mostly end with their period, when the next one may let them roll over.
 fn periods() -> impl Strategy<Value = Vec<PeriodPlan>> {
     let rollover = option::of((amounts(), option::of(1..=4_i64)));
-    let allowance = option::of((amounts(), option::weighted(0.8, 1..=3_i64)));
+    let allowance = option::weighted(0.8, (amounts(), option::weighted(0.3, option::of(1..=3_i64))));
     let period = (1..=3_i64, prop_oneof![3 => Just(0), 1 => 0..=20_usize], rollover, allowance);
-    vec(period, 1..=5).prop_map(|gaps| {
+    vec(period, 1..=6).prop_map(|periods| {
         let mut slot = 0;
         let mut plans = Vec::new();
-        for (gap, unknown_steps, rollover, allowance) in gaps {
-            slot += gap;
+        for (length, unknown_steps, rollover, allowance) in periods {
+            let allowance = allowance.map(|(credits, expires)| (credits, expires.unwrap_or(Some(length))));
             plans.push(PeriodPlan { slot, unknown_steps, rollover, allowance });
+            slot += length;
         }
         plans
     })
@@ -208,18 +230,18 @@ fn acts() -> impl Strategy<Value = Act> {
     let overruns = || prop_oneof![Just(Overrun::Reject), Just(Overrun::UpToAvailable), Just(Overrun::Overdraft)];
     let voids = prop_oneof![2 => Just(VoidKind::Void), 1 => Just(VoidKind::Refund)];
     prop_oneof![
-        1 => Just(Act::Read),
-        1 => Just(Act::Carry),
-        7 => grants(),
-        7 => (kinds(), amounts(), covers(), option::weighted(0.2, -30..=3_600_i64))
+        2 => Just(Act::Read),
+        2 => Just(Act::Carry),
+        25 => grants(),
+        16 => (kinds(), sizes(), covers(), option::weighted(0.2, -30..=3_600_i64))
             .prop_map(|(kind, credits, cover, seconds_ago)| Act::Spend { kind, credits, cover, seconds_ago }),
-        6 => (amounts(), 1..=5_i64).prop_map(|(credits, expires)| Act::Hold { credits, expires }),
-        1 => (picks(), -1..=6_i64).prop_map(|(hold, expires)| Act::Extend { hold, expires }),
-        5 => (picks(), parts(), overruns()).prop_map(|(hold, part, overrun)| Act::Capture { hold, part, overrun }),
-        2 => picks().prop_map(|hold| Act::Release { hold }),
-        5 => (picks(), parts()).prop_map(|(entry, part)| Act::Reverse { entry, part }),
-        2 => (picks(), voids).prop_map(|(lot, kind)| Act::Void { lot, kind }),
-        2 => (picks(), priorities(), option::of(-1..=5_i64))
+        14 => (sizes(), 1..=5_i64).prop_map(|(credits, expires)| Act::Hold { credits, expires }),
+        3 => (picks(), -1..=6_i64).prop_map(|(hold, expires)| Act::Extend { hold, expires }),
+        14 => (picks(), parts(), overruns()).prop_map(|(hold, part, overrun)| Act::Capture { hold, part, overrun }),
+        6 => picks().prop_map(|hold| Act::Release { hold }),
+        12 => (picks(), parts()).prop_map(|(entry, part)| Act::Reverse { entry, part }),
+        7 => (picks(), voids).prop_map(|(lot, kind)| Act::Void { lot, kind }),
+        5 => (picks(), priorities(), option::of(-1..=5_i64))
             .prop_map(|(lot, priority, expires)| Act::Amend { lot, priority, expires }),
         1 => Just(Act::Close),
     ]
@@ -322,7 +344,7 @@ impl Player {
             Tick::By(micros) => self.now.plus_micros(micros).expect("scripts are short"),
             Tick::Next(beside) => {
                 let renewed = renewals.iter().map(|renewal| renewal.at);
-                let next = books.instants().into_iter().chain(renewed).filter(|at| *at > self.now).min();
+                let next = books.every_instant().into_iter().chain(renewed).filter(|at| *at > self.now).min();
                 next.and_then(|at| at.plus_micros(beside)).unwrap_or(self.now)
             }
         };
@@ -333,7 +355,7 @@ impl Player {
                 overdraft: overdraft.unwrap_or(Overdraft::Deny),
             };
         }
-        let order = self.order(&step.act, books);
+        let order = self.order(step.act, books);
         Call { policy: self.policy, now: self.now, renewals, order }
     }
 
@@ -356,9 +378,9 @@ impl Player {
         Credits::from_micros(micros * self.scale)
     }
 
-    fn order(&self, act: &Act, books: &Model) -> Order {
+    fn order(&self, act: Act, books: &Model) -> Order {
         let after = |slots: i64| slot(books.time(self.now), slots);
-        let command = match *act {
+        let command = match act {
             Act::Read => return Order::Read,
             Act::Carry => return Order::Carry,
             Act::Grant { source, credits, priority, effective, expires, cents } => Command::Grant(NewGrant {
@@ -371,13 +393,24 @@ impl Player {
             }),
             Act::Spend { kind, credits, cover, seconds_ago } => Command::Spend(Spend {
                 kind,
-                credits: self.credits(credits),
+                credits: self.size(credits, books),
                 cover,
                 occurred_at: seconds_ago.and_then(|seconds| self.now.plus_micros(-seconds * SECOND)),
             }),
             Act::Hold { credits, expires } => {
-                Command::Hold { credits: self.credits(credits), expires_at: after(expires) }
+                Command::Hold { credits: self.size(credits, books), expires_at: after(expires) }
             }
+            Act::Extend { .. } | Act::Capture { .. } | Act::Release { .. } if books.holds().is_empty() => {
+                Command::Hold { credits: self.credits(7_000_000), expires_at: after(2) }
+            }
+            Act::Void { .. } | Act::Amend { .. } if open_lots(books).is_empty() => Command::Grant(NewGrant {
+                source: GrantSource::TopUp,
+                credits: self.credits(30_000_000),
+                priority: 500,
+                effective_at: None,
+                expires_at: Some(after(3)),
+                cost: None,
+            }),
             Act::Extend { hold, expires } => {
                 Command::Extend { hold: pick(hold, &holds(books), books), expires_at: after(expires) }
             }
@@ -404,6 +437,17 @@ impl Player {
             Act::Close => Command::Close,
         };
         Order::Apply(command)
+    }
+
+    /// By what the books say on record; what is due by now may have changed it.
+    fn size(&self, size: Size, books: &Model) -> Credits {
+        match size {
+            Size::Exactly(micros) => self.credits(micros),
+            Size::Available(beside) => {
+                let account = books.account();
+                Credits::from_micros((account.settled.micros() - account.held.micros() + beside).max(1))
+            }
+        }
     }
 
     fn part(&self, part: Part, whole: i64) -> Credits {

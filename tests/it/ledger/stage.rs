@@ -62,12 +62,12 @@ impl Stage {
         };
         let (done, expected) = agreed(call, done, expected)?;
         agree_on_postings(&self.model, &done, &expected);
+        assert_eq!(done.account, expected.account(), "after {call:?}");
         agree_on_lots(&self.model, &done, &expected);
-        assert_eq!(done.account, expected.account(), "after {call:#?}");
-        assert_eq!(rules::next_change(&done.account), expected.next_change(), "the next change of {:#?}", done.account);
+        assert_eq!(rules::next_change(&done.account), expected.next_change(), "the next change of {:?}", done.account);
         for lot in &done.account.lots {
             let state = rules::grant_state(lot, expected.time(*now));
-            assert_eq!(Some(state), expected.grant_state(lot.sequence), "{lot:#?}");
+            assert_eq!(Some(state), expected.grant_state(lot.sequence), "{lot:?}");
         }
         if matches!(order, Order::Read) {
             return Ok(done.postings);
@@ -95,12 +95,12 @@ fn agreed(
     match (done, expected) {
         (Ok(done), Ok(expected)) => Ok((done, expected)),
         (Err(refusal), Err(expected)) => {
-            assert_eq!(refusal, expected, "the refusal of {call:#?}");
+            assert_eq!(refusal, expected, "the refusal of {call:?}");
             Err(refusal)
         }
         (done, expected) => {
             let postings = expected.map(|model| model.entries().last().cloned());
-            panic!("{call:#?}\ndid {done:#?}\nwhere the model expected {postings:#?}");
+            panic!("{call:?}\ndid {done:?}\nwhere the model expected {postings:?}");
         }
     }
 }
@@ -110,7 +110,7 @@ fn agree_on_postings(before: &Model, done: &Applied, expected: &Model) {
     for (posting, expected) in done.postings.iter().zip(expected) {
         assert_eq!(posting, expected, "entry {}", expected.sequence);
     }
-    assert_eq!(done.postings.len(), expected.len(), "entries: {:#?}\nexpected: {expected:#?}", done.postings);
+    assert_eq!(done.postings.len(), expected.len(), "entries: {:?}\nexpected: {expected:?}", done.postings);
 }
 
 /// Every lot that was made, amended or ended is told, as it stands.
@@ -121,7 +121,7 @@ fn agree_on_lots(before: &Model, done: &Applied, expected: &Model) {
         let was = before.iter().find(|was| was.sequence == lot.sequence);
         let told = done.lots.iter().rfind(|told| told.sequence == lot.sequence);
         if was.map(facts) != Some(facts(&lot)) {
-            assert!(told.is_some(), "nobody was told of {lot:#?}\nwhich was {was:#?}");
+            assert!(told.is_some(), "nobody was told of {lot:?}\nwhich was {was:?}");
         }
         if let Some(told) = told {
             let is_open = !lot.remaining.is_zero();

@@ -17,16 +17,10 @@ impl Model {
             let entry = self.entry(EntryKind::Release, Cause::Time, at);
             self.end_hold(entry, &hold, 0);
         }
-        let before = self.entries.len();
+        let included = |bag: &&Bag| bag.source == GrantSource::Allowance && bag.ended.is_none();
+        let ends_now = self.bags.iter().filter(included).filter(|bag| bag.expires_at == Some(at));
+        let unused: i128 = ends_now.map(Bag::free).sum();
         self.end_lots(at);
-        let unused = self.entries[before..].iter().filter(|entry| entry.kind == EntryKind::Expiration);
-        let unused: i128 = unused
-            .filter(|entry| {
-                let ended = self.bags.iter().find(|bag| Some(bag.sequence) == entry.grant);
-                ended.is_some_and(|bag| bag.source == GrantSource::Allowance)
-            })
-            .map(|entry| -micros(entry.credits))
-            .sum();
         for renewal in renewals.iter().filter(|renewal| renewal.at == at) {
             if let Some(rollover) = renewal.rollover {
                 let amount = unused.min(micros(rollover.limit));
@@ -56,14 +50,11 @@ impl Model {
 
     /// Ends what is over and not pinned, in order of creation; called whenever time passes or pins come off.
     fn end_lots(&mut self, at: Time) {
-        for lot in self.bags.clone().into_iter().filter(|bag| bag.begun && bag.remaining > 0 && bag.is_over(at)) {
+        for lot in self.bags.clone().into_iter().filter(|bag| bag.free() > 0 && bag.is_over(at)) {
             let is_voided = lot.ended == Some(Ended::Voided);
-            self.bag(lot.sequence).ended = Some(if is_voided { Ended::Voided } else { Ended::Expired });
-            if lot.free() > 0 {
-                let kind = if is_voided { EntryKind::Void } else { EntryKind::Expiration };
-                let entry = Posting { grant: Some(lot.sequence), ..self.entry(kind, Cause::Time, at) };
-                self.post(entry, |model| model.bag(lot.sequence).remaining = lot.held);
-            }
+            let kind = if is_voided { EntryKind::Void } else { EntryKind::Expiration };
+            let entry = Posting { grant: Some(lot.sequence), ..self.entry(kind, Cause::Time, at) };
+            self.post(entry, |model| model.bag(lot.sequence).remaining = lot.held);
         }
     }
 
@@ -78,7 +69,7 @@ impl Model {
                     let bag = model.bag(pin.lot);
                     bag.held -= micros(pin.credits);
                     bag.remaining -= part;
-                    model.taken.push((Some(pin.lot), part));
+                    model.took(Some(pin.lot), part);
                     left -= part;
                 }
             }
