@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use scrip::base::credits::Credits;
 use scrip::base::settings::Overdraft;
 use scrip::base::time::Time;
 use scrip::ledger::model::{Account, BalanceState, Cause, EntryKind, Lot, Policy, Posting};
@@ -58,7 +59,7 @@ impl Audit {
         assert_eq!(entry.state_before, self.state, "L15: the state before is the one after the entry before");
         self.state = Some(entry.state_after);
         let available = entry.available_after.micros();
-        let threshold = policy.threshold.map_or(0, |threshold| threshold.micros());
+        let threshold = policy.threshold.map_or(0, Credits::micros);
         let state = match available {
             n if n < 0 => BalanceState::Overdrawn,
             0 => BalanceState::Depleted,
@@ -108,8 +109,8 @@ impl Audit {
                 self.holds.insert(hold, entry.held_change.micros());
             }
             (EntryKind::Capture | EntryKind::Release, Some(hold)) => {
-                let held = self.holds.remove(&hold).map(|held| -held);
-                assert_eq!(held, Some(entry.held_change.micros()), "L9: a hold ends once, wholly: {entry:#?}");
+                let freed = self.holds.remove(&hold).map(|held| -held);
+                assert_eq!(freed, Some(entry.held_change.micros()), "L9: a hold ends once, wholly: {entry:#?}");
             }
             (_, hold) => {
                 assert_eq!((hold, entry.held_change.micros()), (None, 0), "only holds hold: {entry:#?}");

@@ -14,8 +14,8 @@ use scrip::base::money::Money;
 use scrip::base::settings::Overdraft;
 use scrip::base::time::Time;
 use scrip::ledger::model::{
-    Account, Allocation, BalanceState, Cause, Command, DEFAULT_PRIORITY, Ended, EntryKind, GrantSource, GrantState,
-    Hold, Lot, Pin, Policy, Posting, Refusal, Renewal, Reversal, Terms,
+    Account, Allocation, BalanceState, Cause, Command, Ended, EntryKind, GrantSource, GrantState, Hold, Lot, Pin,
+    Policy, Posting, Refusal, Renewal, Reversal, Terms,
 };
 
 /// 9 × 10^12 credits: settled stays within it, and it is the limit of an overdraft without one.
@@ -31,7 +31,7 @@ fn credits(micros: i128) -> Credits {
 }
 
 /// A lot, open or not.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Bag {
     sequence: i64,
     source: GrantSource,
@@ -153,6 +153,7 @@ impl Model {
     }
 
     /// The books after `command`, or why it is refused; a refusal leaves these books as they are.
+    #[expect(clippy::too_many_arguments, reason = "these are what the ledger itself is given")]
     pub(crate) fn apply(
         &self,
         policy: &Policy,
@@ -211,7 +212,7 @@ impl Model {
 
     /// What the real ledger would have loaded of these books.
     pub(crate) fn account(&self) -> Account {
-        let open = self.in_order().into_iter().filter(|bag| bag.is_open());
+        let open = self.in_order().into_iter().filter(Bag::is_open);
         Account {
             id: self.id,
             sequence: self.next_sequence() - 1,
@@ -230,6 +231,7 @@ impl Model {
     pub(crate) fn next_change(&self) -> Option<Time> {
         let mut instants = self.every_instant();
         instants.sort();
+        instants.dedup();
         instants.into_iter().find(|at| self.carry(&self.policy, *at, &[]).entries.len() > self.entries.len())
     }
 
@@ -451,39 +453,6 @@ impl Model {
         match self.taken.iter_mut().find(|(other, _)| *other == from) {
             Some((_, sum)) => *sum += part,
             None => self.taken.push((from, part)),
-        }
-    }
-
-    fn make_lot(&mut self, cause: Cause, occurred_at: Time, bag: Bag) {
-        let kind = match bag.source {
-            GrantSource::StartingBalance => EntryKind::StartingBalance,
-            GrantSource::TopUp => EntryKind::TopUp,
-            GrantSource::Purchase => EntryKind::Purchase,
-            GrantSource::Allowance => EntryKind::Allowance,
-            GrantSource::Rollover => EntryKind::Rollover,
-            GrantSource::Reversal => EntryKind::Reversal,
-        };
-        let entry = self.entry(kind, cause, occurred_at);
-        let entry = Posting { grant: Some(bag.sequence), terms: Some(bag.terms()), ..entry };
-        self.post(entry, |model| {
-            model.touched.push(bag.sequence);
-            model.bags.push(bag);
-        });
-    }
-
-    fn new_bag(&self, source: GrantSource, amount: i128, effective_at: Time) -> Bag {
-        Bag {
-            sequence: self.next_sequence(),
-            source,
-            credits: amount,
-            priority: DEFAULT_PRIORITY,
-            effective_at,
-            expires_at: None,
-            cost: None,
-            begun: true,
-            remaining: amount,
-            held: 0,
-            ended: None,
         }
     }
 }

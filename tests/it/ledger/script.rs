@@ -65,8 +65,8 @@ pub(crate) enum Tick {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PolicyPlan {
     pub(crate) threshold: Option<i64>,
-    /// Absent: no overdraft; absent inside: without limit.
-    pub(crate) overdraft: Option<Option<i64>>,
+    /// Its limit, where there is one.
+    pub(crate) overdraft: Overdraft,
 }
 
 /// What a step does. Amounts are in millionths, without the scale; instants are slots after the present.
@@ -208,7 +208,9 @@ fn ticks() -> impl Strategy<Value = Tick> {
 fn policies() -> impl Strategy<Value = PolicyPlan> {
     let threshold = option::of(prop_oneof![Just(0), Just(5_000_000), Just(20_000_000)]);
     let limit = option::of(prop_oneof![Just(0), Just(10_000_000), Just(25_000_000)]);
-    (threshold, option::weighted(0.7, limit)).prop_map(|(threshold, overdraft)| PolicyPlan { threshold, overdraft })
+    let allow = limit.prop_map(|limit| Overdraft::Allow { limit: limit.map(Credits::from_micros) });
+    let overdraft = prop_oneof![1 => Just(Overdraft::Deny), 2 => allow];
+    (threshold, overdraft).prop_map(|(threshold, overdraft)| PolicyPlan { threshold, overdraft })
 }
 
 fn picks() -> impl Strategy<Value = Pick> {
@@ -349,10 +351,13 @@ impl Player {
             }
         };
         if let Some(plan) = step.policy {
-            let overdraft = plan.overdraft.map(|limit| Overdraft::Allow { limit: limit.map(|n| self.credits(n)) });
+            let scaled = |credits: Credits| self.credits(credits.micros());
             self.policy = Policy {
                 threshold: plan.threshold.map(|n| self.credits(n)),
-                overdraft: overdraft.unwrap_or(Overdraft::Deny),
+                overdraft: match plan.overdraft {
+                    Overdraft::Deny => Overdraft::Deny,
+                    Overdraft::Allow { limit } => Overdraft::Allow { limit: limit.map(scaled) },
+                },
             };
         }
         let order = self.order(step.act, books);
@@ -416,9 +421,9 @@ impl Player {
             }
             Act::Capture { hold, part, overrun } => {
                 let hold = pick(hold, &holds(books), books);
-                let held = books.holds().iter().find(|other| other.sequence == hold);
-                let held = held.map_or(0, |hold| hold.credits.micros());
-                let credits = part.map(|part| self.part(part, held));
+                let found = books.holds().iter().find(|other| other.sequence == hold);
+                let whole = found.map_or(0, |hold| hold.credits.micros());
+                let credits = part.map(|part| self.part(part, whole));
                 Command::Capture { hold, credits, overrun }
             }
             Act::Release { hold } => Command::Release { hold: pick(hold, &holds(books), books) },

@@ -2,8 +2,8 @@
 
 use scrip::base::time::Time;
 use scrip::ledger::model::{
-    Cause, Command, Cover, Ended, EntryKind, GrantSource, Hold, MAX_HOLDS, MAX_OPEN_LOTS, NewGrant, Overrun, Pin,
-    Posting, Refusal, Renewal, Spend, SpendKind, VoidKind,
+    Cause, Command, Cover, DEFAULT_PRIORITY, Ended, EntryKind, GrantSource, Hold, MAX_HOLDS, MAX_OPEN_LOTS, NewGrant,
+    Overrun, Pin, Posting, Refusal, Renewal, Spend, SpendKind, VoidKind,
 };
 
 use super::{Bag, Model, credits, micros};
@@ -24,10 +24,12 @@ impl Model {
         for renewal in renewals.iter().filter(|renewal| renewal.at == at) {
             if let Some(rollover) = renewal.rollover {
                 let amount = unused.min(micros(rollover.limit));
-                self.renew(GrantSource::Rollover, amount, at, rollover.expires_at);
+                let expires_at = rollover.expires_at;
+                self.renew(Bag { expires_at, ..self.new_bag(GrantSource::Rollover, amount, at) });
             }
             if let Some(allowance) = renewal.allowance {
-                self.renew(GrantSource::Allowance, micros(allowance.credits), at, allowance.expires_at);
+                let (amount, expires_at) = (micros(allowance.credits), allowance.expires_at);
+                self.renew(Bag { expires_at, ..self.new_bag(GrantSource::Allowance, amount, at) });
             }
         }
         for lot in self.bags.clone().into_iter().filter(|bag| bag.is_pending() && bag.effective_at == at) {
@@ -40,11 +42,10 @@ impl Model {
         }
     }
 
-    fn renew(&mut self, source: GrantSource, amount: i128, at: Time, expires_at: Option<Time>) {
-        let amount = amount.min(self.room());
+    fn renew(&mut self, bag: Bag) {
+        let amount = bag.credits.min(self.room());
         if amount > 0 {
-            let bag = Bag { expires_at, ..self.new_bag(source, amount, at) };
-            self.make_lot(Cause::Renewal, at, bag);
+            self.make_lot(Cause::Renewal, bag.effective_at, Bag { credits: amount, remaining: amount, ..bag });
         }
     }
 
@@ -75,6 +76,43 @@ impl Model {
             }
             model.burn(left);
         });
+    }
+}
+
+// --- Lots that come in ----------------------------------------------------------------------------------------------
+
+impl Model {
+    fn make_lot(&mut self, cause: Cause, occurred_at: Time, bag: Bag) {
+        let kind = match bag.source {
+            GrantSource::StartingBalance => EntryKind::StartingBalance,
+            GrantSource::TopUp => EntryKind::TopUp,
+            GrantSource::Purchase => EntryKind::Purchase,
+            GrantSource::Allowance => EntryKind::Allowance,
+            GrantSource::Rollover => EntryKind::Rollover,
+            GrantSource::Reversal => EntryKind::Reversal,
+        };
+        let entry = self.entry(kind, cause, occurred_at);
+        let entry = Posting { grant: Some(bag.sequence), terms: Some(bag.terms()), ..entry };
+        self.post(entry, |model| {
+            model.touched.push(bag.sequence);
+            model.bags.push(bag);
+        });
+    }
+
+    fn new_bag(&self, source: GrantSource, amount: i128, effective_at: Time) -> Bag {
+        Bag {
+            sequence: self.next_sequence(),
+            source,
+            credits: amount,
+            priority: DEFAULT_PRIORITY,
+            effective_at,
+            expires_at: None,
+            cost: None,
+            begun: true,
+            remaining: amount,
+            held: 0,
+            ended: None,
+        }
     }
 }
 
