@@ -10,10 +10,12 @@
 pub mod clock;
 pub mod credits;
 pub mod decimal;
+pub mod fields;
 pub mod ids;
 pub mod json;
 pub mod money;
 pub mod page;
+pub mod patch;
 pub mod problem;
 pub mod settings;
 pub mod text;

@@ -16,6 +16,32 @@ pub enum Overdraft {
     },
 }
 
+/// What a balance sets itself; `None` inherits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Its name.
+    pub name: Option<String>,
+    /// Warn when what is available is at or below this.
+    pub low_balance_threshold: Option<Credits>,
+    /// What happens when usage exceeds what is available.
+    pub overdraft: Option<Overdraft>,
+}
+
+impl Overrides {
+    /// The names of the settings that it sets.
+    #[must_use]
+    pub fn set(&self) -> Vec<&'static str> {
+        [
+            self.name.as_ref().map(|_| "name"),
+            self.low_balance_threshold.map(|_| "lowBalanceThreshold"),
+            self.overdraft.map(|_| "overdraft"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
 /// Credits for each metered unit: an integer of 10^-12, 0 to 10^12 credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Weight(i128);

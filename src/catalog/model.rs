@@ -80,6 +80,19 @@ pub enum FilterOperator {
     NotExists,
 }
 
+/// What kind of thing a product sells. Only products of credits can be made so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProductKind {
+    /// Credits.
+    Credit,
+    /// A fixed fee for each period.
+    FlatFee,
+    /// A fee for each seat and period.
+    Seat,
+    /// A fee for each metered unit.
+    Usage,
+}
+
 /// A product whose purchase is credits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreditProduct {

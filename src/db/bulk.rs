@@ -54,7 +54,8 @@ impl OverArrays {
         }
     }
 
-    /// `UPDATE table SET … FROM unnest(arrays) WHERE keys match`; the arrays are the keys', then the values'.
+    /// `UPDATE table SET … FROM unnest(arrays) WHERE keys match`; the arrays are the keys', then the values'. Among the
+    /// values, `revision` must be one more than what is there.
     #[must_use]
     pub fn update(
         table: &str,
@@ -63,7 +64,10 @@ impl OverArrays {
         columns: Vec<Box<dyn QueryFragment<Pg> + Send + Sync>>,
     ) -> Self {
         let set: Vec<String> = values.iter().map(|name| format!("{name} = new.{name}")).collect();
-        let same: Vec<String> = keys.iter().map(|name| format!("{table}.{name} = new.{name}")).collect();
+        let mut same: Vec<String> = keys.iter().map(|name| format!("{table}.{name} = new.{name}")).collect();
+        if values.contains(&"revision") {
+            same.push(format!("{table}.revision = new.revision - 1"));
+        }
         let names = [keys, values].concat().join(", ");
         Self {
             before: format!("UPDATE {table} SET {} FROM unnest(", set.join(", ")),
@@ -71,6 +75,47 @@ impl OverArrays {
             behind: format!(") AS new ({names}) WHERE {}", same.join(" AND ")),
         }
     }
+}
+
+/// A query over arrays that answers rows of the SQL type `R`.
+pub struct SelectOverArrays<R> {
+    statement: OverArrays,
+    rows: std::marker::PhantomData<fn() -> R>,
+}
+
+impl<R> SelectOverArrays<R> {
+    /// `SELECT names FROM table JOIN unnest(arrays) USING (keys)`; the arrays are the keys'.
+    #[must_use]
+    pub fn by_keys(
+        table: &str,
+        keys: &[&str],
+        names: &[&str],
+        columns: Vec<Box<dyn QueryFragment<Pg> + Send + Sync>>,
+    ) -> Self {
+        let names: Vec<String> = names.iter().map(|name| format!("{table}.{name}")).collect();
+        let same: Vec<String> = keys.iter().map(|name| format!("{table}.{name} = wanted.{name}")).collect();
+        let statement = OverArrays {
+            before: format!("SELECT {} FROM unnest(", names.join(", ")),
+            columns,
+            behind: format!(") AS wanted ({}) JOIN {table} ON {}", keys.join(", "), same.join(" AND ")),
+        };
+        Self { statement, rows: std::marker::PhantomData }
+    }
+}
+
+impl<R> QueryId for SelectOverArrays<R> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<R> QueryFragment<Pg> for SelectOverArrays<R> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.statement.walk_ast(out)
+    }
+}
+
+impl<R> diesel::query_builder::Query for SelectOverArrays<R> {
+    type SqlType = R;
 }
 
 impl QueryId for OverArrays {
@@ -110,6 +155,10 @@ macro_rules! bulk_insert {
         }
 
         impl $row {
+            /// Inserts the rows and leaves out those whose key is there; answers how many were new.
+            ///
+            /// # Errors
+            /// Those of the database.
             $vis async fn insert_all(conn: &mut $crate::db::Conn, rows: Vec<Self>) -> Result<usize, $crate::db::DbError> {
                 use $crate::db::bulk::{Column, OverArrays};
                 if rows.is_empty() {
@@ -150,6 +199,7 @@ macro_rules! bulk_update {
         $(#[$doc:meta])*
         $vis:vis struct $row:ident of $table:ident {
             keys { $( $key:ident : $key_value:ty as $key_sql:ty, )+ }
+            $( where $old:ident is $before:expr; )?
             values { $( $field:ident : $value:ty as $sql:ty, )+ }
         }
     ) => {
@@ -161,6 +211,10 @@ macro_rules! bulk_update {
         }
 
         impl $row {
+            /// Changes the rows; answers how many were there to change.
+            ///
+            /// # Errors
+            /// Those of the database.
             $vis async fn update_all(conn: &mut $crate::db::Conn, rows: Vec<Self>) -> Result<usize, $crate::db::DbError> {
                 use $crate::db::bulk::{Column, OverArrays};
                 if rows.is_empty() {
@@ -191,6 +245,7 @@ macro_rules! bulk_update {
                             for row in &rows {
                                 let statement = diesel::update($table::table)
                                     $( .filter($table::$key.eq(&row.$key)) )+
+                                    $( .filter($table::$old.eq($before(row))) )?
                                     .set(($( $table::$field.eq(&row.$field), )+));
                                 changed = changed.saturating_add(diesel::RunQueryDsl::execute(statement, conn)?);
                             }

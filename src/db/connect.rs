@@ -69,7 +69,7 @@ pub enum Conn {
     /// To PostgreSQL.
     Postgres {
         /// The connection.
-        conn: Object<PgConn>,
+        conn: Box<Object<PgConn>>,
         /// How many statements were run, by everybody.
         statements: Arc<AtomicU64>,
     },
@@ -167,7 +167,7 @@ impl Db {
     }
 
     async fn postgres(&self, pool: &Pool<PgConn>) -> Result<Conn, DbError> {
-        let conn = pool.get().await.map_err(DbError::unavailable)?;
+        let conn = Box::new(pool.get().await.map_err(DbError::unavailable)?);
         Ok(Conn::Postgres { conn, statements: self.statements.clone() })
     }
 

@@ -26,7 +26,8 @@ pub enum DbError {
 
 impl DbError {
     /// Wraps what says that the database is away.
-    pub(super) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    #[must_use]
+    pub fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(error.into())
     }
 }

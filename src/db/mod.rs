@@ -25,8 +25,26 @@ pub use txn::{AsDbError, Txn};
 
 /// Runs one Diesel expression against whichever database the connection is of, and counts it.
 ///
-/// `on!(conn, |c| table.load::<Row>(c))` is a `Result<_, DbError>`.
+/// `on!(conn, |c| table.load::<Row>(c))` is a `Result<_, DbError>`. A query that is put together by conditions needs to
+/// know its database: in `on!(conn, |c, B| …)` `B` names it, for `into_boxed::<B>()`.
 macro_rules! on {
+    ($conn:expr, |$c:ident, $backend:ident| $query:expr) => {{
+        let conn: &mut $crate::db::Conn = $conn;
+        conn.count_statement();
+        let result = match conn {
+            $crate::db::Conn::Postgres { conn, .. } => {
+                type $backend = diesel::pg::Pg;
+                let $c: &mut $crate::db::PgConn = conn;
+                $query.await
+            }
+            $crate::db::Conn::Sqlite { conn, .. } => {
+                type $backend = diesel::sqlite::Sqlite;
+                let $c: &mut $crate::db::SqliteConn = conn;
+                $query.await
+            }
+        };
+        result.map_err($crate::db::DbError::from)
+    }};
     ($conn:expr, |$c:ident| $query:expr) => {{
         let conn: &mut $crate::db::Conn = $conn;
         conn.count_statement();

@@ -1,6 +1,7 @@
 //! The tables as Diesel knows them; what each column means is said in `migrations/postgres`.
 
 #![expect(missing_docs, reason = "every table and column is described in the migrations")]
+#![expect(clippy::wildcard_imports, reason = "the SQL types' names are the schema's own words")]
 
 diesel::table! {
     use diesel::sql_types::*;

@@ -81,7 +81,7 @@ impl Db {
         conn.count_statement();
         match &mut conn {
             Conn::Postgres { conn, .. } => {
-                <PgConn as AsyncConnection>::TransactionManager::begin_transaction(&mut **conn).await?;
+                <PgConn as AsyncConnection>::TransactionManager::begin_transaction(&mut ***conn).await?;
             }
             Conn::Sqlite { conn, .. } => {
                 conn.spawn_blocking(|conn| SyncTransactions::begin_transaction_sql(conn, "BEGIN IMMEDIATE")).await?;
@@ -105,7 +105,7 @@ impl Txn {
         self.conn.count_statement();
         match &mut self.conn {
             Conn::Postgres { conn, .. } => {
-                <PgConn as AsyncConnection>::TransactionManager::commit_transaction(&mut **conn).await?;
+                <PgConn as AsyncConnection>::TransactionManager::commit_transaction(&mut ***conn).await?;
             }
             Conn::Sqlite { conn, .. } => {
                 <SqliteConn as AsyncConnection>::TransactionManager::commit_transaction(&mut **conn).await?;
@@ -124,7 +124,7 @@ impl Txn {
         self.conn.count_statement();
         let result = match &mut self.conn {
             Conn::Postgres { conn, .. } => {
-                <PgConn as AsyncConnection>::TransactionManager::rollback_transaction(&mut **conn).await
+                <PgConn as AsyncConnection>::TransactionManager::rollback_transaction(&mut ***conn).await
             }
             Conn::Sqlite { conn, .. } => {
                 <SqliteConn as AsyncConnection>::TransactionManager::rollback_transaction(&mut **conn).await

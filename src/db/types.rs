@@ -141,7 +141,7 @@ macro_rules! uuids {
 
 uuids!(CustomerId, MeterId, ProductId, PurchaseOptionId);
 
-fn to_postgres<'b>(micros: i64, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+fn to_postgres(micros: i64, out: &mut Output<'_, '_, Pg>) -> serialize::Result {
     let value = if micros == i64::MAX { micros } else { micros.saturating_sub(POSTGRES_EPOCH) };
     ToSql::<BigInt, Pg>::to_sql(&value, &mut out.reborrow())
 }

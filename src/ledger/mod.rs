@@ -20,7 +20,14 @@
 
 mod allocation;
 mod books;
+mod codec;
 mod due;
+pub mod entry;
+mod error;
 pub mod model;
 mod reversal;
+mod rows;
 pub mod rules;
+pub mod service;
+pub mod store;
+pub mod stream;

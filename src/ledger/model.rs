@@ -1,9 +1,10 @@
 //! The shapes of the ledger.
 
+use super::entry::{FIRST_HASH, Hash};
 use crate::base::credits::Credits;
-use crate::base::ids::BalanceId;
+use crate::base::ids::{BalanceId, ProductId};
 use crate::base::money::Money;
-use crate::base::settings::Overdraft;
+use crate::base::settings::{Overdraft, Overrides};
 use crate::base::time::Time;
 
 /// The priority of a lot for which nothing is said.
@@ -38,6 +39,48 @@ pub struct Account {
     pub holds: Vec<Hold>,
     /// Whether it was closed, for good.
     pub closed: bool,
+}
+
+/// A balance as it is kept: its books, its own settings, and what writing it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    /// Its books.
+    pub account: Account,
+    /// Whose credits it holds.
+    pub product: ProductId,
+    /// Settings of its own.
+    pub own: Overrides,
+    /// Grows by 1 with every write of the row; 0 is not written yet.
+    pub revision: i64,
+    /// The newest entry's hash.
+    pub hash: Hash,
+    /// When it was created.
+    pub created_at: Time,
+    /// When its settings were last changed.
+    pub updated_at: Time,
+    /// When it was closed.
+    pub closed_at: Option<Time>,
+}
+
+impl Balance {
+    /// A balance that was just opened, with nothing in it.
+    #[must_use]
+    pub fn open(id: BalanceId, product: ProductId, own: Overrides, now: Time) -> Self {
+        let account = Account {
+            id,
+            sequence: 0,
+            recorded_at: now,
+            settled: Credits::ZERO,
+            held: Credits::ZERO,
+            debt: Credits::ZERO,
+            state: BalanceState::Depleted,
+            lots: Vec::new(),
+            holds: Vec::new(),
+            closed: false,
+        };
+        let (created_at, updated_at) = (now, now);
+        Self { account, product, own, revision: 0, hash: FIRST_HASH, created_at, updated_at, closed_at: None }
+    }
 }
 
 /// Credits that came in together.

@@ -15,6 +15,7 @@
 
 #![deny(clippy::arithmetic_side_effects)]
 
+pub mod event;
 pub mod filter;
 pub mod model;
 pub mod property;
@@ -22,3 +23,5 @@ pub mod quantity;
 pub mod rating;
 #[cfg(test)]
 mod reference;
+pub mod service;
+pub mod store;

@@ -3,5 +3,9 @@
 // Clippy takes helpers outside of `#[test]` functions for test code only under this attribute.
 #![cfg(test)]
 
+mod catalog;
+mod customers;
 mod floor;
 mod ledger;
+mod schema;
+mod support;

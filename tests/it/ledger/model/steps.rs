@@ -264,7 +264,7 @@ impl Model {
 
     fn find_living(&self, lot: i64) -> Result<Bag, Refusal> {
         let bag = self.bags.iter().find(|bag| bag.sequence == lot && bag.is_open()).ok_or(Refusal::NoSuchGrant)?;
-        if bag.is_over(self.now) { Err(Refusal::GrantOver(bag.state(self.now))) } else { Ok(bag.clone()) }
+        if bag.is_over(self.now) { Err(Refusal::GrantOver(bag.state(self.now))) } else { Ok(*bag) }
     }
 
     fn void(&mut self, lot: i64, kind: VoidKind) -> Result<(), Refusal> {

@@ -1,0 +1,144 @@
+//! What a meter may be.
+
+use super::filter_rules;
+use super::input::{AggregationKind, MeterChanges, NewMeter};
+use super::model::{Aggregation, EventFilter, Meter};
+use crate::base::fields::{self, refused};
+use crate::base::ids::MeterId;
+use crate::base::json::CanonicalJson;
+use crate::base::problem::Problem;
+use crate::base::text::MAX_REFERENCE;
+use crate::base::time::Time;
+
+/// The meter that was asked for.
+///
+/// # Errors
+/// Invalid, at the field that cannot be taken.
+pub fn created(id: MeterId, now: Time, new: &NewMeter) -> Result<Meter, Problem> {
+    Ok(Meter {
+        id,
+        key: fields::key(&["key"], &new.key)?,
+        name: fields::name(&["name"], &new.name)?,
+        event_type: fields::text(&["eventType"], &new.event_type, MAX_REFERENCE)?,
+        aggregation: aggregation(new.aggregation, new.property.as_deref())?,
+        filter: kept_filter(&new.filter)?,
+        created_at: now,
+        updated_at: now,
+        archived_at: None,
+    })
+}
+
+/// The meter with its changes.
+///
+/// # Errors
+/// Invalid, at the field that cannot be taken; a state when it is archived.
+pub fn changed(meter: &Meter, now: Time, changes: &MeterChanges) -> Result<Meter, Problem> {
+    if meter.archived_at.is_some() {
+        return Err(Problem::state(&["id"], "ARCHIVED", "The meter is archived; make a new one with another key."));
+    }
+    let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
+    let filter = changes.filter.as_ref().try_map(|given| kept_filter(given))?;
+    Ok(Meter {
+        name: name.map_or_else(|| Ok(meter.name.clone()), |name| fields::name(&["name"], name))?,
+        filter: filter.over(meter.filter.clone(), Vec::new()),
+        updated_at: now,
+        ..meter.clone()
+    })
+}
+
+/// COUNT takes no property, SUM needs one of 1 to 255 characters.
+fn aggregation(kind: AggregationKind, property: Option<&str>) -> Result<Aggregation, Problem> {
+    let path = ["property"];
+    match (kind, property) {
+        (AggregationKind::Count, None) => Ok(Aggregation::Count),
+        (AggregationKind::Count, Some(_)) => Err(refused(&path, "goes with SUM; leave it out to COUNT events")),
+        (AggregationKind::Sum, None) => Err(refused(&path, "is needed with SUM; name the event property to add up")),
+        (AggregationKind::Sum, Some(property)) => {
+            Ok(Aggregation::Sum { property: fields::text(&path, property, MAX_REFERENCE)? })
+        }
+    }
+}
+
+/// The filter as it is read back: its values as canonical JSON spells them, as an event's properties are.
+fn kept_filter(given: &[EventFilter]) -> Result<Vec<EventFilter>, Problem> {
+    filter_rules::check_filter(given).map_err(|error| {
+        let inner: Vec<&str> = error.path.iter().map(String::as_str).collect();
+        let path = [&["filter"], inner.as_slice()].concat();
+        let part = path.iter().rev().find(|step| step.parse::<usize>().is_err()).unwrap_or(&"filter");
+        Problem::invalid(&path, format!("{part} {}.", error.problem))
+    })?;
+    let canonical = filter_text(given).map_err(|()| refused(&["filter"], "holds a number that JSON cannot carry"))?;
+    serde_json::from_str(canonical.as_str()).map_err(|_| refused(&["filter"], "cannot be kept as JSON"))
+}
+
+/// The filter as canonical JSON.
+///
+/// # Errors
+/// When it holds what JSON cannot.
+pub(super) fn filter_text(filter: &[EventFilter]) -> Result<CanonicalJson, ()> {
+    let value = serde_json::to_value(filter).map_err(|_| ())?;
+    CanonicalJson::of(&value).map_err(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::base::patch::Patch;
+    use crate::catalog::model::{FilterOperator, PropertyFilter};
+
+    fn new() -> NewMeter {
+        NewMeter {
+            key: "tokens".into(),
+            name: "Tokens".into(),
+            event_type: "llm.call".into(),
+            aggregation: AggregationKind::Sum,
+            property: Some("usage.tokens".into()),
+            filter: vec![],
+        }
+    }
+
+    fn create(new: &NewMeter) -> Result<Meter, Problem> {
+        created(MeterId(uuid::Uuid::nil()), Time::MIN, new)
+    }
+
+    fn refusal(new: &NewMeter) -> (Vec<String>, String) {
+        create(new).map_err(|problem| (problem.path, problem.message)).unwrap_err()
+    }
+
+    #[test]
+    fn count_takes_no_property_and_sum_needs_one() {
+        let count = NewMeter { aggregation: AggregationKind::Count, ..new() };
+        assert_eq!(refusal(&count).1, "property goes with SUM; leave it out to COUNT events.");
+        let sum = NewMeter { property: None, ..new() };
+        assert_eq!(refusal(&sum).0, ["property"]);
+        assert_eq!(create(&new()).unwrap().aggregation, Aggregation::Sum { property: "usage.tokens".into() });
+    }
+
+    #[test]
+    fn a_faulty_filter_is_found_where_it_is() {
+        let all = vec![PropertyFilter { name: "model".into(), operator: FilterOperator::Eq, values: vec![json!([])] }];
+        let new = NewMeter { filter: vec![EventFilter { all }], ..new() };
+        let (path, message) = refusal(&new);
+        assert_eq!(path, ["filter", "0", "all", "0", "values", "0"]);
+        assert!(message.starts_with("values must be a string"), "{message}");
+    }
+
+    #[test]
+    fn a_filter_is_kept_as_properties_are() {
+        let values = vec![json!(1.0), json!(9_007_199_254_740_993_u64)];
+        let all = vec![PropertyFilter { name: "n".into(), operator: FilterOperator::In, values }];
+        let meter = create(&NewMeter { filter: vec![EventFilter { all }], ..new() }).unwrap();
+        assert_eq!(meter.filter[0].all[0].values, [json!(1), json!(9_007_199_254_740_992_u64)]);
+    }
+
+    #[test]
+    fn an_update_clears_the_filter_but_never_the_name() {
+        let meter = create(&new()).unwrap();
+        let clear = MeterChanges { filter: Patch::Clear, ..MeterChanges::default() };
+        assert_eq!(changed(&meter, Time::MAX, &clear).unwrap().filter, []);
+        let nameless = MeterChanges { name: Patch::Clear, ..MeterChanges::default() };
+        assert_eq!(changed(&meter, Time::MAX, &nameless).unwrap_err().path, ["name"]);
+    }
+}

@@ -1,0 +1,106 @@
+//! What a purchase option may be, and what one credit of it costs.
+
+use super::input::{NewPurchaseOption, PurchaseOptionChanges};
+use super::model::PurchaseOption;
+use crate::base::credits::Credits;
+use crate::base::decimal;
+use crate::base::fields::{self, refused};
+use crate::base::ids::PurchaseOptionId;
+use crate::base::money::Money;
+use crate::base::problem::Problem;
+use crate::base::time::Time;
+
+/// The option that was asked for.
+///
+/// # Errors
+/// Invalid, at the field that cannot be taken.
+pub fn created(id: PurchaseOptionId, now: Time, new: &NewPurchaseOption) -> Result<PurchaseOption, Problem> {
+    Ok(PurchaseOption {
+        id,
+        product: new.product,
+        name: fields::name(&["name"], &new.name)?,
+        credits: fields::positive_amount(&["credits"], &new.credits)?,
+        price: Money::price(&new.price, new.currency).map_err(|error| refused(&["price", "amount"], error))?,
+        show_in_portal: new.show_in_portal,
+        position: new.position,
+        created_at: now,
+        archived_at: None,
+    })
+}
+
+/// The option with its changes.
+///
+/// # Errors
+/// Invalid, at the field that cannot be taken; a state when it is archived.
+pub fn changed(option: &PurchaseOption, changes: &PurchaseOptionChanges) -> Result<PurchaseOption, Problem> {
+    if option.archived_at.is_some() {
+        return Err(Problem::state(&["id"], "ARCHIVED", "The purchase option is archived; make a new one."));
+    }
+    let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
+    Ok(PurchaseOption {
+        name: name.map_or_else(|| Ok(option.name.clone()), |name| fields::name(&["name"], name))?,
+        show_in_portal: changes.show_in_portal.over(option.show_in_portal, true),
+        position: changes.position.over(option.position, 0),
+        ..option.clone()
+    })
+}
+
+/// What one credit costs, as a decimal of major units: at most six fraction digits, rounded half away from zero.
+#[must_use]
+pub fn price_per_credit(price: Money, credits: Credits) -> String {
+    // (minor / 10^digits) / (micros / 10^6), at 10^-6. A price has at most 10^16 units: 10^28 fits.
+    let ratio = || {
+        let dividend = i128::from(price.minor).checked_mul(decimal::pow10(12))?;
+        let divisor = i128::from(credits.micros()).checked_mul(decimal::pow10(price.currency.digits()))?;
+        decimal::div_round(dividend, divisor)
+    };
+    decimal::text(ratio().unwrap_or_default(), 6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::decimal::Decimal;
+    use crate::base::ids::ProductId;
+    use crate::base::money::Currency;
+
+    fn new(credits: &str, price: &str, currency: &str) -> NewPurchaseOption {
+        NewPurchaseOption {
+            product: ProductId(uuid::Uuid::nil()),
+            name: "Pack".into(),
+            credits: Decimal::new(credits).unwrap(),
+            price: Decimal::new(price).unwrap(),
+            currency: Currency::parse(currency).unwrap(),
+            show_in_portal: true,
+            position: 0,
+        }
+    }
+
+    fn create(credits: &str, price: &str, currency: &str) -> Result<PurchaseOption, Problem> {
+        created(PurchaseOptionId(uuid::Uuid::nil()), Time::MIN, &new(credits, price, currency))
+    }
+
+    #[test]
+    fn an_option_sells_some_credits_for_a_price_in_its_currencys_digits() {
+        assert_eq!(create("0", "1", "EUR").unwrap_err().path, ["credits"]);
+        assert_eq!(create("1", "1.5", "JPY").unwrap_err().path, ["price", "amount"]);
+        assert_eq!(create("1", "-1", "EUR").unwrap_err().path, ["price", "amount"]);
+        assert_eq!(create("1", "0", "EUR").unwrap().price.minor, 0);
+    }
+
+    #[test]
+    fn the_price_of_one_credit_is_rounded_half_away_from_zero() {
+        for (credits, price, currency, each) in [
+            ("1000", "25", "EUR", "0.025"),
+            ("3", "1", "EUR", "0.333333"),
+            ("3", "2", "EUR", "0.666667"),
+            ("2000000", "1", "JPY", "0.000001"),
+            ("2000001", "1", "JPY", "0"),
+            ("0.000001", "1000000000000", "KWD", "1000000000000000000"),
+            ("5", "0", "EUR", "0"),
+        ] {
+            let option = create(credits, price, currency).unwrap();
+            assert_eq!(price_per_credit(option.price, option.credits), each, "{price} {currency} for {credits}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Orders on one balance: it is opened, changed, moved, closed.
+
+use super::job::{Action, Amendment, BalanceChanges, Done, Given, NewBalance, Order, Retention, TopUp};
+use super::work::Work;
+use crate::base::ids::{BalanceId, ProductId};
+use crate::base::problem::Problem;
+use crate::base::time::Time;
+use crate::catalog::settings::{effective, expiry};
+use crate::customers::service::number_balance;
+use crate::db::{Failure, Txn};
+use crate::ledger::entry::{Note, Origin};
+use crate::ledger::model::{
+    Balance, Command, Cover, DEFAULT_PRIORITY, GrantSource, NewGrant, Policy, Refusal, Spend, SpendKind,
+};
+use crate::ledger::rules;
+use crate::ledger::service::{Terms, post, post_due};
+use crate::ledger::store;
+use crate::metering::service::policy_of;
+
+impl Work {
+    /// Does what an order asks for.
+    pub(super) async fn order(&mut self, txn: &mut Txn, order: &Order) -> Result<Done, Failure> {
+        match order {
+            Order::Open(new) => self.open(txn, new).await,
+            Order::Update { balance, changes } => Ok(self.update(*balance, changes)?),
+            Order::Close { balance } => Ok(self.close(*balance)?),
+            Order::PostDue { balance } => Ok(self.post_due(*balance)?),
+            Order::Move { balance, action, given } => self.carry_out(txn, (*balance, action), given).await,
+        }
+    }
+
+    async fn open(&mut self, txn: &mut Txn, new: &NewBalance) -> Result<Done, Failure> {
+        self.check_product(new.product)?;
+        let books = self.books.get(&new.customer).map_or(&[][..], Vec::as_slice);
+        if let Some(open) = books.iter().find(|balance| balance.product == new.product && !balance.account.closed) {
+            let message = "The customer has an open balance of this product already; there is at most one.";
+            return Err(Problem::exists(&["productId"], open.account.id.to_string(), message).into());
+        }
+        let number = number_balance(txn, new.customer).await?;
+        let id = BalanceId { customer: new.customer, number };
+        let mut balance = Balance::open(id, new.product, new.own.clone(), self.now);
+        let entry = if new.starting.is_positive() {
+            let grant = self.grant(
+                &balance,
+                GrantSource::StartingBalance,
+                &TopUp { credits: new.starting, priority: DEFAULT_PRIORITY, effective_at: None, expires_at: None },
+            );
+            let policy = policy_of(&self.catalog, &balance);
+            let terms = Terms { policy: &policy, renewals: &[], now: self.now };
+            let command = (&Command::Grant(grant), &Note::of(Origin::Api));
+            let entries = post(&mut balance, terms, command, &mut self.writes).map_err(|r| r.problem(id))?;
+            let entry = entries.last().cloned();
+            self.note_entries(entries);
+            entry
+        } else {
+            None
+        };
+        self.changed.insert(id, true);
+        self.look.insert(new.customer);
+        self.books.entry(new.customer).or_default().push(balance.clone());
+        Ok(Done::new(balance, entry))
+    }
+
+    fn check_product(&self, id: ProductId) -> Result<(), Problem> {
+        match self.catalog.product(id) {
+            None => Err(Problem::not_found(&["productId"], "credit product", id.to_string())),
+            Some(product) if product.archived_at.is_some() => {
+                let message = "The product is archived; a balance can only be opened of one that is not.";
+                Err(Problem::state(&["productId"], "ARCHIVED", message))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The terms of credits that come in: their expiry is their own, or what the settings in force say.
+    fn grant(&self, balance: &Balance, source: GrantSource, top_up: &TopUp) -> NewGrant {
+        let begins = top_up.effective_at.map_or(self.now, |begin| begin.max(self.now));
+        let inherited = || {
+            let product = self.catalog.product(balance.product)?;
+            expiry(effective(product, &balance.own).expiration, begins)
+        };
+        NewGrant {
+            source,
+            credits: top_up.credits,
+            priority: top_up.priority,
+            effective_at: top_up.effective_at,
+            expires_at: top_up.expires_at.or_else(inherited),
+            cost: None,
+        }
+    }
+
+    /// The balance that an order is about; a problem when it is not open.
+    fn open_balance(&mut self, id: BalanceId) -> Result<&mut Balance, Problem> {
+        if self.others.iter().any(|balance| balance.account.id == id) {
+            return Err(Refusal::Closed.problem(id));
+        }
+        let missing = || Problem::not_found(&[], "credit balance", id.to_string());
+        let books = self.books.get_mut(&id.customer).ok_or_else(missing)?;
+        let balance = books.iter_mut().find(|balance| balance.account.id == id).ok_or_else(missing)?;
+        if balance.closed_at.is_some() { Err(Refusal::Closed.problem(id)) } else { Ok(balance) }
+    }
+
+    fn update(&mut self, id: BalanceId, changes: &BalanceChanges) -> Result<Done, Problem> {
+        let now = self.now;
+        let balance = self.open_balance(id)?;
+        let own = &mut balance.own;
+        let before = own.clone();
+        own.name = changes.name.clone().over_optional(own.name.take());
+        own.low_balance_threshold = changes.low_balance_threshold.over_optional(own.low_balance_threshold);
+        own.overdraft = changes.overdraft.over_optional(own.overdraft);
+        let same = *own == before;
+        if !same {
+            balance.updated_at = now;
+        }
+        let done = Done::new(balance.clone(), None);
+        if !same {
+            self.changed.insert(id, true);
+        }
+        Ok(done)
+    }
+
+    fn close(&mut self, id: BalanceId) -> Result<Done, Problem> {
+        if let Some(closed) = self.closed(id) {
+            return Ok(Done::replayed(closed, None));
+        }
+        let (policy, now) = (self.policy(id), self.now);
+        let balance = self.open_balance(id)?;
+        let terms = Terms { policy: &policy, renewals: &[], now };
+        // The writes are lent out one by one: the balance and they are parts of the same work.
+        let mut closing = balance.clone();
+        let entries = post(&mut closing, terms, (&Command::Close, &Note::of(Origin::Api)), &mut self.writes)
+            .map_err(|refusal| refusal.problem(id))?;
+        closing.closed_at = Some(now);
+        closing.updated_at = now;
+        let done = Done::new(closing.clone(), None);
+        *self.open_balance(id)? = closing;
+        self.note_entries(entries);
+        self.changed.insert(id, true);
+        self.look.insert(id.customer);
+        Ok(done)
+    }
+
+    /// A balance that is closed already.
+    fn closed(&self, id: BalanceId) -> Option<Balance> {
+        let before = self.others.iter().find(|balance| balance.account.id == id);
+        before.or_else(|| self.find(id).filter(|balance| balance.closed_at.is_some())).cloned()
+    }
+
+    fn policy(&self, id: BalanceId) -> Policy {
+        self.find(id).map(|balance| policy_of(&self.catalog, balance)).unwrap_or_default()
+    }
+
+    fn post_due(&mut self, id: BalanceId) -> Result<Done, Problem> {
+        let (policy, now) = (self.policy(id), self.now);
+        let mut balance = self.open_balance(id)?.clone();
+        let terms = Terms { policy: &policy, renewals: &[], now };
+        let entries = post_due(&mut balance, terms, &mut self.writes).map_err(|refusal| refusal.problem(id))?;
+        let done = Done::new(balance.clone(), None);
+        *self.open_balance(id)? = balance;
+        self.note_entries(entries);
+        Ok(done)
+    }
+
+    /// Moves credits, once for each key (L5).
+    async fn carry_out(
+        &mut self,
+        txn: &mut Txn,
+        (id, action): (BalanceId, &Action),
+        given: &Given,
+    ) -> Result<Done, Failure> {
+        if let Some(key) = &given.key
+            && let Some((first, sequence)) = self.first_use(id.customer, key)?
+        {
+            let balance = self.closed(first).or_else(|| self.find(first).cloned());
+            let missing = || Problem::not_found(&[], "credit balance", first.to_string());
+            return Ok(Done::replayed(balance.ok_or_else(missing)?, Some(sequence)));
+        }
+        let mut balance = self.open_balance(id)?.clone();
+        let command = match action {
+            Action::TopUp(top_up) => Command::Grant(self.grant(&balance, GrantSource::TopUp, top_up)),
+            Action::Retain(Retention { credits, occurred_at }) => Command::Spend(Spend {
+                kind: SpendKind::Retention,
+                credits: *credits,
+                cover: Cover::Whole,
+                occurred_at: *occurred_at,
+            }),
+            Action::Amend(amendment) => match amended(txn, &balance, amendment, self.now).await? {
+                Some(command) => command,
+                None => return Ok(Done::replayed(balance, None)),
+            },
+        };
+        let policy = policy_of(&self.catalog, &balance);
+        let terms = Terms { policy: &policy, renewals: &[], now: self.now };
+        let entries = post(&mut balance, terms, (&command, &given.note()), &mut self.writes)
+            .map_err(|refusal| refusal.problem(id))?;
+        let entry = entries.last().cloned();
+        *self.open_balance(id)? = balance.clone();
+        self.note_entries(entries);
+        if let (Some(key), Some(entry)) = (&given.key, &entry) {
+            self.use_key(id, entry.posting.sequence, key);
+        }
+        Ok(Done::new(balance, entry))
+    }
+}
+
+/// The command that amends a grant; none when its terms are so already.
+async fn amended(
+    txn: &mut Txn,
+    balance: &Balance,
+    amendment: &Amendment,
+    now: Time,
+) -> Result<Option<Command>, Failure> {
+    let sequence = amendment.grant.sequence;
+    let Some(lot) = balance.account.lots.iter().find(|lot| lot.sequence == sequence) else {
+        let record = store::find_lots(txn, balance.account.id, &[sequence]).await?.pop();
+        let missing = || Problem::not_found(&["id"], "grant", amendment.grant.to_string());
+        let state = rules::grant_state(&record.ok_or_else(missing)?.lot, now);
+        return Err(Refusal::GrantOver(state).problem(balance.account.id).within(&["id"]).into());
+    };
+    let priority = amendment.priority.over(lot.priority, DEFAULT_PRIORITY);
+    let expires_at = amendment.expires_at.over_optional(lot.expires_at);
+    let same = priority == lot.priority && expires_at == lot.expires_at;
+    Ok((!same).then_some(Command::Amend { lot: sequence, priority, expires_at }))
+}

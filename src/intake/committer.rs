@@ -1,0 +1,320 @@
+//! A committer: takes what waits, runs it as one transaction, answers.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lru::LruCache;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::job::{Done, Job, Queued, Receipt};
+use super::work::Work;
+use crate::base::clock::Clock;
+use crate::base::ids::{BalanceId, CustomerId, EventKey};
+use crate::base::problem::Problem;
+use crate::catalog::snapshot::{Snapshot, load_snapshot};
+use crate::catalog::store::{catalog_version, pin_catalog};
+use crate::customers::store::find_archived_at;
+use crate::db::listen::{MAX_NOTICE, notify};
+use crate::db::{Db, DbError, Failure, Txn};
+use crate::feed::Hint;
+use crate::ledger::entry::Entry;
+use crate::ledger::model::Balance;
+use crate::ledger::store;
+use crate::ledger::stream::Feeds;
+use crate::metering::store::{find_known, insert_types};
+
+/// How many events and orders share a transaction.
+const BATCH: usize = 1_000;
+/// How often a batch runs that others are in the way of.
+const ATTEMPTS: u32 = 20;
+/// How long a transaction may take before the database counts as away.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How many customers' books are kept in memory.
+const KEPT: usize = 50_000;
+
+/// One committer and the books it keeps.
+pub(super) struct Committer {
+    db: Db,
+    feeds: Feeds,
+    clock: Clock,
+    node: String,
+    catalog: Arc<Snapshot>,
+    books: LruCache<CustomerId, Vec<Balance>>,
+    types: HashSet<String>,
+}
+
+/// What a job came to; told once it is committed.
+pub(super) enum Outcome {
+    Events(Vec<(usize, Receipt)>),
+    Order(Result<Box<Done>, Problem>),
+}
+
+/// Why a transaction came to nothing.
+enum Failed {
+    /// Another node was first: the same again.
+    Conflict,
+    /// The database is away, or nobody knows.
+    Away(DbError),
+    /// It cannot be done.
+    Fault(DbError),
+}
+
+impl From<DbError> for Failed {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Unavailable(_) => Self::Away(error),
+            DbError::Conflict(_) => Self::Conflict,
+            DbError::Duplicate(_) | DbError::Query(_) | DbError::Corrupt(_) => Self::Fault(error),
+        }
+    }
+}
+
+impl Committer {
+    pub(super) fn new(db: Db, feeds: Feeds, clock: Clock, node: String) -> Self {
+        let books = LruCache::new(NonZeroUsize::new(KEPT).unwrap_or(NonZeroUsize::MIN));
+        Self { db, feeds, clock, node, catalog: Arc::default(), books, types: HashSet::new() }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(super) async fn run(mut self, mut queue: UnboundedReceiver<Queued>) {
+        while let Some(first) = queue.recv().await {
+            let mut weight = first.job.weight();
+            let mut batch = vec![first];
+            while weight < BATCH {
+                let Ok(next) = queue.try_recv() else { break };
+                weight = weight.saturating_add(next.job.weight());
+                batch.push(next);
+            }
+            self.commit_all(batch).await;
+        }
+    }
+
+    /// Commits a batch, in halves where it fails as a whole, and answers everybody.
+    async fn commit_all(&mut self, batch: Vec<Queued>) {
+        let mut rest = vec![batch];
+        while let Some(mut batch) = rest.pop() {
+            match self.commit(&batch).await {
+                Ok(outcomes) => answer(batch, outcomes),
+                Err(Failed::Fault(_)) if batch.len() > 1 => {
+                    let half = batch.split_off(batch.len() / 2);
+                    // The first half goes first: commands apply in the order in which they arrived.
+                    rest.push(half);
+                    rest.push(batch);
+                }
+                Err(Failed::Fault(error)) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a command failed");
+                    refuse(batch, || DbError::Corrupt("the command could not be applied".to_owned()));
+                }
+                Err(Failed::Away(error)) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
+                    refuse(batch, || DbError::unavailable("the database is away"));
+                }
+                Err(Failed::Conflict) => refuse(batch, || DbError::unavailable("other nodes were always first")),
+            }
+        }
+    }
+
+    async fn commit(&mut self, batch: &[Queued]) -> Result<Vec<Outcome>, Failed> {
+        let mut attempt = 1;
+        loop {
+            let tried = tokio::time::timeout(PATIENCE, self.attempt(batch)).await;
+            match tried.unwrap_or_else(|_| Err(Failed::Away(DbError::unavailable("a transaction took too long")))) {
+                Err(Failed::Conflict) if attempt < ATTEMPTS => attempt += 1,
+                other => return other,
+            }
+        }
+    }
+
+    /// One transaction. The books that it touches are taken out of memory, and come back when it is committed.
+    async fn attempt(&mut self, batch: &[Queued]) -> Result<Vec<Outcome>, Failed> {
+        let mut txn = self.db.begin().await?;
+        match self.apply(&mut txn, batch).await {
+            Ok((outcomes, work)) => {
+                txn.commit().await?;
+                self.tell(&work);
+                self.keep(work);
+                Ok(outcomes)
+            }
+            Err(failed) => {
+                txn.rollback().await;
+                Err(failed)
+            }
+        }
+    }
+
+    async fn apply(&mut self, txn: &mut Txn, batch: &[Queued]) -> Result<(Vec<Outcome>, Work), Failed> {
+        self.refresh_catalog(txn, batch).await?;
+        let mut work = self.load(txn, batch).await?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for Queued { job, .. } in batch {
+            outcomes.push(match job {
+                Job::Events { events, mode, .. } => {
+                    Outcome::Events(events.iter().map(|(place, event)| (*place, work.record(event, *mode))).collect())
+                }
+                Job::Order { order, .. } => match work.order(txn, order).await {
+                    Ok(done) => Outcome::Order(Ok(Box::new(done))),
+                    Err(Failure::Problem(problem)) => Outcome::Order(Err(problem)),
+                    Err(Failure::Db(error)) => return Err(error.into()),
+                },
+            });
+        }
+        work.finish(&mut outcomes);
+        if !work.flush(txn).await? {
+            return Err(Failed::Conflict);
+        }
+        insert_types(txn, work.new_types.iter().cloned()).await?;
+        if let Some(notice) = self.notice(&work) {
+            notify(txn, &notice).await?;
+        }
+        Ok((outcomes, work))
+    }
+
+    /// Compares the catalog with the table; opening a balance must not race with archiving its product.
+    async fn refresh_catalog(&mut self, txn: &mut Txn, batch: &[Queued]) -> Result<(), Failed> {
+        let version = if batch.iter().any(|queued| queued.job.opens()) {
+            pin_catalog(txn).await?
+        } else {
+            catalog_version(txn).await?
+        };
+        if version != self.catalog.version {
+            self.catalog = Arc::new(load_snapshot(txn).await?);
+        }
+        Ok(())
+    }
+
+    /// Loads what the batch needs, all of it before anything is decided.
+    async fn load(&mut self, txn: &mut Txn, batch: &[Queued]) -> Result<Work, Failed> {
+        let mut work = Work::new(self.catalog.clone(), self.clock.now());
+        let customers: HashSet<CustomerId> = batch.iter().flat_map(|queued| queued.job.customers()).collect();
+        self.load_books(txn, &mut work, customers).await?;
+        let ordered = batch.iter().filter_map(|queued| queued.job.balance());
+        let others: Vec<BalanceId> = ordered.filter(|id| !work.has(*id)).collect();
+        if !others.is_empty() {
+            work.others = store::find_balances(txn, &others).await?;
+        }
+        let keys: Vec<_> = batch.iter().filter_map(|queued| queued.job.key()).collect();
+        work.know_keys(store::find_keys(txn, &keys).await?);
+        let events: HashSet<EventKey> = batch.iter().flat_map(|queued| queued.job.events()).collect();
+        work.know_events(find_known(txn, events.into_iter().collect()).await?);
+        let types = batch.iter().flat_map(|queued| queued.job.types());
+        work.new_types = types.filter(|name| !self.types.contains(*name)).cloned().collect();
+        Ok(work)
+    }
+
+    /// Takes the books from memory where they are still those of the table, and from the table where not.
+    async fn load_books(
+        &mut self,
+        txn: &mut Txn,
+        work: &mut Work,
+        customers: HashSet<CustomerId>,
+    ) -> Result<(), Failed> {
+        let mut kept: HashMap<CustomerId, Vec<Balance>> = HashMap::new();
+        let mut missing = Vec::new();
+        for customer in customers {
+            match self.books.pop(&customer) {
+                Some(books) => drop(kept.insert(customer, books)),
+                None => missing.push(customer),
+            }
+        }
+        let known: Vec<CustomerId> = kept.keys().copied().collect();
+        let mut current: HashMap<CustomerId, Vec<(BalanceId, i64)>> = HashMap::new();
+        for (balance, revision) in store::list_revisions(txn, &known).await? {
+            current.entry(balance.customer).or_default().push((balance, revision));
+        }
+        for (customer, books) in kept {
+            let now = current.get(&customer).map_or(&[][..], Vec::as_slice);
+            let same = |balance: &Balance| now.contains(&(balance.account.id, balance.revision));
+            if books.len() == now.len() && books.iter().all(same) {
+                work.books.insert(customer, books);
+            } else {
+                missing.push(customer);
+            }
+        }
+        for customer in &missing {
+            work.books.insert(*customer, Vec::new());
+        }
+        for balance in store::list_open_balances(txn, &missing).await? {
+            work.books.entry(balance.account.id.customer).or_default().push(balance);
+        }
+        // Who has an open balance is there and not archived; of the others that must be asked.
+        let empty = work.books.iter().filter(|(_, books)| books.is_empty()).map(|(customer, _)| *customer);
+        let empty: Vec<CustomerId> = empty.collect();
+        let found = find_archived_at(txn, &empty).await?;
+        work.absent = empty
+            .into_iter()
+            .filter_map(|customer| match found.get(&customer) {
+                Some(None) => None,
+                Some(Some(_)) => Some((customer, true)),
+                None => Some((customer, false)),
+            })
+            .collect();
+        Ok(())
+    }
+
+    /// What other nodes are told: whose balances moved, and whether a state did.
+    fn notice(&self, work: &Work) -> Option<String> {
+        if !self.db.is_postgres() {
+            return None;
+        }
+        let customers = work.told();
+        if customers.is_empty() {
+            return None;
+        }
+        let mut notice = self.node.clone();
+        notice.push_str(if work.announces() { " S" } else { " -" });
+        for customer in &customers {
+            notice.push(' ');
+            notice.push_str(&customer.0.simple().to_string());
+            if notice.len() > MAX_NOTICE {
+                return Some(format!("{} S *", self.node));
+            }
+        }
+        Some(notice)
+    }
+
+    /// Tells who listens here.
+    fn tell(&self, work: &Work) {
+        for (customer, entries) in work.entries_by_customer() {
+            let entries: Arc<[Arc<Entry>]> = Arc::from(entries);
+            self.feeds.entries.tell(&customer, Hint::News(entries));
+        }
+        for customer in &work.look {
+            self.feeds.entries.tell(customer, Hint::Look);
+        }
+        if work.announces() {
+            self.feeds.states.tell(&(), Hint::Look);
+        }
+    }
+
+    /// Keeps what was written for the next batch.
+    fn keep(&mut self, mut work: Work) {
+        self.types.extend(std::mem::take(&mut work.new_types));
+        for (customer, books) in work.into_books() {
+            self.books.put(customer, books);
+        }
+    }
+}
+
+fn answer(batch: Vec<Queued>, outcomes: Vec<Outcome>) {
+    for (queued, outcome) in batch.into_iter().zip(outcomes) {
+        // Who does not wait for the answer any more does not get it.
+        match (queued.job, outcome) {
+            (Job::Events { answer, .. }, Outcome::Events(receipts)) => drop(answer.send(Ok(receipts))),
+            (Job::Order { answer, .. }, Outcome::Order(done)) => {
+                drop(answer.send(done.map(|done| *done).map_err(Failure::Problem)));
+            }
+            (Job::Events { .. } | Job::Order { .. }, _) => {}
+        }
+    }
+}
+
+fn refuse(batch: Vec<Queued>, error: impl Fn() -> DbError) {
+    for queued in batch {
+        match queued.job {
+            Job::Events { answer, .. } => drop(answer.send(Err(error()))),
+            Job::Order { answer, .. } => drop(answer.send(Err(Failure::Db(error())))),
+        }
+    }
+}

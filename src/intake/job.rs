@@ -1,0 +1,350 @@
+//! What goes through the queue, and what comes back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::base::credits::Credits;
+use crate::base::ids::{BalanceId, CustomerId, EventKey, GrantId, ProductId};
+use crate::base::json::CanonicalJson;
+use crate::base::patch::Patch;
+use crate::base::problem::Problem;
+use crate::base::settings::{Overdraft, Overrides};
+use crate::base::time::Time;
+use crate::db::{DbError, Failure};
+use crate::ledger::entry::{Entry, Note, Origin};
+use crate::ledger::model::Balance;
+use crate::metering::event::{Mode, NewEvent, RawEvent};
+
+pub(super) type EventAnswers = oneshot::Receiver<Result<Vec<(usize, Receipt)>, DbError>>;
+
+/// One piece of work, and the room in the queue that it takes until it is done.
+pub(super) struct Queued {
+    pub(super) job: Job,
+    #[expect(dead_code, reason = "held until the work is done, then given back")]
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// One piece of work.
+pub(super) enum Job {
+    Events {
+        events: Vec<(usize, NewEvent)>,
+        mode: Mode,
+        answer: oneshot::Sender<Result<Vec<(usize, Receipt)>, DbError>>,
+    },
+    Order {
+        order: Order,
+        answer: oneshot::Sender<Result<Done, Failure>>,
+    },
+}
+
+/// Whose event it is, as a caller says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// By id.
+    Id(CustomerId),
+    /// By the caller's own id.
+    ExternalId(String),
+}
+
+/// An event as a caller sends it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IncomingEvent {
+    /// The caller's id of the event.
+    pub id: String,
+    /// Whose usage it is.
+    pub whose: Whose,
+    /// Its type.
+    pub event_type: String,
+    /// When the usage happened; now when absent.
+    pub timestamp: Option<Time>,
+    /// An object; empty when absent.
+    pub properties: Option<Value>,
+}
+
+impl Whose {
+    pub(super) fn customer(&self, names: &HashMap<String, CustomerId>) -> Result<CustomerId, Problem> {
+        match self {
+            Self::Id(id) => Ok(*id),
+            Self::ExternalId(name) => names
+                .get(name)
+                .copied()
+                .ok_or_else(|| Problem::not_found(&["customer", "externalId"], "customer", name.clone())),
+        }
+    }
+}
+
+impl IncomingEvent {
+    pub(super) fn of(self, customer: CustomerId) -> RawEvent {
+        RawEvent {
+            id: self.id,
+            customer,
+            event_type: self.event_type,
+            timestamp: self.timestamp,
+            properties: self.properties,
+        }
+    }
+}
+
+/// What became of one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// How it ended.
+    pub status: Status,
+    /// The recorded event: the earlier one for a duplicate.
+    pub event: Option<EventKey>,
+    /// A duplicate id whose content differs from the event on record.
+    pub differs: bool,
+    /// Why it was not recorded.
+    pub problem: Option<Problem>,
+    /// Balances that it changed.
+    pub changed: Vec<BalanceId>,
+}
+
+/// How one event ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the contract's own names")]
+pub enum Status {
+    Accepted,
+    Duplicate,
+    Refused,
+    Invalid,
+}
+
+impl Receipt {
+    pub(super) fn accepted(event: EventKey, changed: Vec<BalanceId>) -> Self {
+        Self { status: Status::Accepted, event: Some(event), differs: false, problem: None, changed }
+    }
+
+    pub(super) fn duplicate(event: EventKey, differs: bool) -> Self {
+        Self { status: Status::Duplicate, event: Some(event), differs, problem: None, changed: Vec::new() }
+    }
+
+    pub(super) fn refused(problem: Problem) -> Self {
+        Self { status: Status::Refused, event: None, differs: false, problem: Some(problem), changed: Vec::new() }
+    }
+
+    pub(super) fn invalid(problem: Problem) -> Self {
+        Self { status: Status::Invalid, ..Self::refused(problem) }
+    }
+}
+
+/// What is asked of one balance.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// A balance is opened.
+    Open(NewBalance),
+    /// Its own settings change.
+    Update {
+        /// Which one.
+        balance: BalanceId,
+        /// What changes.
+        changes: BalanceChanges,
+    },
+    /// It ends, for good.
+    Close {
+        /// Which one.
+        balance: BalanceId,
+    },
+    /// What time alone did is posted.
+    PostDue {
+        /// Which one.
+        balance: BalanceId,
+    },
+    /// Credits move.
+    Move {
+        /// Which one.
+        balance: BalanceId,
+        /// How.
+        action: Action,
+        /// What the caller said about it.
+        given: Given,
+    },
+}
+
+impl Order {
+    pub(super) fn customer(&self) -> CustomerId {
+        match self {
+            Self::Open(new) => new.customer,
+            Self::Update { balance, .. }
+            | Self::Close { balance }
+            | Self::PostDue { balance }
+            | Self::Move { balance, .. } => balance.customer,
+        }
+    }
+
+    /// The balance that it is about, where that is there already.
+    pub(super) fn balance(&self) -> Option<BalanceId> {
+        match self {
+            Self::Open(_) => None,
+            Self::Update { balance, .. }
+            | Self::Close { balance }
+            | Self::PostDue { balance }
+            | Self::Move { balance, .. } => Some(*balance),
+        }
+    }
+
+    /// The idempotency key that it came with.
+    pub(super) fn key(&self) -> Option<(CustomerId, &Key)> {
+        match self {
+            Self::Move { balance, given, .. } => given.key.as_ref().map(|key| (balance.customer, key)),
+            Self::Open(_) | Self::Update { .. } | Self::Close { .. } | Self::PostDue { .. } => None,
+        }
+    }
+}
+
+/// A balance to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewBalance {
+    /// Whose.
+    pub customer: CustomerId,
+    /// Of which credits.
+    pub product: ProductId,
+    /// Settings of its own.
+    pub own: Overrides,
+    /// Credits to start with; none when 0.
+    pub starting: Credits,
+}
+
+/// What changes of a balance's own settings; cleared inherits again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BalanceChanges {
+    /// What it is called.
+    pub name: Patch<String>,
+    /// Warn at or below this.
+    pub low_balance_threshold: Patch<Credits>,
+    /// What happens when usage exceeds what is available.
+    pub overdraft: Patch<Overdraft>,
+}
+
+/// How credits move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Credits come in by hand.
+    TopUp(TopUp),
+    /// Credits are burned by hand.
+    Retain(Retention),
+    /// A grant's terms change.
+    Amend(Amendment),
+}
+
+/// Credits that come in by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopUp {
+    /// How many.
+    pub credits: Credits,
+    /// 0 to 1000, the lower burns first.
+    pub priority: i16,
+    /// When they begin; now when absent.
+    pub effective_at: Option<Time>,
+    /// When they end; by the settings in force when absent.
+    pub expires_at: Option<Time>,
+}
+
+/// Credits that are burned by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// How many.
+    pub credits: Credits,
+    /// When it happened; now when absent.
+    pub occurred_at: Option<Time>,
+}
+
+/// New terms of a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amendment {
+    /// Which grant.
+    pub grant: GrantId,
+    /// Cleared: the default.
+    pub priority: Patch<i16>,
+    /// Cleared: it does not end.
+    pub expires_at: Patch<Time>,
+}
+
+/// What a caller said beside the command itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Through which door.
+    pub origin: Origin,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// The caller's own data.
+    pub metadata: Option<CanonicalJson>,
+    /// The key that makes a repeat harmless.
+    pub key: Option<Key>,
+}
+
+impl Given {
+    pub(super) fn note(&self) -> Note {
+        Note {
+            reason: self.reason.clone(),
+            metadata: self.metadata.clone(),
+            idempotency_key: self.key.as_ref().map(|key| key.key.clone()),
+            ..Note::of(self.origin)
+        }
+    }
+}
+
+/// An idempotency key, and what tells the same input from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Whose keys it is among.
+    pub scope: Scope,
+    /// The key.
+    pub key: String,
+    /// 16 bytes of a SHA-256 over the input after coercion.
+    pub input: [u8; 16],
+}
+
+impl Key {
+    /// A key for an input, which is told from others by its text.
+    #[must_use]
+    pub fn of(scope: Scope, key: String, input: &str) -> Self {
+        let digest: [u8; 32] = Sha256::digest(input.as_bytes()).into();
+        Self { scope, key, input: digest.first_chunk::<16>().copied().unwrap_or_default() }
+    }
+}
+
+/// Whose keys a key is among.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of API keys.
+    Api,
+    /// Those of portal sessions.
+    Portal,
+}
+
+impl Scope {
+    pub(super) const fn number(self) -> i16 {
+        match self {
+            Self::Api => 0,
+            Self::Portal => 1,
+        }
+    }
+}
+
+/// What an order came to.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The balance as it stands now.
+    pub balance: Balance,
+    /// The entry that the order asked for; the first one's for a repeat.
+    pub entry: Option<Arc<Entry>>,
+    /// True when this is an earlier result.
+    pub replayed: bool,
+    /// The sequence of the first entry of a repeat.
+    pub(super) first_sequence: Option<i64>,
+}
+
+impl Done {
+    pub(super) fn new(balance: Balance, entry: Option<Arc<Entry>>) -> Self {
+        Self { balance, entry, replayed: false, first_sequence: None }
+    }
+
+    pub(super) fn replayed(balance: Balance, first_sequence: Option<i64>) -> Self {
+        Self { balance, entry: None, replayed: true, first_sequence }
+    }
+}

@@ -1,0 +1,233 @@
+//! Intake: the one queue of commands that move balances, with group commit.
+//!
+//! Invariants
+//! 1. While a batch commits, the next gathers: at low load a command waits for nothing, at high load hundreds share one
+//!    transaction. Commands of one customer apply in the order in which they arrived.
+//! 2. Customers are divided between committers, so that two never wait for each other's rows. A committer keeps the
+//!    books it worked with in memory and compares their revisions with the table in every transaction; a balance is
+//!    written only where its revision is still the one that was read, else the batch runs again.
+//! 3. A refusal touches its own command alone. A batch that fails as a whole runs again in halves.
+//! 4. Answers are made of what was written, after it was committed. When the database is away, or it is unknown whether
+//!    a commit took place, all of the batch are told so at once; their retry finds the key or the event id.
+//! 5. The queue is bounded: when it is full, or being drained, a command is refused at once.
+//!
+//! Not here: what a command does to a balance (`ledger`), what an event burns (`metering`).
+
+mod balances;
+mod committer;
+mod job;
+mod work;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::base::clock::Clock;
+use crate::base::ids::{BalanceId, CustomerId};
+use crate::base::problem::Problem;
+use crate::customers;
+use crate::db::{Db, DbError, Failure};
+use crate::ledger::store;
+use crate::ledger::stream::Feeds;
+use crate::metering::event::{Mode, NewEvent};
+
+use committer::Committer;
+pub use job::{
+    Action, Amendment, BalanceChanges, Done, Given, IncomingEvent, Key, NewBalance, Order, Receipt, Retention, Scope,
+    Status, TopUp, Whose,
+};
+use job::{Job, Queued};
+
+/// How many events and commands wait at most.
+const CAPACITY: usize = 50_000;
+/// How many events one piece of work has at most: a long request is cut up, so that it does not hold up the others.
+const CHUNK: usize = 500;
+/// How many external ids are remembered.
+const NAMES: usize = 100_000;
+/// How many committers work side by side on PostgreSQL; SQLite has one writer.
+const COMMITTERS: usize = 2;
+
+/// The queue, shared by everybody.
+#[derive(Clone)]
+pub struct Intake(Arc<Shared>);
+
+struct Shared {
+    db: Db,
+    clock: Clock,
+    committers: Vec<mpsc::UnboundedSender<Queued>>,
+    room: Arc<Semaphore>,
+    names: Mutex<LruCache<String, CustomerId>>,
+}
+
+impl Intake {
+    /// Starts the committers; they end when the last handle is gone. `node` is what this process calls itself when it
+    /// tells other nodes on the same database.
+    #[must_use]
+    pub fn start(db: &Db, feeds: &Feeds, clock: &Clock, node: &str) -> Self {
+        let count = if db.is_postgres() { COMMITTERS } else { 1 };
+        let committers = (0..count)
+            .map(|_| {
+                let (sender, queue) = mpsc::unbounded_channel();
+                let committer = Committer::new(db.clone(), feeds.clone(), clock.clone(), node.to_owned());
+                tokio::spawn(committer.run(queue));
+                sender
+            })
+            .collect();
+        let names = LruCache::new(std::num::NonZeroUsize::new(NAMES).unwrap_or(std::num::NonZeroUsize::MIN));
+        Self(Arc::new(Shared {
+            db: db.clone(),
+            clock: clock.clone(),
+            committers,
+            room: Arc::new(Semaphore::new(CAPACITY)),
+            names: Mutex::new(names),
+        }))
+    }
+
+    /// Lets nothing more in, and waits until all that was let in is done.
+    pub async fn drain(&self) {
+        if let Ok(all) = self.0.room.acquire_many(u32::try_from(CAPACITY).unwrap_or(u32::MAX)).await {
+            all.forget();
+        }
+    }
+
+    /// How many events and commands wait or are being worked on.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        CAPACITY.saturating_sub(self.0.room.available_permits())
+    }
+
+    /// Sends events in; one receipt for each, in their order.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`]; a retry with the same ids is safe.
+    pub async fn ingest(&self, events: Vec<IncomingEvent>, mode: Mode) -> Result<Vec<Receipt>, DbError> {
+        let names = self.names(&events).await?;
+        let now = self.0.clock.now();
+        let mut receipts: Vec<Option<Receipt>> = vec![None; events.len()];
+        let mut shares: Vec<Vec<(usize, NewEvent)>> = vec![Vec::new(); self.0.committers.len()];
+        for ((place, event), receipt) in events.into_iter().enumerate().zip(receipts.iter_mut()) {
+            match event.whose.customer(&names).and_then(|customer| NewEvent::check(event.of(customer), now)) {
+                Ok(event) => {
+                    if let Some(share) = shares.get_mut(self.committer_of(event.key.customer)) {
+                        share.push((place, event));
+                    }
+                }
+                Err(problem) => *receipt = Some(Receipt::invalid(problem)),
+            }
+        }
+        for answer in self.send_events(shares, mode)? {
+            for (place, given) in answer.await.map_err(DbError::unavailable)?? {
+                if let Some(receipt) = receipts.get_mut(place) {
+                    *receipt = Some(given);
+                }
+            }
+        }
+        let missing = || DbError::unavailable("a committer ended without an answer");
+        receipts.into_iter().map(|receipt| receipt.ok_or_else(missing)).collect()
+    }
+
+    /// Gives an order on one balance.
+    ///
+    /// # Errors
+    /// A problem that the caller can act on, or the database's failure.
+    pub async fn order(&self, order: Order) -> Result<Done, Failure> {
+        let customer = order.customer();
+        let (answer, given) = oneshot::channel();
+        self.send(customer, 1, Job::Order { order, answer })?;
+        let done = given.await.map_err(DbError::unavailable)??;
+        self.with_entry(done).await
+    }
+
+    /// A repeated order names its first entry, which is read where it is not at hand.
+    async fn with_entry(&self, mut done: Done) -> Result<Done, Failure> {
+        if let (None, Some(sequence)) = (&done.entry, done.first_sequence) {
+            let mut conn = self.0.db.read().await?;
+            done.entry = store::find_entry(&mut conn, done.balance.account.id, sequence).await?.map(Arc::new);
+        }
+        Ok(done)
+    }
+
+    fn committer_of(&self, customer: CustomerId) -> usize {
+        let random = customer
+            .0
+            .as_bytes()
+            .iter()
+            .rev()
+            .take(8)
+            .fold(0_usize, |sum, byte| sum.rotate_left(5) ^ usize::from(*byte));
+        random.checked_rem(self.0.committers.len()).unwrap_or_default()
+    }
+
+    fn send_events(&self, shares: Vec<Vec<(usize, NewEvent)>>, mode: Mode) -> Result<Vec<job::EventAnswers>, DbError> {
+        let mut answers = Vec::new();
+        for share in shares {
+            let Some(customer) = share.first().map(|(_, event)| event.key.customer) else { continue };
+            let mut rest = share.into_iter();
+            loop {
+                let events: Vec<(usize, NewEvent)> = rest.by_ref().take(CHUNK).collect();
+                if events.is_empty() {
+                    break;
+                }
+                let (answer, given) = oneshot::channel();
+                self.send(customer, events.len(), Job::Events { events, mode, answer })?;
+                answers.push(given);
+            }
+        }
+        Ok(answers)
+    }
+
+    fn send(&self, customer: CustomerId, weight: usize, job: Job) -> Result<(), DbError> {
+        let full = || DbError::unavailable("the intake is full");
+        let weight = u32::try_from(weight).map_err(|_| full())?;
+        let permit = self.0.room.clone().try_acquire_many_owned(weight).map_err(|_| full())?;
+        let committer = self.0.committers.get(self.committer_of(customer)).ok_or_else(full)?;
+        committer.send(Queued { job, permit }).map_err(|_| full())
+    }
+
+    /// Whom the external ids among the events name: an external id never names another customer later, so that what was
+    /// found once stays true.
+    async fn names(&self, events: &[IncomingEvent]) -> Result<HashMap<String, CustomerId>, DbError> {
+        let mut found = HashMap::new();
+        let mut unknown: HashSet<&str> = HashSet::new();
+        {
+            let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+            for event in events {
+                if let Whose::ExternalId(name) = &event.whose {
+                    match names.get(name) {
+                        Some(customer) => drop(found.insert(name.clone(), *customer)),
+                        None => drop(unknown.insert(name)),
+                    }
+                }
+            }
+        }
+        if !unknown.is_empty() {
+            let unknown: Vec<&str> = unknown.into_iter().collect();
+            let mut conn = self.0.db.read().await?;
+            let resolved = customers::store::resolve(&mut conn, &unknown).await?;
+            let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+            for (name, customer) in resolved {
+                names.put(name.clone(), customer);
+                found.insert(name, customer);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Posts what is due on these balances, and answers when that is done.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn post_due(&self, balances: Vec<BalanceId>) -> Result<(), DbError> {
+        let orders = balances.into_iter().map(|balance| self.order(Order::PostDue { balance }));
+        for result in futures_util::future::join_all(orders).await {
+            match result {
+                Err(Failure::Db(error)) => return Err(error),
+                // A balance that was closed meanwhile has nothing due.
+                Ok(_) | Err(Failure::Problem(Problem { .. })) => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,279 @@
+//! One transaction's work: the books as they change, what is known already, and what is to be written.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::committer::Outcome;
+use super::job::{Done, Job, Key, Receipt};
+use crate::base::ids::{BalanceId, CustomerId, EventKey};
+use crate::base::problem::{Problem, ProblemKind};
+use crate::base::time::Time;
+use crate::catalog::snapshot::Snapshot;
+use crate::db::{DbError, Txn};
+use crate::ledger::entry::Entry;
+use crate::ledger::model::Balance;
+use crate::ledger::service::{Changed, Writes};
+use crate::ledger::store::KeyRow;
+use crate::metering::event::{Mode, NewEvent};
+use crate::metering::service::{Context, EventWrites, NotRecorded, record};
+use crate::metering::store::KnownEvent;
+
+/// What a key was first used for: the input, and the entry that it made.
+struct FirstUse {
+    input: [u8; 16],
+    balance: BalanceId,
+    sequence: i64,
+}
+
+/// What was loaded, and what has become of it.
+pub(super) struct Work {
+    pub(super) catalog: Arc<Snapshot>,
+    pub(super) now: Time,
+    /// Open balances by customer, in order of their numbers.
+    pub(super) books: HashMap<CustomerId, Vec<Balance>>,
+    /// Balances that were asked for and are not open.
+    pub(super) others: Vec<Balance>,
+    /// Customers that are archived, or (false) not there at all.
+    pub(super) absent: HashMap<CustomerId, bool>,
+    pub(super) new_types: HashSet<String>,
+    /// Customers whose streams must look, though they got no entry.
+    pub(super) look: BTreeSet<CustomerId>,
+    pub(super) writes: Writes,
+    /// Balances to be written, and whether their settings are.
+    pub(super) changed: BTreeMap<BalanceId, bool>,
+    events: EventWrites,
+    known_events: HashMap<EventKey, (String, Vec<u8>)>,
+    known_keys: HashMap<(CustomerId, i16, String), FirstUse>,
+    entries: Vec<Arc<Entry>>,
+}
+
+impl Job {
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Events { events, .. } => events.len(),
+            Self::Order { .. } => 1,
+        }
+    }
+
+    pub(super) fn opens(&self) -> bool {
+        matches!(self, Self::Order { order: super::Order::Open(_), .. })
+    }
+
+    fn known(&self) -> &[(usize, NewEvent)] {
+        match self {
+            Self::Events { events, .. } => events,
+            Self::Order { .. } => &[],
+        }
+    }
+
+    pub(super) fn customers(&self) -> impl Iterator<Item = CustomerId> {
+        let ordered = match self {
+            Self::Order { order, .. } => Some(order.customer()),
+            Self::Events { .. } => None,
+        };
+        self.known().iter().map(|(_, event)| event.key.customer).chain(ordered)
+    }
+
+    pub(super) fn events(&self) -> impl Iterator<Item = EventKey> {
+        self.known().iter().map(|(_, event)| event.key)
+    }
+
+    pub(super) fn types(&self) -> impl Iterator<Item = &String> {
+        self.known().iter().map(|(_, event)| &event.event_type)
+    }
+
+    pub(super) fn balance(&self) -> Option<BalanceId> {
+        match self {
+            Self::Order { order, .. } => order.balance(),
+            Self::Events { .. } => None,
+        }
+    }
+
+    pub(super) fn key(&self) -> Option<(CustomerId, i16, String)> {
+        match self {
+            Self::Order { order, .. } => {
+                order.key().map(|(customer, key)| (customer, key.scope.number(), key.key.clone()))
+            }
+            Self::Events { .. } => None,
+        }
+    }
+}
+
+impl Work {
+    pub(super) fn new(catalog: Arc<Snapshot>, now: Time) -> Self {
+        Self {
+            catalog,
+            now,
+            books: HashMap::new(),
+            others: Vec::new(),
+            absent: HashMap::new(),
+            new_types: HashSet::new(),
+            look: BTreeSet::new(),
+            writes: Writes::default(),
+            changed: BTreeMap::new(),
+            events: EventWrites::default(),
+            known_events: HashMap::new(),
+            known_keys: HashMap::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    pub(super) fn has(&self, id: BalanceId) -> bool {
+        self.find(id).is_some()
+    }
+
+    /// An open balance.
+    pub(super) fn find(&self, id: BalanceId) -> Option<&Balance> {
+        self.books.get(&id.customer)?.iter().find(|balance| balance.account.id == id)
+    }
+
+    pub(super) fn know_events(&mut self, known: Vec<KnownEvent>) {
+        self.known_events.extend(known.into_iter().map(|known| (known.key, (known.event_id, known.content))));
+    }
+
+    pub(super) fn know_keys(&mut self, known: Vec<KeyRow>) {
+        for row in known {
+            let balance = BalanceId { customer: row.customer_id, number: row.balance };
+            let input = row.input_hash.try_into().unwrap_or_default();
+            let first = FirstUse { input, balance, sequence: row.sequence };
+            self.known_keys.insert((row.customer_id, row.scope, row.key), first);
+        }
+    }
+
+    /// Records one event.
+    pub(super) fn record(&mut self, event: &NewEvent, mode: Mode) -> Receipt {
+        if let Some((event_id, content)) = self.known_events.get(&event.key) {
+            return known(event, event_id, content);
+        }
+        let customer = event.key.customer;
+        if let Some(archived) = self.absent.get(&customer) {
+            return Receipt::invalid(absent(customer, *archived));
+        }
+        let Some(books) = self.books.get_mut(&customer) else {
+            return Receipt::invalid(absent(customer, false));
+        };
+        let context = Context { catalog: &self.catalog, now: self.now, mode };
+        match record(event, context, books, (&mut self.writes, &mut self.events)) {
+            Err(NotRecorded::Refused(problem)) => Receipt::refused(problem),
+            Err(NotRecorded::Invalid(problem)) => Receipt::invalid(problem),
+            Ok(entries) => {
+                let mut changed: Vec<BalanceId> = entries.iter().map(|entry| entry.balance).collect();
+                changed.dedup();
+                self.known_events.insert(event.key, (event.event_id.clone(), event.content.to_vec()));
+                self.note_entries(entries);
+                Receipt::accepted(event.key, changed)
+            }
+        }
+    }
+
+    /// Remembers that entries were made, and that their balances are to be written.
+    pub(super) fn note_entries(&mut self, entries: Vec<Arc<Entry>>) {
+        for entry in &entries {
+            self.changed.entry(entry.balance).or_insert(false);
+        }
+        self.entries.extend(entries);
+    }
+
+    /// The balance and entry that a key made before; a problem when it was with another input.
+    pub(super) fn first_use(&self, customer: CustomerId, key: &Key) -> Result<Option<(BalanceId, i64)>, Problem> {
+        match self.known_keys.get(&(customer, key.scope.number(), key.key.clone())) {
+            None => Ok(None),
+            Some(first) if first.input == key.input => Ok(Some((first.balance, first.sequence))),
+            Some(_) => {
+                let message =
+                    "This idempotency key was used before with another input; use a new key for a new command.";
+                let kind = ProblemKind::KeyConflict { key: key.key.clone() };
+                Err(Problem::of(kind, &["idempotencyKey"], message))
+            }
+        }
+    }
+
+    /// Remembers what a key did.
+    pub(super) fn use_key(&mut self, balance: BalanceId, sequence: i64, key: &Key) {
+        let scope = key.scope.number();
+        let first = FirstUse { input: key.input, balance, sequence };
+        self.known_keys.insert((balance.customer, scope, key.key.clone()), first);
+        self.writes.remember_key(KeyRow {
+            customer_id: balance.customer,
+            scope,
+            key: key.key.clone(),
+            input_hash: key.input.to_vec(),
+            balance: balance.number,
+            sequence,
+            created_at: self.now,
+        });
+    }
+
+    /// Answers say how balances stand in the end, as they will be read from now on.
+    pub(super) fn finish(&self, outcomes: &mut [Outcome]) {
+        for outcome in outcomes {
+            if let Outcome::Order(Ok(done)) = outcome {
+                let id = done.balance.account.id;
+                if let Some(balance) = self.find(id) {
+                    **done = Done { balance: balance.clone(), ..(**done).clone() };
+                }
+            }
+        }
+    }
+
+    /// Writes everything. Answers false when another node was first.
+    pub(super) async fn flush(&mut self, txn: &mut Txn) -> Result<bool, DbError> {
+        let writes = std::mem::take(&mut self.writes);
+        let events = std::mem::take(&mut self.events);
+        let changed: Vec<Changed<'_>> = self
+            .changed
+            .iter()
+            .filter_map(|(id, settings)| self.find(*id).map(|balance| Changed { balance, settings: *settings }))
+            .collect();
+        Ok(writes.flush(txn, &changed).await? && events.flush(txn).await?)
+    }
+
+    /// The books as the next batch will find them.
+    pub(super) fn into_books(mut self) -> HashMap<CustomerId, Vec<Balance>> {
+        for id in self.changed.keys() {
+            let books = self.books.get_mut(&id.customer);
+            if let Some(balance) = books.and_then(|books| books.iter_mut().find(|b| b.account.id == *id)) {
+                balance.revision = balance.revision.saturating_add(1);
+            }
+        }
+        for books in self.books.values_mut() {
+            books.retain(|balance| balance.closed_at.is_none());
+        }
+        self.books
+    }
+
+    pub(super) fn announces(&self) -> bool {
+        self.entries.iter().any(|entry| entry.announces().is_some())
+    }
+
+    /// Whose streams have something to hear.
+    pub(super) fn told(&self) -> BTreeSet<CustomerId> {
+        self.entries.iter().map(|entry| entry.balance.customer).chain(self.look.iter().copied()).collect()
+    }
+
+    pub(super) fn entries_by_customer(&self) -> BTreeMap<CustomerId, Vec<Arc<Entry>>> {
+        let mut by_customer: BTreeMap<CustomerId, Vec<Arc<Entry>>> = BTreeMap::new();
+        for entry in &self.entries {
+            by_customer.entry(entry.balance.customer).or_default().push(entry.clone());
+        }
+        by_customer
+    }
+}
+
+/// What is said of an event whose key is on record.
+fn known(event: &NewEvent, event_id: &str, content: &[u8]) -> Receipt {
+    if event_id == event.event_id {
+        return Receipt::duplicate(event.key, content != event.content);
+    }
+    // Two ids of one customer with the same eight bytes of hash: with honest ids this does not happen in a lifetime.
+    let message = "The id cannot be told from that of another event on record; use another one.";
+    Receipt::invalid(Problem::invalid(&["id"], message))
+}
+
+fn absent(customer: CustomerId, archived: bool) -> Problem {
+    if archived {
+        Problem::state(&["customer"], "ARCHIVED", "The customer is archived and takes no more events.")
+    } else {
+        Problem::not_found(&["customer", "id"], "customer", customer.to_string())
+    }
+}

@@ -1,0 +1,191 @@
+//! The order of steps: a command becomes entries, sealed and ready to be written, always inside the caller's transaction.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::entry::{Entry, Note};
+use super::model::{Applied, Balance, Command, EntryKind, Hold, Lot, Policy, Refusal, Renewal};
+use super::rows::{
+    BalanceRow, BooksChange, EntryRow, HoldChange, HoldRow, KeyRow, LotChange, LotRow, ReversalRow, SettingsChange,
+};
+use super::rules;
+use crate::base::ids::{GrantId, HoldId};
+use crate::base::time::Time;
+use crate::db::{Conn, DbError};
+
+/// What is to be written for the commands of one transaction, gathered so that each table costs one statement.
+///
+/// Balances themselves are handed to [`Writes::flush`], since only how they stand in the end is written.
+#[derive(Debug, Default)]
+pub struct Writes {
+    entries: Vec<Arc<Entry>>,
+    new_lots: BTreeMap<GrantId, LotRow>,
+    lots: BTreeMap<GrantId, LotChange>,
+    new_holds: BTreeMap<HoldId, HoldRow>,
+    holds: BTreeMap<HoldId, HoldChange>,
+    reversals: Vec<ReversalRow>,
+    keys: Vec<KeyRow>,
+}
+
+/// The terms on which a command is applied.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// What rules hold for the balance.
+    pub policy: &'a Policy,
+    /// What periods bring.
+    pub renewals: &'a [Renewal],
+    /// The present.
+    pub now: Time,
+}
+
+/// Applies one command to a balance; the entries are sealed and gathered in `writes`.
+///
+/// # Errors
+/// A [`Refusal`]; neither the balance nor `writes` has changed then.
+pub fn post(
+    balance: &mut Balance,
+    terms: Terms<'_>,
+    (command, note): (&Command, &Note),
+    writes: &mut Writes,
+) -> Result<Vec<Arc<Entry>>, Refusal> {
+    let applied = rules::apply(&balance.account, terms.policy, command, terms.now, terms.renewals)?;
+    let entries = writes.gather(balance, applied, note);
+    if let Command::Extend { hold, .. } = command {
+        writes.gather_extension(balance, *hold);
+    }
+    Ok(entries)
+}
+
+/// Posts what is due by now, and nothing else.
+///
+/// # Errors
+/// [`Refusal::BeyondBalance`], which books that are right never give.
+pub fn post_due(balance: &mut Balance, terms: Terms<'_>, writes: &mut Writes) -> Result<Vec<Arc<Entry>>, Refusal> {
+    let applied = rules::carry(&balance.account, terms.policy, terms.now, terms.renewals)?;
+    Ok(writes.gather(balance, applied, &Note::of(super::entry::Origin::System)))
+}
+
+impl Writes {
+    /// Seals the postings behind the balance's last entry, and brings the balance up to date.
+    fn gather(&mut self, balance: &mut Balance, applied: Applied, note: &Note) -> Vec<Arc<Entry>> {
+        let id = balance.account.id;
+        let before = std::mem::replace(&mut balance.account, applied.account);
+        let mut entries = Vec::with_capacity(applied.postings.len());
+        for posting in applied.postings {
+            let note = note.for_cause(posting.cause);
+            let entry = Entry::seal(id, posting, note, &balance.hash);
+            balance.hash = entry.hash;
+            self.gather_hold(&entry, &before.holds, &balance.account.holds);
+            self.gather_reversal(&entry);
+            entries.push(Arc::new(entry));
+        }
+        for lot in &applied.lots {
+            let made_by = entries.iter().find(|entry| entry.posting.sequence == lot.sequence);
+            self.gather_lot(id.grant(lot.sequence), lot, made_by.map(|entry| &**entry));
+        }
+        self.entries.extend(entries.iter().cloned());
+        entries
+    }
+
+    fn gather_lot(&mut self, id: GrantId, lot: &Lot, made_by: Option<&Entry>) {
+        if let Some(entry) = made_by {
+            self.new_lots.insert(id, LotRow::of(id.balance, lot, &entry.note, entry.posting.recorded_at));
+        } else if let Some(row) = self.new_lots.get_mut(&id) {
+            row.change_to(lot);
+        } else {
+            self.lots.insert(id, LotChange::of(id.balance, lot));
+        }
+    }
+
+    fn gather_hold(&mut self, entry: &Entry, before: &[Hold], after: &[Hold]) {
+        let Some(sequence) = entry.posting.hold else { return };
+        let id = entry.balance.hold(sequence);
+        if entry.posting.kind == EntryKind::Hold {
+            let expires_at = after.iter().find(|hold| hold.sequence == sequence).map(|hold| hold.expires_at);
+            let expires_at = expires_at.unwrap_or(entry.posting.recorded_at);
+            self.new_holds.insert(id, HoldRow::of(id, expires_at, entry));
+        } else {
+            let expires_at = before.iter().find(|hold| hold.sequence == sequence).map(|hold| hold.expires_at);
+            let expires_at = expires_at.unwrap_or(entry.posting.occurred_at);
+            self.holds.insert(id, HoldChange::ended(id, expires_at, &entry.posting));
+        }
+    }
+
+    fn gather_extension(&mut self, balance: &Balance, sequence: i64) {
+        let id = balance.account.id.hold(sequence);
+        if let Some(hold) = balance.account.holds.iter().find(|hold| hold.sequence == sequence) {
+            self.holds.insert(id, HoldChange::extended(id, hold.expires_at));
+        }
+    }
+
+    fn gather_reversal(&mut self, entry: &Entry) {
+        if let Some(taken_back) = entry.posting.reverses {
+            self.reversals.push(ReversalRow {
+                customer_id: entry.balance.customer,
+                balance: entry.balance.number,
+                entry: taken_back,
+                sequence: entry.posting.sequence,
+                credits: entry.posting.credits,
+            });
+        }
+    }
+
+    /// Remembers what an idempotency key did.
+    pub fn remember_key(&mut self, key: KeyRow) {
+        self.keys.push(key);
+    }
+
+    /// The entries so far, in the order in which they were made.
+    #[must_use]
+    pub fn entries(&self) -> &[Arc<Entry>] {
+        &self.entries
+    }
+
+    /// Writes all of it, each table in the order of its key, with the balances as they stand in the end.
+    ///
+    /// Answers false when another transaction was first: nothing of this may then be committed. A balance that was
+    /// written counts one revision more than in `balances`.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn flush(mut self, conn: &mut Conn, balances: &[Changed<'_>]) -> Result<bool, DbError> {
+        self.entries.sort_by_key(|entry| entry.id());
+        self.reversals.sort_by_key(|row| (row.customer_id, row.balance, row.entry, row.sequence));
+        self.keys.sort_by(|a, b| (a.customer_id, a.scope, &a.key).cmp(&(b.customer_id, b.scope, &b.key)));
+        let opened = rows(balances, |changed| changed.balance.revision == 0, BalanceRow::of);
+        let books = rows(balances, |changed| changed.balance.revision > 0, BooksChange::of);
+        let settings = rows(balances, |changed| changed.balance.revision > 0 && changed.settings, SettingsChange::of);
+        let entries: Vec<EntryRow> = self.entries.iter().map(|entry| EntryRow::of(entry)).collect();
+        let new_lots: Vec<LotRow> = self.new_lots.into_values().collect();
+        let lots: Vec<LotChange> = self.lots.into_values().collect();
+        let new_holds: Vec<HoldRow> = self.new_holds.into_values().collect();
+        let holds: Vec<HoldChange> = self.holds.into_values().collect();
+        Ok(all(opened.len(), BalanceRow::insert_all(conn, opened).await?)
+            && all(books.len(), BooksChange::update_all(conn, books).await?)
+            && all(settings.len(), SettingsChange::update_all(conn, settings).await?)
+            && all(entries.len(), EntryRow::insert_all(conn, entries).await?)
+            && all(new_lots.len(), LotRow::insert_all(conn, new_lots).await?)
+            && all(lots.len(), LotChange::update_all(conn, lots).await?)
+            && all(new_holds.len(), HoldRow::insert_all(conn, new_holds).await?)
+            && all(holds.len(), HoldChange::update_all(conn, holds).await?)
+            && all(self.reversals.len(), ReversalRow::insert_all(conn, self.reversals).await?)
+            && all(self.keys.len(), KeyRow::insert_all(conn, self.keys).await?))
+    }
+}
+
+/// A balance that a transaction changed.
+#[derive(Clone, Copy, Debug)]
+pub struct Changed<'a> {
+    /// As it stands in the end; its revision is still the one that was read.
+    pub balance: &'a Balance,
+    /// Whether its settings changed too, or it was closed.
+    pub settings: bool,
+}
+
+fn all(sent: usize, written: usize) -> bool {
+    sent == written
+}
+
+fn rows<T>(balances: &[Changed<'_>], which: fn(&Changed<'_>) -> bool, row: fn(&Balance) -> T) -> Vec<T> {
+    balances.iter().filter(|changed| which(changed)).map(|changed| row(changed.balance)).collect()
+}

@@ -1,0 +1,228 @@
+//! The ledger's SQL, and nobody else's.
+//!
+//! Every statement on a customer's rows is led by the customer, so that it finds its shard. What is asked for by exact
+//! pairs of keys is narrowed in the database by each key alone and then here by the pair: a customer has few balances.
+
+use std::collections::HashSet;
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::entry::Entry;
+use super::model::Balance;
+use super::rows::{BalanceRow, EntryRow, LotRow};
+pub use super::rows::{KeyRow, LotRecord};
+use crate::base::credits::Credits;
+use crate::base::ids::{BalanceId, CustomerId, ProductId};
+use crate::base::time::Time;
+use crate::db::bulk::{Column, SelectOverArrays};
+use crate::db::schema::{balances, entries, idempotency_keys, lots, reversals};
+use crate::db::types::{Deadline, Id};
+use crate::db::{Conn, DbError, on};
+
+/// The open balances of customers and the revision of each: what tells whether a copy is still true.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_revisions(conn: &mut Conn, customers: &[CustomerId]) -> Result<Vec<(BalanceId, i64)>, DbError> {
+    if customers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(CustomerId, i32, i64)> = on!(conn, |c| balances::table
+        .filter(balances::customer_id.eq_any(customers))
+        .filter(balances::closed_at.is_null())
+        .select((balances::customer_id, balances::number, balances::revision))
+        .load(c))?;
+    Ok(rows.into_iter().map(|(customer, number, revision)| (BalanceId { customer, number }, revision)).collect())
+}
+
+/// The open balances of customers, by customer and number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_open_balances(conn: &mut Conn, customers: &[CustomerId]) -> Result<Vec<Balance>, DbError> {
+    if customers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<BalanceRow> = on!(conn, |c| balances::table
+        .filter(balances::customer_id.eq_any(customers))
+        .filter(balances::closed_at.is_null())
+        .order((balances::customer_id, balances::number))
+        .select(BalanceRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(BalanceRow::into_balance).collect()
+}
+
+/// All balances of customers, closed ones too, by customer and number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_balances_of(conn: &mut Conn, customers: &[CustomerId]) -> Result<Vec<Balance>, DbError> {
+    let rows: Vec<BalanceRow> = on!(conn, |c| balances::table
+        .filter(balances::customer_id.eq_any(customers))
+        .order((balances::customer_id, balances::number))
+        .select(BalanceRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(BalanceRow::into_balance).collect()
+}
+
+/// Those of the balances that exist.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_balances(conn: &mut Conn, ids: &[BalanceId]) -> Result<Vec<Balance>, DbError> {
+    let wanted: HashSet<BalanceId> = ids.iter().copied().collect();
+    let customers: HashSet<CustomerId> = ids.iter().map(|id| id.customer).collect();
+    let numbers: HashSet<i32> = ids.iter().map(|id| id.number).collect();
+    let rows: Vec<BalanceRow> = on!(conn, |c| balances::table
+        .filter(balances::customer_id.eq_any(&customers))
+        .filter(balances::number.eq_any(&numbers))
+        .select(BalanceRow::as_select())
+        .load(c))?;
+    rows.into_iter()
+        .filter(|row| wanted.contains(&BalanceId { customer: row.customer_id, number: row.number }))
+        .map(BalanceRow::into_balance)
+        .collect()
+}
+
+/// Whether a product has an open balance anywhere.
+///
+/// # Errors
+/// Those of the database.
+pub async fn product_has_open_balance(conn: &mut Conn, product: ProductId) -> Result<bool, DbError> {
+    on!(conn, |c| diesel::select(diesel::dsl::exists(
+        balances::table.filter(balances::product_id.eq(product)).filter(balances::closed_at.is_null())
+    ))
+    .get_result(c))
+}
+
+/// Balances that time alone has changed by now, the longest overdue first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_due(conn: &mut Conn, now: Time, limit: i64) -> Result<Vec<BalanceId>, DbError> {
+    let rows: Vec<(CustomerId, i32)> = on!(conn, |c| balances::table
+        .filter(balances::next_change_at.le(Deadline::of(Some(now))))
+        .order(balances::next_change_at)
+        .limit(limit)
+        .select((balances::customer_id, balances::number))
+        .load(c))?;
+    Ok(rows.into_iter().map(|(customer, number)| BalanceId { customer, number }).collect())
+}
+
+/// What the keys did that have been used before, of (customer, scope, key).
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_keys(conn: &mut Conn, wanted: &[(CustomerId, i16, String)]) -> Result<Vec<KeyRow>, DbError> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    conn.count_statement();
+    match conn {
+        Conn::Postgres { conn, .. } => {
+            use diesel::sql_types::{BigInt, Binary, Integer, SmallInt, Text};
+            type Row = (Id, SmallInt, Text, Binary, Integer, BigInt, crate::db::types::Micros);
+            let columns = vec![
+                Column::<Id, CustomerId>::boxed(wanted.iter().map(|(customer, ..)| *customer).collect()),
+                Column::<SmallInt, i16>::boxed(wanted.iter().map(|(_, scope, _)| *scope).collect()),
+                Column::<Text, String>::boxed(wanted.iter().map(|(.., key)| key.clone()).collect()),
+            ];
+            let keys = ["customer_id", "scope", "key"];
+            let names = ["customer_id", "scope", "key", "input_hash", "balance", "sequence", "created_at"];
+            let query = SelectOverArrays::<Row>::by_keys("idempotency_keys", &keys, &names, columns);
+            Ok(query.load(conn).await?)
+        }
+        Conn::Sqlite { conn, .. } => {
+            let wanted = wanted.to_vec();
+            Ok(conn
+                .spawn_blocking(move |conn| {
+                    let mut found = Vec::new();
+                    for (customer, scope, key) in wanted {
+                        let query = idempotency_keys::table
+                            .filter(idempotency_keys::customer_id.eq(customer))
+                            .filter(idempotency_keys::scope.eq(scope))
+                            .filter(idempotency_keys::key.eq(key))
+                            .select(KeyRow::as_select());
+                        found.extend(diesel::RunQueryDsl::load(query, conn)?);
+                    }
+                    Ok(found)
+                })
+                .await?)
+        }
+    }
+}
+
+/// One entry of a balance.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_entry(conn: &mut Conn, balance: BalanceId, sequence: i64) -> Result<Option<Entry>, DbError> {
+    Ok(list_entries_after(conn, balance, sequence.saturating_sub(1), 1)
+        .await?
+        .pop()
+        .filter(|entry| entry.posting.sequence == sequence))
+}
+
+/// Entries of a balance behind a sequence, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_entries_after(
+    conn: &mut Conn,
+    balance: BalanceId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Entry>, DbError> {
+    let rows: Vec<EntryRow> = on!(conn, |c| entries::table
+        .filter(entries::customer_id.eq(balance.customer))
+        .filter(entries::balance.eq(balance.number))
+        .filter(entries::sequence.gt(after))
+        .order(entries::sequence)
+        .limit(limit)
+        .select(EntryRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(EntryRow::into_entry).collect()
+}
+
+/// Entries that changed a state, recorded from then on, in the order in which they are announced.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_announced(conn: &mut Conn, from: Time) -> Result<Vec<Entry>, DbError> {
+    let rows: Vec<EntryRow> = on!(conn, |c| entries::table
+        .filter(entries::state_before.is_not_null())
+        .filter(entries::recorded_at.ge(from))
+        .order((entries::recorded_at, entries::customer_id, entries::balance, entries::sequence))
+        .select(EntryRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(EntryRow::into_entry).collect()
+}
+
+/// Lots of one balance by their sequences.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_lots(conn: &mut Conn, balance: BalanceId, sequences: &[i64]) -> Result<Vec<LotRecord>, DbError> {
+    let rows: Vec<LotRow> = on!(conn, |c| lots::table
+        .filter(lots::customer_id.eq(balance.customer))
+        .filter(lots::balance.eq(balance.number))
+        .filter(lots::sequence.eq_any(sequences))
+        .select(LotRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(LotRow::into_record).collect()
+}
+
+/// How much of an entry was given back by earlier reversals.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_reversals(conn: &mut Conn, balance: BalanceId, entry: i64) -> Result<Vec<(i64, Credits)>, DbError> {
+    on!(conn, |c| reversals::table
+        .filter(reversals::customer_id.eq(balance.customer))
+        .filter(reversals::balance.eq(balance.number))
+        .filter(reversals::entry.eq(entry))
+        .order(reversals::sequence)
+        .select((reversals::sequence, reversals::credits))
+        .load(c))
+}

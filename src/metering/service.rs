@@ -1,0 +1,237 @@
+//! The order of steps for one event: rate it, ask whether it is covered, burn, and gather what is to be written.
+//!
+//! Pure of waiting: everything was loaded before, and everything is written after, for many events at once.
+
+use std::sync::Arc;
+
+use super::event::{Mode, NewEvent};
+use super::model::{self, RuleOutcome, RuleResult};
+use super::rating::{EXACT_SCALE, Rated, rate};
+use super::store::{EventRow, write_entries};
+use crate::base::credits::{Credits, Overflow};
+use crate::base::decimal;
+use crate::base::ids::{EntryId, ProductId};
+use crate::base::problem::{Problem, ProblemKind};
+use crate::base::time::Time;
+use crate::catalog::settings::effective;
+use crate::catalog::snapshot::{EventRule, Snapshot};
+use crate::db::{Conn, DbError};
+use crate::ledger::entry::{Entry, Note, Origin, Rating};
+use crate::ledger::model::{Balance, Command, Cover, Policy, Refusal, Spend, SpendKind};
+use crate::ledger::rules;
+use crate::ledger::service::{Terms, Writes, post};
+
+/// What one event meets: the catalog, the present, and how it is to be taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The catalog.
+    pub catalog: &'a Snapshot,
+    /// The present.
+    pub now: Time,
+    /// Whether it is recorded though it is not covered.
+    pub mode: Mode,
+}
+
+/// Why an event was not recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotRecorded {
+    /// ENFORCE: it is not covered.
+    Refused(Problem),
+    /// ENFORCE: a rule of an open balance cannot be rated.
+    Invalid(Problem),
+}
+
+/// The events that a transaction records.
+#[derive(Debug, Default)]
+pub struct EventWrites(Vec<EventRow>);
+
+impl EventWrites {
+    /// Writes them. Answers false when another transaction recorded one of them first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn flush(mut self, conn: &mut Conn) -> Result<bool, DbError> {
+        self.0.sort_by_key(|row| (row.customer_id, row.key));
+        let sent = self.0.len();
+        Ok(EventRow::insert_all(conn, self.0).await? == sent)
+    }
+}
+
+/// The policy in force for a balance; none when its product is not in the catalog, which cannot be.
+#[must_use]
+pub fn policy_of(catalog: &Snapshot, balance: &Balance) -> Policy {
+    catalog.product(balance.product).map_or_else(Policy::default, |product| {
+        let settings = effective(product, &balance.own);
+        Policy { threshold: settings.low_balance_threshold, overdraft: settings.overdraft }
+    })
+}
+
+/// One rule that listens to the event, and what became of it.
+struct Judged {
+    /// Where the customer's open balance of the product stands among its balances.
+    balance: Option<usize>,
+    outcome: RuleOutcome,
+    exact: i128,
+}
+
+/// Records one event of a customer against its open balances, which are in order of their numbers.
+///
+/// # Errors
+/// [`NotRecorded`]; nothing has changed then.
+pub fn record(
+    event: &NewEvent,
+    context: Context<'_>,
+    balances: &mut [Balance],
+    (writes, events): (&mut Writes, &mut EventWrites),
+) -> Result<Vec<Arc<Entry>>, NotRecorded> {
+    let judged = judge(event, context.catalog, balances);
+    if context.mode == Mode::Enforce {
+        check_covered(&judged, context, balances)?;
+    }
+    let mut entries = Vec::new();
+    for (place, balance) in balances.iter_mut().enumerate() {
+        let policy = policy_of(context.catalog, balance);
+        let terms = Terms { policy: &policy, renewals: &[], now: context.now };
+        for judged in judged.iter().filter(|judged| judged.balance == Some(place)) {
+            let Some((command, note)) = burning(event, judged) else { continue };
+            // Usage that has happened is taken as far as policy allows, and so is never refused.
+            if let Ok(posted) = post(balance, terms, (&command, &note), writes) {
+                entries.extend(posted);
+            }
+        }
+    }
+    let made: Vec<EntryId> =
+        entries.iter().filter(|entry| entry.note.event == Some(event.key)).map(|entry| entry.id()).collect();
+    events.0.push(row(event, context.now, &judged, &made));
+    Ok(entries)
+}
+
+/// What each rule says of the event: each rule whose meter listens to its type.
+fn judge(event: &NewEvent, catalog: &Snapshot, balances: &[Balance]) -> Vec<Judged> {
+    let mut judged = Vec::new();
+    for listed in catalog.rules_for(&event.event_type) {
+        let product = listed.product.id;
+        let open = |balance: &Balance| balance.product == product && !balance.account.closed;
+        let balance = balances.iter().position(open);
+        for EventRule { rule, meter } in &listed.rules {
+            let rated = rate(rule, meter, &event.values);
+            let exact = match rated {
+                Rated::Burns { exact, .. } => exact,
+                _ => 0,
+            };
+            let outcome = RuleOutcome::of(product, rule, rated);
+            let outcome = if balance.is_some() { outcome } else { outcome.without_balance() };
+            judged.push(Judged { balance, outcome, exact });
+        }
+    }
+    judged
+}
+
+/// The command that burns what a rule came to, when it came to something.
+fn burning(event: &NewEvent, judged: &Judged) -> Option<(Command, Note)> {
+    let outcome = &judged.outcome;
+    let credits = outcome.credits.filter(|_| outcome.result == RuleResult::Burned)?;
+    let command = Command::Spend(Spend {
+        kind: SpendKind::Usage,
+        credits,
+        cover: Cover::AsFarAsAllowed,
+        occurred_at: event.timestamp,
+    });
+    let rating = Rating {
+        meter: outcome.meter,
+        quantity: outcome.quantity?.text(),
+        credits_per_unit: outcome.credits_per_unit?.text(),
+        exact_credits: decimal::text(judged.exact, EXACT_SCALE),
+        credits,
+    };
+    let note = Note { event: Some(event.key), rating: Some(rating), ..Note::of(Origin::Event) };
+    Some((command, note))
+}
+
+/// ENFORCE (L10): each open balance that has a rule for the event covers the sum of its rules, and when rules match
+/// there is at least one.
+fn check_covered(judged: &[Judged], context: Context<'_>, balances: &[Balance]) -> Result<(), NotRecorded> {
+    if let Some(unratable) = judged.iter().find(|j| j.balance.is_some() && j.outcome.result.is_unratable()) {
+        return Err(NotRecorded::Invalid(unratable_problem(unratable, context.catalog)));
+    }
+    for (place, balance) in balances.iter().enumerate() {
+        let required = sum(judged.iter().filter(|j| j.balance == Some(place)))?;
+        if required.is_positive() {
+            check_balance(balance, required, context)?;
+        }
+    }
+    let matched = |j: &&Judged| matches!(j.outcome.result, RuleResult::Burned | RuleResult::Zero);
+    if judged.iter().any(|j| j.balance.is_some() && matched(&j)) {
+        return Ok(());
+    }
+    match judged.iter().find(|j| j.outcome.result == RuleResult::NoBalance) {
+        Some(first) => Err(NotRecorded::Refused(no_balance(judged, first.outcome.product, context.catalog)?)),
+        None => Ok(()),
+    }
+}
+
+/// What rules came to together.
+fn sum<'a>(judged: impl Iterator<Item = &'a Judged>) -> Result<Credits, NotRecorded> {
+    judged.filter_map(|j| j.outcome.credits).try_fold(Credits::ZERO, Credits::plus).map_err(too_much)
+}
+
+fn too_much(overflow: Overflow) -> NotRecorded {
+    NotRecorded::Invalid(Problem::invalid(&[], format!("The event cannot be charged: {overflow}.")))
+}
+
+fn check_balance(balance: &Balance, required: Credits, context: Context<'_>) -> Result<(), NotRecorded> {
+    let policy = policy_of(context.catalog, balance);
+    let carried = rules::carry(&balance.account, &policy, context.now, &[]).map_err(|_| too_much(Overflow))?;
+    let spend = Spend { kind: SpendKind::Usage, credits: required, cover: Cover::Whole, occurred_at: None };
+    match rules::apply(&carried.account, &policy, &Command::Spend(spend), context.now, &[]) {
+        Err(Refusal::Insufficient { available, required, shortfall }) => {
+            let balance = Some(balance.account.id);
+            let message = format!("The event needs {required} credits and {available} are available.");
+            let kind = ProblemKind::Insufficient { balance, available, required, shortfall };
+            Err(NotRecorded::Refused(Problem::of(kind, &[], message)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The refusal when no open balance of the customer could burn what matched.
+fn no_balance(judged: &[Judged], product: ProductId, catalog: &Snapshot) -> Result<Problem, NotRecorded> {
+    let exact = |j: &&Judged| j.outcome.product == product && j.outcome.result == RuleResult::NoBalance;
+    let required = judged
+        .iter()
+        .filter(exact)
+        .filter_map(|j| decimal::div_round(j.exact, decimal::pow10(EXACT_SCALE.saturating_sub(Credits::SCALE))))
+        .filter_map(|micros| i64::try_from(micros).ok())
+        .try_fold(Credits::ZERO, |sum, micros| sum.plus(Credits::from_micros(micros)))
+        .map_err(too_much)?;
+    let name = catalog.product(product).map_or("", |product| product.name.as_str());
+    let message = format!(
+        "The event needs {required} credits of \"{name}\", and the customer has no open balance that could burn it."
+    );
+    let kind = ProblemKind::Insufficient { balance: None, available: Credits::ZERO, required, shortfall: required };
+    Ok(Problem::of(kind, &[], message))
+}
+
+fn unratable_problem(judged: &Judged, catalog: &Snapshot) -> Problem {
+    let unit = catalog.product(judged.outcome.product).map_or("credit", |product| product.unit_name.as_str());
+    let message = catalog
+        .meter(judged.outcome.meter)
+        .map_or_else(|| "The event cannot be rated.".to_owned(), |meter| judged.outcome.explanation(meter, unit));
+    Problem::invalid(&["properties"], message)
+}
+
+fn row(event: &NewEvent, now: Time, judged: &[Judged], entries: &[EntryId]) -> EventRow {
+    let outcomes: Vec<RuleOutcome> = judged.iter().map(|judged| judged.outcome.clone()).collect();
+    EventRow {
+        customer_id: event.key.customer,
+        key: event.key.key,
+        event_id: event.event_id.clone(),
+        event_type: event.event_type.clone(),
+        occurred_at: event.timestamp.unwrap_or(now),
+        received_at: now,
+        properties: event.properties.clone(),
+        outcomes: model::encode(&outcomes),
+        entries: write_entries(entries),
+        content_hash: event.content.to_vec(),
+    }
+}

@@ -1,0 +1,149 @@
+//! A fresh, migrated database for each test, of both kinds.
+//!
+//! ```ignore
+//! both!(a_key_names_one_meter_for_ever, async |db| {
+//!     let meter = db.write(async |txn| create_meter(txn, &ids, now, &new).await).await.unwrap();
+//!     …
+//! });
+//! ```
+//!
+//! makes two tests, `a_key_names_one_meter_for_ever::sqlite` and `…::postgres`. `db` is a [`TestDb`], and by it a [`Db`].
+//! The database is gone afterwards, whatever the test came to.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+use diesel_async::{AsyncConnection, RunQueryDsl};
+use scrip::db::{Db, DbUrl, PgConn, migrate};
+
+/// Makes two tests of one scenario, one for each database. Its body may be run again by nobody: it is a plain `async`
+/// block with `db: &TestDb`.
+macro_rules! both {
+    ($name:ident, async |$db:ident| $body:block) => {
+        async fn $name($db: &$crate::support::db::TestDb) $body
+
+        mod $name {
+            use $crate::support::db::TestDb;
+
+            #[tokio::test]
+            async fn sqlite() {
+                super::$name(&TestDb::sqlite().await).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                super::$name(&TestDb::postgres().await).await;
+            }
+        }
+    };
+}
+pub(crate) use both;
+
+/// A database of one test's own.
+pub(crate) struct TestDb {
+    db: Db,
+    url: DbUrl,
+    // Dropped last: what goes with it must still be there while the pools are.
+    _place: Place,
+}
+
+/// Where the database lies; it goes when this is dropped.
+enum Place {
+    Folder(PathBuf),
+    Server { server: String, name: String },
+}
+
+impl Deref for TestDb {
+    type Target = Db;
+    fn deref(&self) -> &Db {
+        &self.db
+    }
+}
+
+impl TestDb {
+    /// An embedded one.
+    pub(crate) async fn sqlite() -> Self {
+        let folder = std::env::temp_dir().join(unique_name());
+        std::fs::create_dir(&folder).expect("a folder can be made");
+        let url = DbUrl::Sqlite(folder.join("scrip.db"));
+        Self::open(url, Place::Folder(folder)).await
+    }
+
+    /// One on the tests' own server.
+    pub(crate) async fn postgres() -> Self {
+        let (server, name) = (server(), unique_name());
+        admin(&server, &format!("CREATE DATABASE {name}")).await;
+        let url = DbUrl::Postgres(url_of(&server, &name));
+        Self::open(url, Place::Server { server, name }).await
+    }
+
+    async fn open(url: DbUrl, place: Place) -> Self {
+        migrate(&url).await.expect("a fresh database can be migrated");
+        let db = Db::connect(&url).expect("its pools can be opened");
+        Self { db, url, _place: place }
+    }
+
+    /// Where it is, for a second node on it or a connection of one's own.
+    pub(crate) fn url(&self) -> &DbUrl {
+        &self.url
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        match self {
+            // What a test leaves in the temporary folder when this fails harms no other test.
+            Self::Folder(folder) => drop(std::fs::remove_dir_all(folder)),
+            Self::Server { server, name } => {
+                let (server, drop_it) = (server.clone(), format!("DROP DATABASE {name} WITH (FORCE)"));
+                // The test's own runtime cannot wait here, so another one does.
+                let dropped = std::thread::spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                    runtime.expect("a runtime can be made").block_on(admin(&server, &drop_it));
+                });
+                // A failure has been reported by the thread's own panic; a second one would abort the test's.
+                drop(dropped.join());
+            }
+        }
+    }
+}
+
+/// The URL of the server in which tests make their databases.
+#[expect(clippy::disallowed_methods, reason = "who runs the tests says where their server is")]
+fn server() -> String {
+    std::env::var("SCRIP_TEST_POSTGRES").unwrap_or_else(|_| {
+        panic!(
+            "This test needs PostgreSQL: run `make test`, which starts a private server for as long as the tests run, or \
+             set SCRIP_TEST_POSTGRES to the URL of a server in which tests may create databases."
+        )
+    })
+}
+
+/// The URL of another database on the same server.
+fn url_of(server: &str, name: &str) -> String {
+    let (base, parameters) = server.split_once('?').map_or((server, String::new()), |(base, rest)| (base, format!("?{rest}")));
+    let (host, _) = base.rsplit_once('/').expect("the URL ends in a database's name");
+    format!("{host}/{name}{parameters}")
+}
+
+/// Runs one statement on the server itself.
+async fn admin(server: &str, statement: &str) {
+    let mut conn = PgConn::establish(server).await.expect("the server that SCRIP_TEST_POSTGRES names answers");
+    diesel::sql_query(statement).execute(&mut conn).await.expect(statement);
+}
+
+/// A name that no other test has, in this process or another, now or after a crash.
+#[expect(clippy::disallowed_methods, reason = "names must differ between runs; no answer depends on them")]
+fn unique_name() -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("scrip_test_{}_{}_{nanos}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+}
+
+#[test]
+fn another_database_is_named_on_the_same_server() {
+    assert_eq!(url_of("postgres://me@host:5432/postgres", "x"), "postgres://me@host:5432/x");
+    assert_eq!(url_of("postgres://me@host/postgres?sslmode=require", "x"), "postgres://me@host/x?sslmode=require");
+}
