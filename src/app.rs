@@ -1,5 +1,7 @@
 //! What the wire is handed: everything that was built at the front door, and nothing that reads the environment.
 
+use tokio_util::sync::CancellationToken;
+
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::db::Db;
@@ -19,6 +21,8 @@ pub struct App {
     pub clock: Clock,
     /// New ids.
     pub ids: Ids,
+    /// Cancelled when the program is told to stop: sockets then send their clients away, to come back to another.
+    pub stop: CancellationToken,
 }
 
 impl App {
@@ -27,6 +31,6 @@ impl App {
     pub fn new(db: Db, clock: Clock, ids: Ids, node: &str) -> Self {
         let feeds = Feeds::default();
         let intake = Intake::start(&db, &feeds, &clock, node);
-        Self { db, intake, feeds, clock, ids }
+        Self { db, intake, feeds, clock, ids, stop: CancellationToken::new() }
     }
 }

@@ -5,9 +5,15 @@
 pub mod app;
 pub mod base;
 pub mod catalog;
+pub mod cli;
+pub mod config;
 pub mod customers;
 pub mod db;
+pub mod demo;
 pub mod feed;
+pub mod graphql;
+pub mod http;
 pub mod intake;
 pub mod ledger;
 pub mod metering;
+pub mod worker;

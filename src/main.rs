@@ -1,3 +1,8 @@
-//! The program.
+//! The program: the front door and nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    scrip::cli::run().await
+}

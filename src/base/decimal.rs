@@ -78,7 +78,7 @@ pub fn write(out: &mut impl fmt::Write, value: i128, scale: u32) -> fmt::Result 
     write_least(out, value, scale, 0)
 }
 
-/// As [`write`], with at least `least` fraction digits, as money is written.
+/// As [`write()`], with at least `least` fraction digits, as money is written.
 ///
 /// # Errors
 /// Those of the writer.
@@ -130,6 +130,12 @@ impl Decimal {
         }
     }
 
+    /// Text that this program wrote, which is of the right form.
+    #[must_use]
+    pub const fn written(text: String) -> Self {
+        Self(text)
+    }
+
     /// The value as an integer of 10^-scale.
     ///
     /// # Errors
@@ -142,6 +148,18 @@ impl Decimal {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The one text of the value, however it was given: "25.5" for "025.50".
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let (negative, digits) = self.0.strip_prefix('-').map_or((false, self.0.as_str()), |digits| (true, digits));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        let sign = if negative && !(whole.is_empty() && fraction.is_empty()) { "-" } else { "" };
+        let whole = if whole.is_empty() { "0" } else { whole };
+        let point = if fraction.is_empty() { "" } else { "." };
+        format!("{sign}{whole}{point}{fraction}")
     }
 }
 
@@ -168,6 +186,15 @@ mod tests {
         }
         assert_eq!(div_round(i128::MAX, 1), Some(i128::MAX));
         assert_eq!(div_round(1, 0), None);
+    }
+
+    #[test]
+    fn a_value_has_one_canonical_text() {
+        for (given, canonical) in
+            [("25.50", "25.5"), ("025", "25"), ("-0.00", "0"), ("-00.10", "-0.1"), ("100", "100"), ("0.0", "0")]
+        {
+            assert_eq!(Decimal::new(given).map(|decimal| decimal.canonical()), Ok(canonical.to_owned()), "{given}");
+        }
     }
 
     #[test]

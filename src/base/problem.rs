@@ -59,6 +59,22 @@ pub enum ProblemKind {
     },
 }
 
+impl ProblemKind {
+    /// Its stable code in the API.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid => "INVALID_INPUT",
+            Self::NotFound { .. } => "NOT_FOUND",
+            Self::Exists { .. } => "ALREADY_EXISTS",
+            Self::State { .. } => "INVALID_STATE",
+            Self::Insufficient { .. } => "INSUFFICIENT_CREDITS",
+            Self::KeyConflict { .. } => "IDEMPOTENCY_CONFLICT",
+            Self::Limit { .. } => "LIMIT_EXCEEDED",
+        }
+    }
+}
+
 impl Problem {
     /// A value that cannot be taken.
     #[must_use]

@@ -102,11 +102,11 @@ pub async fn update_credit_product(
     store::lock_catalog(txn).await?;
     let was = get_product(txn, id, "id").await?;
     let product = product_rules::changed(&was, now, changes)?;
-    store::update_product(txn, &product).await?;
     if product.consumption != was.consumption {
         check_meters(txn, &product).await?;
         store::replace_rules(txn, &product).await?;
     }
+    store::update_product(txn, &product).await?;
     Ok(product)
 }
 

@@ -84,20 +84,24 @@ pub struct SelectOverArrays<R> {
 }
 
 impl<R> SelectOverArrays<R> {
-    /// `SELECT names FROM table JOIN unnest(arrays) USING (keys)`; the arrays are the keys'.
+    /// `SELECT names FROM unnest(arrays) AS wanted JOIN table ON keys match`; the arrays are the keys'. A key is a
+    /// column's name and how Diesel calls the comparison with what is wanted: `eq`, or `gt`.
     #[must_use]
     pub fn by_keys(
         table: &str,
-        keys: &[&str],
+        keys: &[(&str, &str)],
         names: &[&str],
         columns: Vec<Box<dyn QueryFragment<Pg> + Send + Sync>>,
     ) -> Self {
         let names: Vec<String> = names.iter().map(|name| format!("{table}.{name}")).collect();
-        let same: Vec<String> = keys.iter().map(|name| format!("{table}.{name} = wanted.{name}")).collect();
+        let sign = |comparison: &str| if comparison == "gt" { ">" } else { "=" };
+        let met: Vec<String> =
+            keys.iter().map(|(name, is)| format!("{table}.{name} {} wanted.{name}", sign(is))).collect();
+        let keys: Vec<&str> = keys.iter().map(|(name, _)| *name).collect();
         let statement = OverArrays {
             before: format!("SELECT {} FROM unnest(", names.join(", ")),
             columns,
-            behind: format!(") AS wanted ({}) JOIN {table} ON {}", keys.join(", "), same.join(" AND ")),
+            behind: format!(") AS wanted ({}) JOIN {table} ON {}", keys.join(", "), met.join(" AND ")),
         };
         Self { statement, rows: std::marker::PhantomData }
     }
@@ -138,6 +142,14 @@ impl QueryFragment<Pg> for OverArrays {
     }
 }
 
+/// A row that knows its columns, so that it can be selected by statements that are put together by hand.
+pub trait BulkRow {
+    /// The SQL types of its columns.
+    type Sql;
+    /// Their names.
+    const COLUMNS: &'static [&'static str];
+}
+
 /// Declares the rows of a table that are inserted in bulk: a struct and its `insert_all`, which leaves out rows whose
 /// key is there and answers how many were new.
 macro_rules! bulk_insert {
@@ -152,6 +164,11 @@ macro_rules! bulk_insert {
         #[diesel(table_name = $table)]
         $vis struct $row {
             $( $(#[$field_doc])* $vis $field: $value, )+
+        }
+
+        impl $crate::db::bulk::BulkRow for $row {
+            type Sql = ($( $sql, )+);
+            const COLUMNS: &'static [&'static str] = &[$( stringify!($field) ),+];
         }
 
         impl $row {
@@ -257,4 +274,48 @@ macro_rules! bulk_update {
         }
     };
 }
-pub(crate) use {bulk_insert, bulk_update};
+
+/// Selects rows by many keys at once, in no order: one statement over arrays on PostgreSQL, prepared look-ups in one
+/// blocking hop on SQLite. Each row wanted is a tuple of its keys; a key is compared by `eq` or `gt`.
+macro_rules! select_by_keys {
+    ($conn:expr, $row:ident of $table:ident, $wanted:expr, { $( $key:ident $is:ident $value:ty as $sql:ty, )+ }) => {{
+        use $crate::db::bulk::{BulkRow, Column, SelectOverArrays};
+        let conn: &mut $crate::db::Conn = $conn;
+        let wanted: Vec<($( $value, )+)> = $wanted;
+        if wanted.is_empty() {
+            Ok(Vec::new())
+        } else {
+            conn.count_statement();
+            let found: diesel::QueryResult<Vec<$row>> = match conn {
+                $crate::db::Conn::Postgres { conn, .. } => {
+                    struct Arrays { $( $key: Vec<$value>, )+ }
+                    let mut arrays = Arrays { $( $key: Vec::with_capacity(wanted.len()), )+ };
+                    for ($( $key, )+) in wanted {
+                        $( arrays.$key.push($key); )+
+                    }
+                    let columns = vec![$( Column::<$sql, $value>::boxed(arrays.$key) ),+];
+                    let keys = [$( (stringify!($key), stringify!($is)) ),+];
+                    let names = <$row as BulkRow>::COLUMNS;
+                    let query =
+                        SelectOverArrays::<<$row as BulkRow>::Sql>::by_keys(stringify!($table), &keys, names, columns);
+                    diesel_async::RunQueryDsl::load(query, conn).await
+                }
+                $crate::db::Conn::Sqlite { conn, .. } => {
+                    conn.spawn_blocking(move |conn| {
+                        use diesel::prelude::*;
+                        let mut found: Vec<$row> = Vec::new();
+                        for ($( $key, )+) in wanted {
+                            let query =
+                                $table::table $( .filter($table::$key.$is($key)) )+ .select(<$row>::as_select());
+                            found.extend(diesel::RunQueryDsl::load::<$row>(query, conn)?);
+                        }
+                        Ok(found)
+                    })
+                    .await
+                }
+            };
+            found.map_err($crate::db::DbError::from)
+        }
+    }};
+}
+pub(crate) use {bulk_insert, bulk_update, select_by_keys};

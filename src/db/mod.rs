@@ -1,7 +1,7 @@
 //! The database: connections, the door to a transaction, dialects, migrations, the schema. It knows no domain.
 //!
 //! Invariants
-//! - Two databases, each query written once: [`on!`] runs one Diesel expression against whichever it is.
+//! - Two databases, each query written once: `on!` runs one Diesel expression against whichever it is.
 //! - SQLite has one writer connection and several readers; PostgreSQL one pool.
 //! - Whoever writes goes through [`Db::write`] or [`Db::begin`]: `BEGIN IMMEDIATE` on SQLite, READ COMMITTED on
 //!   PostgreSQL, retried on serialization failures and deadlocks. What is to happen after the commit is told to

@@ -165,7 +165,7 @@ impl Work {
     async fn carry_out(
         &mut self,
         txn: &mut Txn,
-        (id, action): (BalanceId, &Action),
+        (id, action): (BalanceId, &Result<Action, Problem>),
         given: &Given,
     ) -> Result<Done, Failure> {
         if let Some(key) = &given.key
@@ -175,6 +175,7 @@ impl Work {
             let missing = || Problem::not_found(&[], "credit balance", first.to_string());
             return Ok(Done::replayed(balance.ok_or_else(missing)?, Some(sequence)));
         }
+        let action = action.as_ref().map_err(Problem::clone)?;
         let mut balance = self.open_balance(id)?.clone();
         let command = match action {
             Action::TopUp(top_up) => Command::Grant(self.grant(&balance, GrantSource::TopUp, top_up)),

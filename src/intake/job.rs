@@ -127,7 +127,9 @@ impl Receipt {
         Self { status: Status::Refused, event: None, differs: false, problem: Some(problem), changed: Vec::new() }
     }
 
-    pub(super) fn invalid(problem: Problem) -> Self {
+    /// What becomes of an event that is wrong in itself.
+    #[must_use]
+    pub fn invalid(problem: Problem) -> Self {
         Self { status: Status::Invalid, ..Self::refused(problem) }
     }
 }
@@ -158,8 +160,9 @@ pub enum Order {
     Move {
         /// Which one.
         balance: BalanceId,
-        /// How.
-        action: Action,
+        /// How; a problem when the input cannot be taken. That is told only after the key was looked up: a repeat is
+        /// answered as it was the first time, whatever the rules are by now.
+        action: Result<Action, Problem>,
         /// What the caller said about it.
         given: Given,
     },

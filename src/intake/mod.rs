@@ -15,6 +15,7 @@
 
 mod balances;
 mod committer;
+pub mod input;
 mod job;
 mod work;
 

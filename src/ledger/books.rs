@@ -3,8 +3,10 @@
 //! Every entry goes through [`Books::post`], which pays debt with what has become free (L3), carries the sums, and
 //! takes lots out that are used up. A rule moves lots and says what the entry is; it never touches the sums.
 
-use super::allocation::{self, Moves};
-use super::model::{Account, Applied, BalanceState, Cause, Ended, EntryKind, Lot, Policy, Posting, Refusal, Terms};
+use super::allocation::{self, Moves, grant_state};
+use super::model::{
+    Account, Applied, BalanceState, Cause, Ended, EntryKind, GrantState, Lot, Policy, Posting, Refusal, Terms,
+};
 use crate::base::credits::{Credits, Overflow};
 use crate::base::settings::Overdraft;
 use crate::base::time::Time;
@@ -128,6 +130,19 @@ impl<'a> Books<'a> {
     pub(super) fn add_lot(&mut self, lot: Lot) {
         self.remember(lot);
         allocation::insert(&mut self.account.lots, lot);
+    }
+
+    /// Finds a lot that is to be ended or amended.
+    pub(super) fn living_lot(&mut self, sequence: i64) -> Result<&mut Lot, Refusal> {
+        let now = self.now;
+        let open = self.account.lots.iter().find(|lot| lot.sequence == sequence);
+        // What is due was posted before: a lot that this ended is not open any more, but remembered.
+        let ended = || self.lots.iter().rev().find(|lot| lot.sequence == sequence);
+        let lot = open.or_else(ended).ok_or(Refusal::NoSuchGrant)?;
+        match grant_state(lot, now) {
+            GrantState::Pending | GrantState::Active => self.lot_mut(sequence),
+            over @ (GrantState::Depleted | GrantState::Expired | GrantState::Voided) => Err(Refusal::GrantOver(over)),
+        }
     }
 
     /// Finds an open lot.

@@ -6,8 +6,8 @@ pub use super::due::{carry, next_change};
 
 use super::books::{Books, Draft};
 use super::model::{
-    Account, Applied, Cause, Command, Cover, Ended, EntryKind, GrantSource, GrantState, Hold, MAX_HOLDS, MAX_OPEN_LOTS,
-    NewGrant, Overrun, Pin, Policy, Refusal, Renewal, Spend, SpendKind, VoidKind,
+    Account, Applied, Cause, Command, Cover, Ended, EntryKind, GrantSource, Hold, MAX_HOLDS, MAX_OPEN_LOTS, NewGrant,
+    Overrun, Pin, Policy, Refusal, Renewal, Spend, SpendKind, VoidKind,
 };
 use crate::base::credits::Credits;
 use crate::base::time::Time;
@@ -163,14 +163,7 @@ impl Books<'_> {
     }
 
     fn void(&mut self, sequence: i64, kind: VoidKind) -> Result<(), Refusal> {
-        let now = self.now;
-        let lot = self.lot_mut(sequence)?;
-        match grant_state(lot, now) {
-            GrantState::Pending | GrantState::Active => {}
-            over @ (GrantState::Depleted | GrantState::Expired | GrantState::Voided) => {
-                return Err(Refusal::GrantOver(over));
-            }
-        }
+        let lot = self.living_lot(sequence)?;
         if kind == VoidKind::Refund && lot.held.is_positive() {
             return Err(Refusal::GrantPinned);
         }
@@ -191,13 +184,7 @@ impl Books<'_> {
 
     fn amend(&mut self, sequence: i64, priority: i16, expires_at: Option<Time>) -> Result<(), Refusal> {
         let now = self.now;
-        let lot = *self.lot_mut(sequence)?;
-        match grant_state(&lot, now) {
-            GrantState::Pending | GrantState::Active => {}
-            over @ (GrantState::Depleted | GrantState::Expired | GrantState::Voided) => {
-                return Err(Refusal::GrantOver(over));
-            }
-        }
+        let lot = *self.living_lot(sequence)?;
         if expires_at.is_some_and(|end| end <= lot.effective_at.max(now)) {
             return Err(Refusal::ExpiryTooEarly);
         }

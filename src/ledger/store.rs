@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 
 use diesel::prelude::*;
+use diesel::sql_types::{SmallInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::entry::Entry;
@@ -15,7 +16,7 @@ pub use super::rows::{KeyRow, LotRecord};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId, ProductId};
 use crate::base::time::Time;
-use crate::db::bulk::{Column, SelectOverArrays};
+use crate::db::bulk::select_by_keys;
 use crate::db::schema::{balances, entries, idempotency_keys, lots, reversals};
 use crate::db::types::{Deadline, Id};
 use crate::db::{Conn, DbError, on};
@@ -115,42 +116,11 @@ pub async fn list_due(conn: &mut Conn, now: Time, limit: i64) -> Result<Vec<Bala
 /// # Errors
 /// Those of the database.
 pub async fn find_keys(conn: &mut Conn, wanted: &[(CustomerId, i16, String)]) -> Result<Vec<KeyRow>, DbError> {
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    conn.count_statement();
-    match conn {
-        Conn::Postgres { conn, .. } => {
-            use diesel::sql_types::{BigInt, Binary, Integer, SmallInt, Text};
-            type Row = (Id, SmallInt, Text, Binary, Integer, BigInt, crate::db::types::Micros);
-            let columns = vec![
-                Column::<Id, CustomerId>::boxed(wanted.iter().map(|(customer, ..)| *customer).collect()),
-                Column::<SmallInt, i16>::boxed(wanted.iter().map(|(_, scope, _)| *scope).collect()),
-                Column::<Text, String>::boxed(wanted.iter().map(|(.., key)| key.clone()).collect()),
-            ];
-            let keys = ["customer_id", "scope", "key"];
-            let names = ["customer_id", "scope", "key", "input_hash", "balance", "sequence", "created_at"];
-            let query = SelectOverArrays::<Row>::by_keys("idempotency_keys", &keys, &names, columns);
-            Ok(query.load(conn).await?)
-        }
-        Conn::Sqlite { conn, .. } => {
-            let wanted = wanted.to_vec();
-            Ok(conn
-                .spawn_blocking(move |conn| {
-                    let mut found = Vec::new();
-                    for (customer, scope, key) in wanted {
-                        let query = idempotency_keys::table
-                            .filter(idempotency_keys::customer_id.eq(customer))
-                            .filter(idempotency_keys::scope.eq(scope))
-                            .filter(idempotency_keys::key.eq(key))
-                            .select(KeyRow::as_select());
-                        found.extend(diesel::RunQueryDsl::load(query, conn)?);
-                    }
-                    Ok(found)
-                })
-                .await?)
-        }
-    }
+    select_by_keys!(conn, KeyRow of idempotency_keys, wanted.to_vec(), {
+        customer_id eq CustomerId as Id,
+        scope eq i16 as SmallInt,
+        key eq String as Text,
+    })
 }
 
 /// One entry of a balance.

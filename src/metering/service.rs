@@ -12,7 +12,9 @@ use crate::base::credits::{Credits, Overflow};
 use crate::base::decimal;
 use crate::base::ids::{EntryId, ProductId};
 use crate::base::problem::{Problem, ProblemKind};
+use crate::base::settings::Overrides;
 use crate::base::time::Time;
+use crate::catalog::model::CreditProduct;
 use crate::catalog::settings::effective;
 use crate::catalog::snapshot::{EventRule, Snapshot};
 use crate::db::{Conn, DbError};
@@ -60,10 +62,14 @@ impl EventWrites {
 /// The policy in force for a balance; none when its product is not in the catalog, which cannot be.
 #[must_use]
 pub fn policy_of(catalog: &Snapshot, balance: &Balance) -> Policy {
-    catalog.product(balance.product).map_or_else(Policy::default, |product| {
-        let settings = effective(product, &balance.own);
-        Policy { threshold: settings.low_balance_threshold, overdraft: settings.overdraft }
-    })
+    catalog.product(balance.product).map_or_else(Policy::default, |product| policy_under(product, &balance.own))
+}
+
+/// The policy in force under a product and a balance's own settings.
+#[must_use]
+pub fn policy_under(product: &CreditProduct, own: &Overrides) -> Policy {
+    let settings = effective(product, own);
+    Policy { threshold: settings.low_balance_threshold, overdraft: settings.overdraft }
 }
 
 /// One rule that listens to the event, and what became of it.

@@ -8,8 +8,10 @@ use super::event::UsageEvent;
 use super::model;
 use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey};
 use crate::base::json::CanonicalJson;
+use crate::base::page::{Page, PageRequest};
+use crate::base::text;
 use crate::base::time::Time;
-use crate::db::bulk::{Column, SelectOverArrays, bulk_insert};
+use crate::db::bulk::{Column, SelectOverArrays, bulk_insert, select_by_keys};
 use crate::db::schema::{event_types, events};
 use crate::db::types::{Id, Micros};
 use crate::db::{Conn, DbError, on};
@@ -92,7 +94,7 @@ pub async fn find_known(conn: &mut Conn, keys: Vec<EventKey>) -> Result<Vec<Know
             let names = ["customer_id", "key", "event_id", "content_hash"];
             let query = SelectOverArrays::<(Id, BigInt, Text, Binary)>::by_keys(
                 "events",
-                &["customer_id", "key"],
+                &[("customer_id", "eq"), ("key", "eq")],
                 &names,
                 columns,
             );
@@ -117,19 +119,91 @@ pub async fn find_known(conn: &mut Conn, keys: Vec<EventKey>) -> Result<Vec<Know
     Ok(rows.into_iter().map(known).collect())
 }
 
-/// Those of the events that are on record.
+/// Those of the events that are on record, in no order.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn find_events(conn: &mut Conn, keys: &[EventKey]) -> Result<Vec<UsageEvent>, DbError> {
-    let customers: std::collections::BTreeSet<CustomerId> = keys.iter().map(|event| event.customer).collect();
-    let numbers: Vec<i64> = keys.iter().map(|event| event.key).collect();
-    let rows: Vec<EventRow> = on!(conn, |c| events::table
-        .filter(events::customer_id.eq_any(customers))
-        .filter(events::key.eq_any(numbers))
-        .select(EventRow::as_select())
-        .load(c))?;
+    let wanted = keys.iter().map(|event| (event.customer, event.key)).collect();
+    let rows = select_by_keys!(conn, EventRow of events, wanted, {
+        customer_id eq CustomerId as Id,
+        key eq i64 as BigInt,
+    })?;
     rows.into_iter().map(EventRow::into_event).collect()
+}
+
+/// Where an event stands among those of its customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// When it happened.
+    pub occurred_at: Time,
+    /// Tells events of one instant apart.
+    pub key: i64,
+}
+
+impl UsageEvent {
+    /// Where it stands among those of its customer.
+    #[must_use]
+    pub const fn moment(&self) -> Moment {
+        Moment { occurred_at: self.occurred_at, key: self.key.key }
+    }
+}
+
+/// A page of a customer's events.
+#[derive(Clone, Debug)]
+pub struct ListEvents {
+    /// Whose.
+    pub customer: CustomerId,
+    /// Only those of this type.
+    pub event_type: Option<String>,
+    /// Only what happened then or later.
+    pub from: Option<Time>,
+    /// Only what happened before that.
+    pub until: Option<Time>,
+    /// Which page.
+    pub page: PageRequest<Moment>,
+}
+
+/// A page of a customer's events by when they happened, newest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_events(conn: &mut Conn, list: &ListEvents) -> Result<Page<UsageEvent>, DbError> {
+    let page = &list.page;
+    // What cannot be a type is that of no event, and PostgreSQL would not even take it.
+    if list.event_type.as_ref().is_some_and(|event_type| text::check(event_type, text::MAX_REFERENCE).is_err()) {
+        return Ok(Page::of(page, Vec::new()));
+    }
+    let rows: Vec<EventRow> = on!(conn, |c, B| {
+        let of_customer = events::table.filter(events::customer_id.eq(list.customer));
+        let mut query = of_customer.select(EventRow::as_select()).into_boxed::<B>();
+        if let Some(event_type) = &list.event_type {
+            query = query.filter(events::event_type.eq(event_type));
+        }
+        if let Some(from) = list.from {
+            query = query.filter(events::occurred_at.ge(from));
+        }
+        if let Some(until) = list.until {
+            query = query.filter(events::occurred_at.lt(until));
+        }
+        // The bound on the time alone lets the index begin there.
+        if let Some(Moment { occurred_at: time, key }) = page.after {
+            let behind = events::occurred_at.lt(time).or(events::key.lt(key));
+            query = query.filter(events::occurred_at.le(time)).filter(behind);
+        }
+        if let Some(Moment { occurred_at: time, key }) = page.before {
+            let ahead = events::occurred_at.gt(time).or(events::key.gt(key));
+            query = query.filter(events::occurred_at.ge(time)).filter(ahead);
+        }
+        query = if page.is_backward() {
+            query.order((events::occurred_at.asc(), events::key.asc()))
+        } else {
+            query.order((events::occurred_at.desc(), events::key.desc()))
+        };
+        query.limit(page.probe()).load(c)
+    })?;
+    let found = rows.into_iter().map(EventRow::into_event).collect::<Result<_, _>>()?;
+    Ok(Page::of(page, found))
 }
 
 /// Adds types that were not known yet.

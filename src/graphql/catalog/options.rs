@@ -1,0 +1,198 @@
+//! Purchase options: what credits cost.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
+
+use super::{ArchiveInput, CreditProduct};
+use crate::base::problem::Problem;
+use crate::catalog::input::{NewPurchaseOption, PurchaseOptionChanges};
+use crate::catalog::{model, option_rules, service};
+use crate::graphql::context::Reach;
+use crate::graphql::errors::{UserError, answer, payload};
+use crate::graphql::ids::id_input;
+use crate::graphql::patch::patch;
+use crate::graphql::scalars::{DateTime, Decimal, Money, MoneyInput};
+
+// --- Shapes ------------------------------------------------------------------------------------------------------------
+
+/// An option, as the domain has it.
+#[derive(Clone)]
+pub struct PurchaseOption(pub Arc<model::PurchaseOption>);
+
+/// A bundle that customers can buy: a number of credits for one price. Its product, credits and price never change; make a
+/// new option and archive the old one.
+#[Object]
+impl PurchaseOption {
+    /// Its id: `"opt_…"`.
+    pub async fn id(&self) -> ID {
+        self.0.id.into()
+    }
+
+    /// The product whose credits it sells.
+    async fn product(&self, ctx: &Context<'_>) -> Result<CreditProduct> {
+        ctx.loaders().get(self.0.product).await.map(CreditProduct)
+    }
+
+    /// For people: `"1,000 credits"`.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// How many credits one purchase of it brings.
+    async fn credits(&self) -> Decimal {
+        self.0.credits.into()
+    }
+
+    /// For all of its credits.
+    async fn price(&self) -> Money {
+        self.0.price.into()
+    }
+
+    /// The price of one credit in the price's currency, at most 6 fraction digits, rounded half away from zero: `"0.025"`
+    /// for 25 euros and 1,000 credits.
+    async fn price_per_credit(&self) -> Decimal {
+        Decimal::written(option_rules::price_per_credit(self.0.price, self.0.credits))
+    }
+
+    /// Whether customers see it in the portal.
+    async fn show_in_portal(&self) -> bool {
+        self.0.show_in_portal
+    }
+
+    /// Where it stands among its product's options; the lower comes first, the older where that is equal.
+    async fn position(&self) -> i32 {
+        self.0.position
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+
+    /// When it was archived; null while it can be bought.
+    async fn archived_at(&self) -> Option<DateTime> {
+        self.0.archived_at.map(DateTime)
+    }
+}
+
+// --- Inputs and payloads -----------------------------------------------------------------------------------------------
+
+/// A purchase option to be made: a new one each time.
+#[derive(InputObject, Clone, Debug)]
+pub struct CreatePurchaseOptionInput {
+    /// The product whose credits it sells, which is not archived.
+    pub product_id: ID,
+    /// For people: 1 to 200 characters.
+    pub name: String,
+    /// How many credits: more than 0, at most 1000000000000, at most 6 fraction digits.
+    pub credits: Decimal,
+    /// For all of them; 0 gives them away.
+    pub price: MoneyInput,
+    /// Whether customers see it in the portal.
+    #[graphql(default = true)]
+    pub show_in_portal: bool,
+    /// Where it stands among the product's options; the lower comes first.
+    #[graphql(default = 0)]
+    pub position: i32,
+}
+
+/// What changes about a purchase option: how it is shown, never what it sells.
+#[derive(InputObject, Clone, Debug)]
+pub struct UpdatePurchaseOptionInput {
+    /// The option's id.
+    pub id: ID,
+    /// For people: 1 to 200 characters. It cannot be null.
+    pub name: MaybeUndefined<String>,
+    /// Whether customers see it in the portal; null is true again.
+    pub show_in_portal: MaybeUndefined<bool>,
+    /// Where it stands among the product's options; null is 0 again.
+    pub position: MaybeUndefined<i32>,
+}
+
+/// What a mutation of a purchase option answers.
+#[derive(SimpleObject, Default)]
+pub struct PurchaseOptionPayload {
+    /// The option as it is now; null when nothing happened.
+    pub purchase_option: Option<PurchaseOption>,
+    /// Why nothing happened; empty when it did.
+    pub errors: Vec<UserError>,
+}
+payload!(PurchaseOptionPayload);
+
+impl From<model::PurchaseOption> for PurchaseOptionPayload {
+    fn from(option: model::PurchaseOption) -> Self {
+        Self { purchase_option: Some(PurchaseOption(Arc::new(option))), errors: Vec::new() }
+    }
+}
+
+fn given(input: CreatePurchaseOptionInput) -> Result<NewPurchaseOption, Problem> {
+    Ok(NewPurchaseOption {
+        product: id_input(&["productId"], &input.product_id)?,
+        name: input.name,
+        credits: input.credits.0,
+        price: input.price.amount.0,
+        currency: input.price.currency.0,
+        show_in_portal: input.show_in_portal,
+        position: input.position,
+    })
+}
+
+// --- Fields ------------------------------------------------------------------------------------------------------------
+
+/// The mutations of purchase options.
+#[derive(Default)]
+pub struct OptionMutation;
+
+#[Object]
+impl OptionMutation {
+    /// Makes a purchase option, a new one each time.
+    async fn create_purchase_option(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The option.")] input: CreatePurchaseOptionInput,
+    ) -> Option<Result<PurchaseOptionPayload>> {
+        let now = ctx.refresh();
+        let (db, ids) = (&ctx.app().db, &ctx.app().ids);
+        let outcome = async {
+            let new = given(input)?;
+            db.write(async |txn| service::create_purchase_option(txn, ids, now, &new).await).await
+        };
+        answer(outcome.await, PurchaseOptionPayload::from)
+    }
+
+    /// Changes how a purchase option is shown.
+    async fn update_purchase_option(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes; what is left out stays.")] input: UpdatePurchaseOptionInput,
+    ) -> Option<Result<PurchaseOptionPayload>> {
+        ctx.refresh();
+        let db = &ctx.app().db;
+        let changes = PurchaseOptionChanges {
+            name: patch(input.name, |name| name),
+            show_in_portal: patch(input.show_in_portal, |shown| shown),
+            position: patch(input.position, |position| position),
+        };
+        let outcome = async {
+            let id = id_input(&["id"], &input.id)?;
+            db.write(async |txn| service::update_purchase_option(txn, id, &changes).await).await
+        };
+        answer(outcome.await, PurchaseOptionPayload::from)
+    }
+
+    /// Archives a purchase option: nobody can buy it any more; what was bought by it stays.
+    async fn archive_purchase_option(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which option.")] input: ArchiveInput,
+    ) -> Option<Result<PurchaseOptionPayload>> {
+        let now = ctx.refresh();
+        let db = &ctx.app().db;
+        let outcome = async {
+            let id = id_input(&["id"], &input.id)?;
+            db.write(async |txn| service::archive_purchase_option(txn, now, id).await).await
+        };
+        answer(outcome.await, PurchaseOptionPayload::from)
+    }
+}

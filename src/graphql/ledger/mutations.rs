@@ -1,0 +1,261 @@
+//! What moves credits, and what opens, changes and closes balances.
+
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result};
+
+use super::payloads::{CreditBalancePayload, LedgerPayload, give, moved, set};
+use crate::base::ids::{BalanceId, CustomerId, GrantId};
+use crate::base::problem::Problem;
+use crate::db::Failure;
+use crate::graphql::catalog::settings::OverdraftInput;
+use crate::graphql::context::Reach;
+use crate::graphql::ids::{CustomerBy, customer_input, id_input};
+use crate::graphql::patch::patch;
+use crate::graphql::scalars::{DateTime, Decimal, Json};
+use crate::intake::input::{OpenBalance, RetainCredits, TopUpCredits, UpdateBalance, UpdateGrant, Words, keyed};
+use crate::intake::{Given, Order};
+use crate::ledger::entry::Origin;
+use crate::ledger::model::DEFAULT_PRIORITY;
+
+// --- Inputs ------------------------------------------------------------------------------------------------------------
+
+/// A balance to be opened.
+#[derive(InputObject, Clone, Debug)]
+pub struct CreateCreditBalanceInput {
+    /// Whose credits these will be.
+    pub customer: CustomerBy,
+    /// The credit product.
+    pub product_id: ID,
+    /// For people: 1 to 200 characters; left out, the product's name.
+    pub name: Option<String>,
+    /// Credits to start with: 0 to 1000000000000, at most 6 fraction digits. They are a grant of their own and end as the
+    /// product says.
+    #[graphql(default_with = "Decimal::zero()")]
+    pub starting_balance: Decimal,
+    /// It is LOW when what is available is at or below this many credits; left out, as the product says.
+    pub low_balance_threshold: Option<Decimal>,
+    /// What happens when usage exceeds what is available; left out, as the product says.
+    pub overdraft: Option<OverdraftInput>,
+}
+
+/// What changes of a balance's own settings. What is left out stays; null inherits from the product again.
+#[derive(InputObject, Clone, Debug)]
+pub struct UpdateCreditBalanceInput {
+    /// The balance's id.
+    pub id: ID,
+    /// For people: 1 to 200 characters; null shows the product's name.
+    pub name: MaybeUndefined<String>,
+    /// It is LOW when what is available is at or below this many credits; null inherits.
+    pub low_balance_threshold: MaybeUndefined<Decimal>,
+    /// What happens when usage exceeds what is available, replaced as a whole; null inherits.
+    pub overdraft: MaybeUndefined<OverdraftInput>,
+}
+
+/// Which balance to close.
+#[derive(InputObject, Clone, Debug)]
+pub struct CloseCreditBalanceInput {
+    /// The balance's id.
+    pub id: ID,
+}
+
+/// Credits to come in by hand.
+#[derive(InputObject, Clone, Debug)]
+pub struct TopUpCreditsInput {
+    /// The balance's id.
+    pub balance_id: ID,
+    /// How many: more than 0 and at most 1000000000000, at most 6 fraction digits, such as `"25.5"`.
+    pub credits: Decimal,
+    /// 0 to 1000; the lower burns first.
+    #[graphql(default_with = "i32::from(DEFAULT_PRIORITY)")]
+    pub priority: i32,
+    /// When they can burn from; left out or in the past, now.
+    pub effective_at: Option<DateTime>,
+    /// When they end, after `effectiveAt` and after now; left out, as the product says.
+    pub expires_at: Option<DateTime>,
+    /// Why, in words: at most 2,000 characters. The customer can see it.
+    pub reason: Option<String>,
+    /// Your own data: a JSON object of at most 16 KiB; left out, `{}`.
+    pub metadata: Option<Json>,
+    /// What makes a repeat harmless: 1 to 255 characters, unique for each command of the customer. The same key with the
+    /// same input answers the first result again.
+    pub idempotency_key: String,
+}
+
+/// Credits to be deducted by hand.
+#[derive(InputObject, Clone, Debug)]
+pub struct RetainCreditsInput {
+    /// The balance's id.
+    pub balance_id: ID,
+    /// How many: more than 0 and at most 1000000000000, at most 6 fraction digits, such as `"25.5"`.
+    pub credits: Decimal,
+    /// When what they are for happened, not in the future; left out, now.
+    pub occurred_at: Option<DateTime>,
+    /// Why, in words: at most 2,000 characters. The customer can see it.
+    pub reason: Option<String>,
+    /// Your own data: a JSON object of at most 16 KiB; left out, `{}`.
+    pub metadata: Option<Json>,
+    /// What makes a repeat harmless: 1 to 255 characters, unique for each command of the customer. The same key with the
+    /// same input answers the first result again.
+    pub idempotency_key: String,
+}
+
+/// New terms of a grant. What is left out stays.
+#[derive(InputObject, Clone, Debug)]
+pub struct UpdateGrantInput {
+    /// The grant's id.
+    pub id: ID,
+    /// 0 to 1000, the lower burns first; null is 500.
+    pub priority: MaybeUndefined<i32>,
+    /// When it ends, after it begins and after now; null is never.
+    pub expires_at: MaybeUndefined<DateTime>,
+    /// Why, in words: at most 2,000 characters. The customer can see it.
+    pub reason: Option<String>,
+}
+
+// --- Fields ------------------------------------------------------------------------------------------------------------
+
+/// The customer that an input names by its field `customer`.
+async fn customer(ctx: &Context<'_>, by: &CustomerBy) -> Result<CustomerId, Failure> {
+    match customer_input(&["customer"], by)? {
+        Ok(id) => Ok(id),
+        Err(name) => {
+            let mut conn = ctx.app().db.read().await?;
+            let found = crate::customers::store::resolve(&mut conn, &[&name]).await?.remove(&name);
+            Ok(found.ok_or_else(|| Problem::not_found(&["customer", "externalId"], "customer", name))?)
+        }
+    }
+}
+
+/// The mutations of balances.
+#[derive(Default)]
+pub struct BalanceMutation;
+
+#[Object]
+impl BalanceMutation {
+    /// Adds a credit balance to a customer. AlreadyExists names the open one, where the customer has one of the product.
+    async fn create_credit_balance(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The balance.")] input: CreateCreditBalanceInput,
+    ) -> Option<Result<LedgerPayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let new = OpenBalance {
+                customer: customer(ctx, &input.customer).await?,
+                product: id_input(&["productId"], &input.product_id)?,
+                name: input.name,
+                starting: input.starting_balance.0,
+                low_balance_threshold: input.low_balance_threshold.map(|threshold| threshold.0),
+                overdraft: input.overdraft.map(Into::into),
+            };
+            give(ctx, Order::Open(new.judged()?), "customer").await
+        };
+        moved(ctx, outcome.await).await
+    }
+
+    /// Changes a balance's own settings. What changes holds for the next command; entries that were written stay.
+    async fn update_credit_balance(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: UpdateCreditBalanceInput,
+    ) -> Option<Result<CreditBalancePayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let balance = id_input(&["id"], &input.id)?;
+            let update = UpdateBalance {
+                name: patch(input.name, |name| name),
+                low_balance_threshold: patch(input.low_balance_threshold, |threshold| threshold.0),
+                overdraft: patch(input.overdraft, Into::into),
+            };
+            give(ctx, Order::Update { balance, changes: update.judged()? }, "id").await
+        };
+        set(ctx, outcome.await).await
+    }
+
+    /// Closes a balance, for good: it takes no more entries, and its streams complete. InvalidState `"NOT_EMPTY"` while
+    /// there is something in it: credits, debt, a grant that is yet to begin, an active hold.
+    async fn close_credit_balance(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which balance.")] input: CloseCreditBalanceInput,
+    ) -> Option<Result<CreditBalancePayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let balance = id_input(&["id"], &input.id)?;
+            give(ctx, Order::Close { balance }, "id").await
+        };
+        set(ctx, outcome.await).await
+    }
+}
+
+/// The mutations that move credits.
+#[derive(Default)]
+pub struct CreditMutation;
+
+#[Object]
+impl CreditMutation {
+    /// Adds credits, as a grant of their own. Debt is paid with them first.
+    async fn top_up_credits(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The credits.")] input: TopUpCreditsInput,
+    ) -> Option<Result<LedgerPayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let balance: BalanceId = id_input(&["balanceId"], &input.balance_id)?;
+            let top_up = TopUpCredits {
+                credits: input.credits.0,
+                priority: input.priority,
+                effective_at: input.effective_at.map(|time| time.0),
+                expires_at: input.expires_at.map(|time| time.0),
+            };
+            let words = Words { reason: input.reason, metadata: input.metadata.map(|metadata| metadata.0) };
+            let key = keyed(&input.idempotency_key, "topUpCredits", (balance, top_up.fields()), &words)?;
+            let (action, given) = words.with(Origin::Api, top_up.judged());
+            let given = Given { key: Some(key), ..given };
+            give(ctx, Order::Move { balance, action, given }, "balanceId").await
+        };
+        moved(ctx, outcome.await).await
+    }
+
+    /// Retains usage: deducts credits by hand, all of them or none. InsufficientCredits when policy does not let the
+    /// balance go that far.
+    async fn retain_credits(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The credits.")] input: RetainCreditsInput,
+    ) -> Option<Result<LedgerPayload>> {
+        let now = ctx.refresh();
+        let outcome = async {
+            let balance: BalanceId = id_input(&["balanceId"], &input.balance_id)?;
+            let retain = RetainCredits { credits: input.credits.0, occurred_at: input.occurred_at.map(|time| time.0) };
+            let words = Words { reason: input.reason, metadata: input.metadata.map(|metadata| metadata.0) };
+            let key = keyed(&input.idempotency_key, "retainCredits", (balance, retain.fields()), &words)?;
+            let (action, given) = words.with(Origin::Api, retain.judged(now));
+            let given = Given { key: Some(key), ..given };
+            give(ctx, Order::Move { balance, action, given }, "balanceId").await
+        };
+        moved(ctx, outcome.await).await
+    }
+
+    /// Changes a grant's priority or expiry, by an entry of 0 credits. InvalidState when the grant is over: `"DEPLETED"`,
+    /// `"EXPIRED"`, `"VOIDED"`. What is so already is answered as it is.
+    async fn update_grant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: UpdateGrantInput,
+    ) -> Option<Result<LedgerPayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let grant: GrantId = id_input(&["id"], &input.id)?;
+            let update = UpdateGrant {
+                grant,
+                priority: patch(input.priority, |priority| priority),
+                expires_at: patch(input.expires_at, |time| time.0),
+            };
+            let words = Words { reason: input.reason, metadata: None };
+            let (action, given) = words.with(Origin::Api, update.judged());
+            give(ctx, Order::Move { balance: grant.balance, action, given }, "id").await
+        };
+        moved(ctx, outcome.await).await
+    }
+}

@@ -1,0 +1,88 @@
+//! Loaders: what many fields of one answer need, read in one statement. They answer the domains' own values.
+//!
+//! One loader serves all kinds of rows, told apart by the type of the key: `impl Loader<MeterId> for Batches`. A new kind
+//! is one such `impl`, in the file that is named for its domain. Within an operation a row is read once, until
+//! [`super::context::Reach::refresh`].
+
+mod catalog;
+mod customers;
+mod ledger;
+mod metering;
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::hash::Hash;
+use std::ops::Deref;
+
+use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
+use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use async_graphql::{Error, Result};
+
+pub use catalog::{MeterKey, OptionsOf, ProductKey};
+pub use customers::ExternalId;
+pub use ledger::{BalancesOf, KnownBalance, NewestEntries, ReversalsOf};
+
+use super::errors::{failed, missing};
+use crate::app::App;
+use crate::db::{Conn, Db, DbError};
+
+/// Reads rows for many keys at once.
+pub struct Batches {
+    db: Db,
+}
+
+impl Batches {
+    /// A connection to read with.
+    async fn read(&self) -> Result<Conn> {
+        self.db.read().await.map_err(|error| failed(&error))
+    }
+}
+
+/// Wraps the rows of one statement, or says on the wire why there are none.
+fn loaded<K: Eq + Hash, V>(rows: Result<HashMap<K, V>, DbError>) -> Result<HashMap<K, std::sync::Arc<V>>> {
+    let rows = rows.map_err(|error| failed(&error))?;
+    Ok(rows.into_iter().map(|(key, row)| (key, std::sync::Arc::new(row))).collect())
+}
+
+/// One operation's loaders.
+pub struct Loaders(DataLoader<Batches, HashMapCache>);
+
+impl Loaders {
+    /// Loaders that remember nothing yet; made within the runtime, for one operation.
+    #[must_use]
+    pub fn new(app: &App) -> Self {
+        let batches = Batches { db: app.db.clone() };
+        Self(DataLoader::with_cache(batches, TokioSpawner::current(), TokioTimer::default(), HashMapCache::default()))
+    }
+
+    /// The row with this key.
+    ///
+    /// # Errors
+    /// The top-level error of the database.
+    pub async fn find<K>(&self, key: K) -> Result<Option<<Batches as Loader<K>>::Value>>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        Batches: Loader<K, Error = Error>,
+    {
+        self.0.load_one(key).await
+    }
+
+    /// The row with this key, which another row says is there.
+    ///
+    /// # Errors
+    /// The top-level error of the database, also when the row is not there.
+    pub async fn get<K>(&self, key: K) -> Result<<Batches as Loader<K>>::Value>
+    where
+        K: Send + Sync + Hash + Eq + Clone + Display + 'static,
+        Batches: Loader<K, Error = Error>,
+    {
+        self.0.load_one(key.clone()).await?.ok_or_else(|| missing(&key))
+    }
+}
+
+impl Deref for Loaders {
+    type Target = DataLoader<Batches, HashMapCache>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}

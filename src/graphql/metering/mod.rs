@@ -1,0 +1,6 @@
+//! Metering on the wire: usage events, what became of them, and how they come in.
+
+pub mod events;
+pub mod ingest;
+
+pub use events::UsageEvent;

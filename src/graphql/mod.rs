@@ -1,0 +1,123 @@
+//! The GraphQL API: one file for each domain, named like it, and what all of them share.
+//!
+//! Invariants
+//! 1. Nothing is decided here: a resolver reads its arguments, calls a domain and shows what that answered.
+//! 2. All reads of one operation see one instant, and rows come through loaders that live as long as the operation
+//!    ([`context`]). A mutation field and a message of a subscription begin with a new instant, and without a cache.
+//! 3. What a caller can act on is in a payload's `errors` ([`errors::answer`]); top-level errors carry a stable code and
+//!    never the database's words.
+//! 4. A field that can fail is nullable and answers `Option<Result<_>>`, so that one failure takes no neighbour with it.
+//! 5. Domain shapes are wrapped, not copied: an object holds the domain's value behind an `Arc`.
+//!
+//! Not here: HTTP and sockets, limits of documents, SQL, rules.
+
+pub mod catalog;
+pub mod context;
+pub mod customers;
+pub mod errors;
+pub mod ids;
+pub mod ledger;
+pub mod loaders;
+pub mod metering;
+pub mod node;
+pub mod paging;
+pub mod patch;
+mod positions;
+pub mod scalars;
+pub mod streams;
+pub mod viewer;
+
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
+
+use crate::app::App;
+pub use context::request_data;
+
+/// The API's schema.
+pub type Schema = async_graphql::Schema<QueryRoot, MutationRoot, SubscriptionRoot>;
+
+/// Everything that can be read.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Query")]
+pub struct QueryRoot(
+    node::NodeQuery,
+    viewer::ViewerQuery,
+    catalog::CatalogQuery,
+    customers::CustomerQuery,
+    ledger::LedgerQuery,
+    metering::events::EventQuery,
+);
+
+/// Everything that can be changed. Each field takes one input and answers one payload; what went wrong and can be acted
+/// on is in the payload's `errors`, and then nothing has happened.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Mutation")]
+pub struct MutationRoot(
+    catalog::CatalogMutation,
+    customers::CustomerMutation,
+    ledger::LedgerMutation,
+    metering::ingest::EventMutation,
+);
+
+/// Everything that can be watched. A stream that fails says so in one error and ends: go on from the last cursor.
+#[derive(MergedSubscription, Default)]
+#[graphql(name = "Subscription")]
+pub struct SubscriptionRoot(streams::LedgerSubscription);
+
+/// Builds the schema over the running program. Each request needs [`request_data`] besides.
+#[must_use]
+pub fn build_schema(app: App) -> Schema {
+    builder().data(app).finish()
+}
+
+/// The schema's text, sorted, with descriptions; it needs no database. A field's first argument is described by
+/// introspection alone: there are readers of schemas that take a text right behind a parenthesis for a value.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .prefer_single_line_descriptions()
+        .include_specified_by()
+        .use_space_ident();
+    without_first_arguments_texts(&builder().finish().sdl_with_options(options))
+}
+
+/// Leaves out the description that stands right behind the parenthesis of a field's arguments.
+fn without_first_arguments_texts(sdl: &str) -> String {
+    const BLOCK: &str = "\"\"\"";
+    let mut kept = String::with_capacity(sdl.len());
+    let mut lines = sdl.lines().peekable();
+    while let Some(line) = lines.next() {
+        kept.push_str(line);
+        kept.push('\n');
+        let is_text = |next: &&str| line.ends_with('(') && next.trim_start().starts_with('"');
+        if lines.next_if(is_text).is_some_and(|text| text.trim() == BLOCK) {
+            lines.by_ref().find(|text| text.trim() == BLOCK);
+        }
+    }
+    kept
+}
+
+fn builder() -> SchemaBuilder<QueryRoot, MutationRoot, SubscriptionRoot> {
+    Schema::build(QueryRoot::default(), MutationRoot::default(), SubscriptionRoot::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_arguments_text_is_left_out_of_the_schema_and_no_other() {
+        let sdl = "a(\n  \"one\"\n  b: Int,\n  \"two\"\n  c: Int\n): Int\nd(\n  \"\"\"\n  three\n  \"\"\"\n  e: Int\n): Int\n";
+        let kept = "a(\n  b: Int,\n  \"two\"\n  c: Int\n): Int\nd(\n  e: Int\n): Int\n";
+        assert_eq!(without_first_arguments_texts(sdl), kept);
+    }
+
+    #[test]
+    fn the_schema_is_written_without_a_database() {
+        let sdl = sdl();
+        assert!(sdl.contains("type Query {") && sdl.contains("type Mutation {"));
+        assert!(!sdl.contains("(\n    \""), "a first argument is described");
+    }
+}

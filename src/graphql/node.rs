@@ -1,0 +1,106 @@
+//! Whatever has an id, by its id.
+
+use async_graphql::{Context, ID, Interface, Object, Result};
+use futures_util::future::join_all;
+
+use super::catalog::{CreditProduct, Meter, PurchaseOption};
+use super::context::Reach;
+use super::customers::Customer;
+use super::errors::bad_input;
+use super::ids::id_argument;
+use super::ledger::{CreditBalance, Grant, LedgerEntry};
+use super::loaders::Batches;
+use super::metering::UsageEvent;
+use crate::base::ids::{
+    BalanceId, CustomerId, EntryId, EventKey, GrantId, IdError, MeterId, ProductId, PurchaseOptionId,
+};
+
+/// How many nodes can be asked for at once.
+const MAX_NODES: usize = 100;
+
+/// Whatever has an id of its own. Ids are opaque, unique over all kinds of things, and begin with what they name: `"mtr_…"`
+/// for a meter, `"cus_…"` for a customer.
+#[derive(Interface, Clone)]
+#[graphql(field(name = "id", ty = "ID", desc = "Its id, which never changes: keep it as an opaque text."))]
+pub enum Node {
+    /// A meter.
+    Meter(Meter),
+    /// A credit product.
+    CreditProduct(CreditProduct),
+    /// A purchase option.
+    PurchaseOption(PurchaseOption),
+    /// A customer.
+    Customer(Customer),
+    /// A credit balance.
+    CreditBalance(CreditBalance),
+    /// A ledger entry.
+    LedgerEntry(LedgerEntry),
+    /// A grant.
+    Grant(Grant),
+    /// A usage event.
+    UsageEvent(UsageEvent),
+}
+
+/// What an id names, whatever its kind; `argument` is where the id stands.
+///
+/// # Errors
+/// A top-level error: `BAD_USER_INPUT` for what is no id, or the database's.
+pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<Node>> {
+    let given = ID::from(id);
+    let prefix = id.split_once('_').map_or("", |(prefix, _)| prefix);
+    match prefix {
+        MeterId::PREFIX => by::<MeterId, _, _>(ctx, argument, &given, Meter).await,
+        ProductId::PREFIX => by::<ProductId, _, _>(ctx, argument, &given, CreditProduct).await,
+        PurchaseOptionId::PREFIX => by::<PurchaseOptionId, _, _>(ctx, argument, &given, PurchaseOption).await,
+        CustomerId::PREFIX => by::<CustomerId, _, _>(ctx, argument, &given, Customer).await,
+        EntryId::PREFIX => by::<EntryId, _, _>(ctx, argument, &given, LedgerEntry).await,
+        EventKey::PREFIX => by::<EventKey, _, _>(ctx, argument, &given, UsageEvent).await,
+        BalanceId::PREFIX => {
+            Ok(CreditBalance::find(ctx, id_argument(argument, &given)?).await?.map(Node::CreditBalance))
+        }
+        GrantId::PREFIX => Ok(Grant::find(ctx, id_argument(argument, &given)?).await?.map(Node::Grant)),
+        _ => Err(bad_input(argument, format!("{argument} is not an id; pass one that this server answered."))),
+    }
+}
+
+/// A row by its id, as the node that it is.
+async fn by<I, N, F>(ctx: &Context<'_>, argument: &str, id: &ID, wrap: F) -> Result<Option<Node>>
+where
+    I: std::str::FromStr<Err = IdError> + Send + Sync + std::hash::Hash + Eq + Clone + 'static,
+    Batches: async_graphql::dataloader::Loader<I, Error = async_graphql::Error>,
+    F: FnOnce(<Batches as async_graphql::dataloader::Loader<I>>::Value) -> N,
+    N: Into<Node>,
+{
+    let id = id_argument::<I>(argument, id)?;
+    Ok(ctx.loaders().find(id).await?.map(|row| wrap(row).into()))
+}
+
+/// The queries of nodes.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[Object]
+impl NodeQuery {
+    /// Whatever has this id; null when nothing has it.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "An id of any kind, such as `\"cus_…\"`.")] id: ID,
+    ) -> Option<Result<Node>> {
+        find(ctx, "id", &id).await.transpose()
+    }
+
+    /// Whatever has these ids, in their order, with null in the place of what is not there.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most 100 ids, of any kinds.")] ids: Vec<ID>,
+    ) -> Option<Result<Vec<Option<Result<Node>>>>> {
+        if ids.len() > MAX_NODES {
+            let message = format!("ids has {} entries; ask for at most {MAX_NODES} at once.", ids.len());
+            return Some(Err(bad_input("ids", message)));
+        }
+        let find = async |(index, id): (usize, &ID)| find(ctx, &format!("ids.{index}"), id).await.transpose();
+        Some(Ok(join_all(ids.iter().enumerate().map(find)).await))
+    }
+}

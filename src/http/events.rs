@@ -1,0 +1,288 @@
+//! `POST /v1/events`: usage from programs, as CloudEvents, without GraphQL's cost.
+//!
+//! `subject` is the customer's external id, `id` the event's id, `type` its type, `time` when it happened and `data` its
+//! properties. `specversion` and `source` are read but not needed. Each event stands or falls alone.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Query, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::app::App;
+use crate::base::problem::Problem;
+use crate::base::time::Time;
+use crate::intake::{IncomingEvent, Receipt, Status, Whose};
+use crate::metering::event::Mode;
+
+/// The longest body.
+pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
+/// The most events of one request.
+const MAX_EVENTS: usize = 10_000;
+
+/// What the path's query says.
+#[derive(Deserialize)]
+pub(super) struct Parameters {
+    mode: Option<String>,
+}
+
+/// A CloudEvent, its parts not judged yet.
+#[derive(Deserialize)]
+struct CloudEvent {
+    specversion: Option<Value>,
+    id: Option<Value>,
+    #[serde(rename = "type")]
+    event_type: Option<Value>,
+    subject: Option<Value>,
+    time: Option<Value>,
+    data: Option<Value>,
+    data_base64: Option<Value>,
+}
+
+/// Why a request did nothing at all.
+enum Refused {
+    Malformed(String),
+    TooLarge(&'static str),
+    MediaType,
+    Away,
+}
+
+/// The answer: counts, and a receipt for each event.
+#[derive(Serialize)]
+struct Answer {
+    accepted: usize,
+    duplicates: usize,
+    refused: usize,
+    invalid: usize,
+    receipts: Vec<ReceiptBody>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptBody {
+    index: usize,
+    event_id: String,
+    status: &'static str,
+    event: Option<String>,
+    differs: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorBody>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    code: &'static str,
+    message: String,
+    path: Vec<String>,
+}
+
+/// Takes events in.
+pub(super) async fn post(
+    State(app): State<App>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match take(&app, &parameters, &headers, body).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn take(
+    app: &App,
+    parameters: &Parameters,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Answer, Refused> {
+    let mode = match parameters.mode.as_deref() {
+        None | Some("record") => Mode::Record,
+        Some("enforce") => Mode::Enforce,
+        Some(other) => return Err(Refused::Malformed(format!("mode is \"record\" or \"enforce\", not \"{other}\""))),
+    };
+    let body = body.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refused::TooLarge("the body is longer than 16 MiB; send it in parts"),
+        _ => Refused::Malformed("the body could not be read".to_owned()),
+    })?;
+    let parts = parts(headers, &body)?;
+    if parts.len() > MAX_EVENTS {
+        return Err(Refused::TooLarge("there are more than 10000 events; send them in parts"));
+    }
+    let ids: Vec<String> = parts.iter().map(|(id, _)| id.clone()).collect();
+    let mut receipts: Vec<Option<Receipt>> = Vec::with_capacity(parts.len());
+    let mut events = Vec::with_capacity(parts.len());
+    for (_, part) in parts {
+        match part {
+            Ok(event) => {
+                events.push(event);
+                receipts.push(None);
+            }
+            Err(problem) => receipts.push(Some(Receipt::invalid(problem))),
+        }
+    }
+    let mut given = app.intake.ingest(events, mode).await.map_err(|_| Refused::Away)?.into_iter();
+    let receipts = receipts.into_iter().filter_map(|receipt| receipt.or_else(|| given.next()));
+    Ok(Answer::of(ids.into_iter().zip(receipts)))
+}
+
+/// One event of a request: its id as far as it can be told, and what it says.
+type Part = (String, Result<IncomingEvent, Problem>);
+
+fn parts(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Part>, Refused> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "application/cloudevents+json" => {
+            let event: &RawValue = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
+            Ok(vec![part(event.get())])
+        }
+        "application/cloudevents-batch+json" => {
+            let events: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
+            Ok(events.into_iter().map(|event| part(event.get())).collect())
+        }
+        "application/x-ndjson" => {
+            let text = std::str::from_utf8(body).map_err(|_| Refused::Malformed("the body is not UTF-8".to_owned()))?;
+            let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+            Ok(lines.map(|(number, line)| line_part(number.saturating_add(1), line)).collect())
+        }
+        _ => Err(Refused::MediaType),
+    }
+}
+
+fn no_json(error: &serde_json::Error) -> Refused {
+    Refused::Malformed(format!("the body is not the JSON that its content type says: {error}"))
+}
+
+/// A line of NDJSON; what is no JSON is that line's own fault, and says its number.
+fn line_part(number: usize, line: &str) -> Part {
+    match serde_json::from_str::<&RawValue>(line) {
+        Ok(_) => part(line),
+        Err(error) => {
+            let message = format!("Line {number} is not JSON: {error}.");
+            (String::new(), Err(Problem::invalid(&[], message)))
+        }
+    }
+}
+
+fn part(text: &str) -> Part {
+    match serde_json::from_str::<CloudEvent>(text) {
+        Ok(event) => {
+            let id = event.id.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            (id, event.incoming())
+        }
+        Err(_) => (String::new(), Err(Problem::invalid(&[], "The event is not a JSON object."))),
+    }
+}
+
+impl CloudEvent {
+    fn incoming(self) -> Result<IncomingEvent, Problem> {
+        if let Some(version) = self.specversion
+            && !version.as_str().is_some_and(|version| version.starts_with("1."))
+        {
+            return Err(Problem::invalid(&["specversion"], "specversion is not \"1.0\"."));
+        }
+        if self.data_base64.is_some() {
+            return Err(Problem::invalid(&["data_base64"], "data_base64 cannot be read; send the properties as data."));
+        }
+        let timestamp = match text("time", self.time)? {
+            None => None,
+            Some(time) => {
+                let message = "time is not an RFC 3339 time, such as \"2026-01-31T12:00:00Z\".";
+                Some(Time::parse(&time).ok_or_else(|| Problem::invalid(&["time"], message))?)
+            }
+        };
+        Ok(IncomingEvent {
+            id: needed("id", self.id)?,
+            whose: Whose::ExternalId(needed("subject", self.subject)?),
+            event_type: needed("type", self.event_type)?,
+            timestamp,
+            properties: self.data.filter(|data| !data.is_null()),
+        })
+    }
+}
+
+fn text(field: &str, value: Option<Value>) -> Result<Option<String>, Problem> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Problem::invalid(&[field], format!("{field} is not a string."))),
+    }
+}
+
+fn needed(field: &str, value: Option<Value>) -> Result<String, Problem> {
+    text(field, value)?.ok_or_else(|| Problem::invalid(&[field], format!("{field} is missing.")))
+}
+
+impl Answer {
+    fn of(receipts: impl Iterator<Item = (String, Receipt)>) -> Self {
+        let mut answer = Self { accepted: 0, duplicates: 0, refused: 0, invalid: 0, receipts: Vec::new() };
+        for (index, (event_id, receipt)) in receipts.enumerate() {
+            let (count, status) = match receipt.status {
+                Status::Accepted => (&mut answer.accepted, "ACCEPTED"),
+                Status::Duplicate => (&mut answer.duplicates, "DUPLICATE"),
+                Status::Refused => (&mut answer.refused, "REFUSED"),
+                Status::Invalid => (&mut answer.invalid, "INVALID"),
+            };
+            *count = count.saturating_add(1);
+            answer.receipts.push(ReceiptBody {
+                index,
+                event_id,
+                status,
+                event: receipt.event.map(|event| event.to_string()),
+                differs: receipt.differs,
+                error: receipt.problem.map(|problem| ErrorBody::of(problem, index)),
+            });
+        }
+        answer
+    }
+}
+
+impl ErrorBody {
+    /// The problem by the names that the event was sent with.
+    fn of(problem: Problem, index: usize) -> Self {
+        let mut path = vec![index.to_string()];
+        path.extend(problem.path.iter().take(1).map(|field| sent_as(field).to_owned()));
+        Self { code: problem.kind.code(), message: problem.message, path }
+    }
+}
+
+/// What a field of an event is called in a CloudEvent.
+fn sent_as(field: &str) -> &str {
+    match field {
+        "customer" => "subject",
+        "timestamp" => "time",
+        "properties" => "data",
+        other => other,
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (status, code, message) = match self {
+            Self::Malformed(message) => (StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message),
+            Self::TooLarge(message) => (StatusCode::PAYLOAD_TOO_LARGE, "BAD_USER_INPUT", message.to_owned()),
+            Self::MediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "BAD_USER_INPUT",
+                "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson"
+                    .to_owned(),
+            ),
+            Self::Away => {
+                let message = "the database is away or the queue is full; send the same events again";
+                (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message.to_owned())
+            }
+        };
+        let retryable = status == StatusCode::SERVICE_UNAVAILABLE;
+        let body = serde_json::json!({"error": {"code": code, "message": message, "retryable": retryable}});
+        let mut response = (status, Json(body)).into_response();
+        if retryable {
+            response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

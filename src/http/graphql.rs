@@ -1,0 +1,244 @@
+//! GraphQL over HTTP: POST with JSON, GET for queries, and the upgrade to a WebSocket.
+//!
+//! The statuses follow the GraphQL-over-HTTP draft: to a client that accepts `application/graphql-response+json`, a
+//! request that could not be executed answers 400 without `data`; to one that knows `application/json` alone it is 200.
+
+use async_graphql::parser::types::{DocumentOperations, OperationType};
+use async_graphql::{Pos, Request, Response as Answer, ServerError, Variables};
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, RawQuery, State};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, UPGRADE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::socket;
+use crate::app::App;
+use crate::graphql::errors::{INTERNAL, coded};
+use crate::graphql::{Schema, build_schema, request_data};
+
+const RESPONSE: &str = "application/graphql-response+json";
+const JSON: &str = "application/json";
+
+/// The API behind every transport of GraphQL.
+#[derive(Clone)]
+pub(super) struct Api {
+    pub(super) app: App,
+    schema: Schema,
+}
+
+/// A request as it is sent in JSON.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Body {
+    query: String,
+    operation_name: Option<String>,
+    #[serde(default)]
+    variables: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "a part of the protocol that must be an object, and that nothing here reads")]
+    extensions: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl From<Body> for Request {
+    fn from(body: Body) -> Self {
+        let variables = body.variables.map(serde_json::Value::Object).unwrap_or_default();
+        let request = Self::new(body.query).variables(Variables::from_json(variables));
+        match body.operation_name {
+            Some(name) => request.operation_name(name),
+            None => request,
+        }
+    }
+}
+
+impl Api {
+    pub(super) fn new(app: App) -> Self {
+        Self { schema: build_schema(app.clone()), app }
+    }
+
+    /// Runs one operation that answers once. It runs to its end when the client goes away, so that a mutation is never
+    /// dropped half-way.
+    async fn execute(&self, request: Request) -> Answer {
+        let (schema, request) = (self.schema.clone(), self.with_data(request));
+        let run = tokio::spawn(async move { schema.execute(request).await });
+        run.await.unwrap_or_else(|_| {
+            let error = coded(INTERNAL, "Something went wrong in the server.").into_server_error(Pos::default());
+            Answer::from_errors(vec![error])
+        })
+    }
+
+    /// Runs one operation that may answer many times.
+    pub(super) fn stream(&self, request: Request) -> impl futures_util::Stream<Item = Answer> + Send + use<> {
+        self.schema.execute_stream(self.with_data(request))
+    }
+
+    fn with_data(&self, request: Request) -> Request {
+        request_data(request, &self.app)
+    }
+}
+
+/// Runs what a body of JSON says.
+pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    let Some(kind) = Kind::accepted(&headers) else { return not_acceptable() };
+    let sent = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !is_json(sent) {
+        return kind.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8.");
+    }
+    let body = match body {
+        Ok(body) => body,
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return kind.refuse(StatusCode::PAYLOAD_TOO_LARGE, "The body is longer than 1 MiB.");
+        }
+        Err(_) => return kind.refuse(StatusCode::BAD_REQUEST, "The body could not be read."),
+    };
+    match serde_json::from_slice::<Body>(&body) {
+        Ok(body) => kind.answer(&api.execute(body.into()).await),
+        Err(error) => kind.refuse(StatusCode::BAD_REQUEST, &format!("The body is not a GraphQL request: {error}.")),
+    }
+}
+
+/// Runs a query of the URL, or becomes a WebSocket.
+pub(super) async fn get(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+    request: axum::extract::Request,
+) -> Response {
+    let (mut parts, _) = request.into_parts();
+    if parts.headers.contains_key(UPGRADE) {
+        return match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+            Ok(upgrade) => socket::open(api, upgrade, &parts.headers),
+            Err(rejection) => rejection.into_response(),
+        };
+    }
+    let Some(kind) = Kind::accepted(&parts.headers) else { return not_acceptable() };
+    let request = match query_request(query.as_deref().unwrap_or_default()) {
+        Ok(request) => request,
+        Err(message) => return kind.refuse(StatusCode::BAD_REQUEST, &message),
+    };
+    if runs_more_than_a_query(&request) {
+        let mut response = kind.refuse(StatusCode::METHOD_NOT_ALLOWED, "Only queries can be sent by GET.");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+    kind.answer(&api.execute(request).await)
+}
+
+/// The query, variables and operation name of a URL.
+fn query_request(query: &str) -> Result<Request, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Parameters {
+        query: Option<String>,
+        operation_name: Option<String>,
+        variables: Option<String>,
+        extensions: Option<String>,
+    }
+    let parameters: Parameters =
+        serde_urlencoded::from_str(query).map_err(|error| format!("The URL's query cannot be read: {error}."))?;
+    let object = |name: &str, text: Option<String>| match text {
+        None => Ok(None),
+        Some(text) if text.is_empty() => Ok(None),
+        Some(text) => serde_json::from_str(&text).map_err(|error| format!("{name} is not a JSON object: {error}.")),
+    };
+    let query = parameters.query.filter(|query| !query.is_empty()).ok_or("The URL has no query.")?;
+    Ok(Body {
+        query,
+        operation_name: parameters.operation_name.filter(|name| !name.is_empty()),
+        variables: object("variables", parameters.variables)?,
+        extensions: object("extensions", parameters.extensions)?,
+    }
+    .into())
+}
+
+/// Whether a request would run a mutation or a subscription. What cannot be parsed fails later, as a query does.
+fn runs_more_than_a_query(request: &Request) -> bool {
+    let Ok(document) = async_graphql::parser::parse_query(&request.query) else { return false };
+    let more = |kind: OperationType| kind != OperationType::Query;
+    match &document.operations {
+        DocumentOperations::Single(operation) => more(operation.node.ty),
+        DocumentOperations::Multiple(operations) => operations.iter().any(|(name, operation)| {
+            request.operation_name.as_deref().is_none_or(|wanted| wanted == name.as_str()) && more(operation.node.ty)
+        }),
+    }
+}
+
+fn is_json(kind: &str) -> bool {
+    let mut parts = kind.split(';').map(str::trim);
+    let is_json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(JSON));
+    is_json
+        && parts.all(|part| {
+            part.split_once('=').is_none_or(|(name, value)| {
+                !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
+        })
+}
+
+fn not_acceptable() -> Response {
+    let message = "The answer is application/graphql-response+json or application/json.\n";
+    (StatusCode::NOT_ACCEPTABLE, message).into_response()
+}
+
+/// An answer without data. Fields keep their order, as a map would not.
+#[derive(Serialize)]
+struct NotExecuted<'a> {
+    errors: &'a [ServerError],
+}
+
+impl<'a> NotExecuted<'a> {
+    fn of(answer: &'a Answer) -> Self {
+        Self { errors: &answer.errors }
+    }
+}
+
+/// In which media type a client wants its answer.
+#[derive(Clone, Copy)]
+enum Kind {
+    Response,
+    Json,
+}
+
+impl Kind {
+    /// What is accepted; JSON where nothing is said, as older clients do.
+    fn accepted(headers: &HeaderMap) -> Option<Self> {
+        let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+        if accepted.peek().is_none() {
+            return Some(Self::Json);
+        }
+        accepted.flat_map(|value| value.split(',')).filter(|part| !part.replace(' ', "").ends_with(";q=0")).find_map(
+            |part| match part.split(';').next().unwrap_or_default().trim() {
+                RESPONSE => Some(Self::Response),
+                JSON | "*/*" | "application/*" => Some(Self::Json),
+                _ => None,
+            },
+        )
+    }
+
+    fn answer(self, answer: &Answer) -> Response {
+        // Without data nothing was executed: the request itself was wrong.
+        let executed = answer.errors.is_empty() || !matches!(answer.data, async_graphql::Value::Null);
+        let status = match self {
+            Self::Response if !executed => StatusCode::BAD_REQUEST,
+            Self::Response | Self::Json => StatusCode::OK,
+        };
+        let body = if executed { serde_json::to_vec(answer) } else { serde_json::to_vec(&NotExecuted::of(answer)) };
+        match body {
+            Ok(body) => (status, [(CONTENT_TYPE, self.content_type())], body).into_response(),
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
+
+    fn refuse(self, status: StatusCode, message: &str) -> Response {
+        let extensions = serde_json::json!({"code": "BAD_USER_INPUT"});
+        let body = serde_json::json!({"errors": [{"message": message, "extensions": extensions}]});
+        (status, [(CONTENT_TYPE, self.content_type())], body.to_string()).into_response()
+    }
+
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Response => "application/graphql-response+json; charset=utf-8",
+            Self::Json => "application/json; charset=utf-8",
+        }
+    }
+}

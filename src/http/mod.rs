@@ -1,0 +1,12 @@
+//! The wire of HTTP: the router, GraphQL over HTTP and WebSocket, the events endpoint, the playground, health.
+//!
+//! Not here: what a field or an event means.
+
+mod events;
+mod graphql;
+mod health;
+mod playground;
+mod router;
+mod socket;
+
+pub use router::router;

@@ -1,0 +1,60 @@
+//! Which path leads where, and what every answer carries.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue, Request};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::TraceLayer;
+
+use super::{events, graphql, health, playground};
+use crate::app::App;
+
+/// The longest body of GraphQL.
+const MAX_GRAPHQL: usize = 1024 * 1024;
+/// What a page from here may do: nothing but talk to here.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+    font-src 'self' data:; connect-src 'self'; worker-src 'self'";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Request ids from the program's own source of ids.
+#[derive(Clone)]
+struct Ids(App);
+
+impl MakeRequestId for Ids {
+    fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
+        let id = self.0.ids.uuid(self.0.clock.now()).simple().to_string();
+        HeaderValue::from_str(&id).ok().map(RequestId::new)
+    }
+}
+
+/// The whole wire.
+pub fn router(app: App) -> Router {
+    let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let api = graphql::Api::new(app.clone());
+    Router::new()
+        .route("/graphql", get(graphql::get).post(graphql::post))
+        .layer(DefaultBodyLimit::max(MAX_GRAPHQL))
+        .with_state(api)
+        .route("/v1/events", post(events::post).layer(DefaultBodyLimit::max(events::MAX_BODY)).with_state(app.clone()))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready).with_state(app.clone()))
+        .route("/", get(playground::index))
+        .route("/playground/{file}", get(playground::file))
+        .layer(header(CONTENT_SECURITY_POLICY, POLICY))
+        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(REFERRER_POLICY, "no-referrer"))
+        .layer(CatchPanicLayer::new())
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(app)))
+}
+
+/// One span a request: its id and path, never a body, a variable or a token.
+fn span<B>(request: &Request<B>) -> tracing::Span {
+    let id = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+}

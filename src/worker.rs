@@ -1,0 +1,81 @@
+//! The worker: what runs without a caller. The rooms say what is to be done, this says when.
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::base::ids::CustomerId;
+use crate::db::DbError;
+use crate::db::listen::{Heard, listen};
+use crate::feed::Hint;
+use crate::ledger::store;
+use crate::ledger::stream::Feeds;
+
+/// How long the worker rests when nothing is due.
+const REST: Duration = Duration::from_millis(250);
+/// How many balances are brought up to date at a time.
+const CHUNK: i64 = 500;
+
+/// Posts what is due, for ever: holds that lapsed, lots that ended or began.
+pub async fn keep_time(app: App) {
+    loop {
+        match post_due(&app).await {
+            Ok(0) => tokio::time::sleep(REST).await,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "what is due could not be posted; trying again"
+                );
+                tokio::time::sleep(REST.saturating_mul(8)).await;
+            }
+        }
+    }
+}
+
+/// Posts what is due now on some balances; answers how many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn post_due(app: &App) -> Result<usize, DbError> {
+    let due = {
+        let mut conn = app.db.read().await?;
+        store::list_due(&mut conn, app.clock.now(), CHUNK).await?
+    };
+    let count = due.len();
+    if count > 0 {
+        app.intake.post_due(due).await?;
+    }
+    Ok(count)
+}
+
+/// Wakes the streams of this node for what other nodes commit, for ever.
+pub async fn hear_other_nodes(app: App, node: String) {
+    let feeds = app.feeds.clone();
+    listen(app.db.clone(), move |heard| match heard {
+        Heard::Anything => look_everywhere(&feeds),
+        Heard::Notice(text) => wake(&feeds, &node, &text),
+    })
+    .await;
+}
+
+fn look_everywhere(feeds: &Feeds) {
+    feeds.entries.look_all();
+    feeds.states.look_all();
+}
+
+/// A notice is the node that sent it, whether a state changed, and whose balances moved; `*` is everybody's.
+fn wake(feeds: &Feeds, node: &str, text: &str) {
+    let mut words = text.split(' ');
+    if words.next() == Some(node) {
+        return;
+    }
+    if words.next() == Some("S") {
+        feeds.states.look_all();
+    }
+    for word in words {
+        match uuid::Uuid::parse_str(word) {
+            Ok(customer) => feeds.entries.tell(&CustomerId(customer), Hint::Look),
+            Err(_) => feeds.entries.look_all(),
+        }
+    }
+}
