@@ -125,7 +125,9 @@ pub(crate) struct Model {
     holds: Vec<Hold>,
     debt: i128,
     closed: bool,
-    /// Of the call under way: what holds for it, its time, the lots its entry touched and what its entry took.
+    /// Of the call under way: the lots that were closed before it, what holds for it, its time, the lots its entry
+    /// touched and what its entry took.
+    gone: Vec<i64>,
     policy: Policy,
     now: Time,
     touched: Vec<i64>,
@@ -145,6 +147,7 @@ impl Model {
             holds: Vec::new(),
             debt: 0,
             closed: false,
+            gone: Vec::new(),
             policy: Policy::default(),
             now: created_at,
             touched: Vec::new(),
@@ -172,6 +175,7 @@ impl Model {
     /// The books at `now`, by time alone (L8): one instant after the other, until none is due.
     pub(crate) fn carry(&self, policy: &Policy, now: Time, renewals: &[Renewal]) -> Self {
         let mut next = self.clone();
+        next.gone = self.bags.iter().filter(|bag| !bag.is_open()).map(|bag| bag.sequence).collect();
         next.policy = *policy;
         next.now = self.time(now);
         let mut renewals = if self.closed { Vec::new() } else { renewals.to_vec() };

@@ -159,6 +159,7 @@ fn l4_overdraft_without_limit_ends_nine_trillion_below_zero() {
         0   record 9000000000000    -> USAGE -9000000000000 [A -1000000000000] = -8000000000000 OVERDRAWN
         0   enforce 1000000000001   -> refused: 1000000000001 of -8000000000000, short of 1
         0   record 1000000000001    -> USAGE -1000000000000 = -9000000000000 OVERDRAWN uncovered 1
+        0   enforce 1000000000000   -> refused: 1000000000000 of -9000000000000, short of 1000000000000
         ",
     );
 }
@@ -176,6 +177,18 @@ fn l6_a_balance_holds_nine_trillion_credits_with_those_that_are_pending() {
         0   reverse #3              -> refused: BEYOND_BALANCE
         renewal at 50 allowance 1
         60  carry                   -> ACTIVATION +1000000000000 [#2 +1000000000000] = 9000000000000 ACTIVE
+        ",
+    );
+}
+
+#[test]
+fn l6_a_debt_leaves_room_for_as_much_more() {
+    story(
+        "
+        overdraft unlimited
+        0   record 5                -> USAGE -5 = -5 OVERDRAWN
+        0   top-up 9000000000006    -> refused: BEYOND_BALANCE
+        0   top-up 9000000000005    -> TOP_UP +9000000000005 [#2 +9000000000000] = 9000000000000 ACTIVE
         ",
     );
 }

@@ -2,8 +2,8 @@
 
 use scrip::base::time::Time;
 use scrip::ledger::model::{
-    Cause, Command, Cover, DEFAULT_PRIORITY, Ended, EntryKind, GrantSource, Hold, MAX_HOLDS, MAX_OPEN_LOTS, NewGrant,
-    Overrun, Pin, Posting, Refusal, Renewal, Spend, SpendKind, VoidKind,
+    Cause, Command, Cover, DEFAULT_PRIORITY, Ended, EntryKind, GrantSource, GrantState, Hold, MAX_HOLDS, MAX_OPEN_LOTS,
+    NewGrant, Overrun, Pin, Posting, Refusal, Renewal, Spend, SpendKind, VoidKind,
 };
 
 use super::{Bag, Model, credits, micros};
@@ -262,9 +262,14 @@ impl Model {
         Ok(())
     }
 
+    /// A lot that can be ended or amended; one that ended only by what was due before the command is over, not missing.
     fn find_living(&self, lot: i64) -> Result<Bag, Refusal> {
-        let bag = self.bags.iter().find(|bag| bag.sequence == lot && bag.is_open()).ok_or(Refusal::NoSuchGrant)?;
-        if bag.is_over(self.now) { Err(Refusal::GrantOver(bag.state(self.now))) } else { Ok(*bag) }
+        let known = self.bags.iter().find(|bag| bag.sequence == lot && !self.gone.contains(&lot));
+        let bag = known.ok_or(Refusal::NoSuchGrant)?;
+        match bag.state(self.now) {
+            GrantState::Pending | GrantState::Active => Ok(*bag),
+            over => Err(Refusal::GrantOver(over)),
+        }
     }
 
     fn void(&mut self, lot: i64, kind: VoidKind) -> Result<(), Refusal> {

@@ -354,7 +354,7 @@ fn an_amended_expiry_is_after_the_beginning_and_after_now() {
         10  amend A until 20        -> AMENDMENT 0 A = 5 ACTIVE
         10  amend B until 60        -> AMENDMENT 0 B = 5 ACTIVE
         10  amend A until 30        -> AMENDMENT 0 A = 5 ACTIVE
-        30  amend A                 -> refused: NO_SUCH_GRANT
+        30  amend A                 -> refused: EXPIRED
         60  carry                   -> EXPIRATION -5 [A -5] = 0 DEPLETED at 30
                                     ;  ACTIVATION +5 [B +5] = 5 ACTIVE at 50
                                     ;  EXPIRATION -5 [B -5] = 0 DEPLETED

@@ -137,6 +137,35 @@ fn l8_only_included_credits_that_end_with_the_period_roll_over() {
 }
 
 #[test]
+fn l8_what_was_voided_does_not_roll_over() {
+    story(
+        "
+        renewal at 10 allowance 8 until 30
+        10  hold 2 as H until 30    -> ALLOWANCE +8 [#1 +8] = 8 ACTIVE; HOLD 0 [#1 pin +2] = 6 held 2 ACTIVE
+        10  void #1                 -> VOID -6 [#1 -6] = 0 held 2 DEPLETED
+        renewal at 30 rollover 100
+        30  carry                   -> RELEASE 0 [#1 pin -2] = 2 ACTIVE; VOID -2 [#1 -2] = 0 DEPLETED
+        ",
+    );
+}
+
+#[test]
+fn l8_lots_end_and_begin_in_order_of_creation_not_of_burning() {
+    story(
+        "
+        0   top-up 1 as A priority 9 until 10 -> TOP_UP +1 [A +1] = 1 ACTIVE
+        0   top-up 2 as B priority 0 until 10 -> TOP_UP +2 [B +2] = 3 ACTIVE
+        0   top-up 3 as C priority 9 from 10  -> TOP_UP 0 [C 0] = 3 ACTIVE
+        0   top-up 4 as D priority 0 from 10  -> TOP_UP 0 [D 0] = 3 ACTIVE
+        10  carry                   -> EXPIRATION -1 [A -1] = 2 ACTIVE
+                                    ;  EXPIRATION -2 [B -2] = 0 DEPLETED
+                                    ;  ACTIVATION +3 [C +3] = 3 ACTIVE
+                                    ;  ACTIVATION +4 [D +4] = 7 ACTIVE
+        ",
+    );
+}
+
+#[test]
 fn l8_included_credits_pay_debt_first() {
     story(
         "
