@@ -13,14 +13,15 @@ use crate::ledger::stream::Feeds;
 /// How long the worker rests when nothing is due.
 const REST: Duration = Duration::from_millis(250);
 /// How many balances are brought up to date at a time.
-const CHUNK: i64 = 500;
+const CHUNK: usize = 500;
 
 /// Posts what is due, for ever: holds that lapsed, lots that ended or began.
 pub async fn keep_time(app: App) {
     loop {
         match post_due(&app).await {
-            Ok(0) => tokio::time::sleep(REST).await,
-            Ok(_) => {}
+            // A full chunk means that more may be due.
+            Ok(posted) if posted >= CHUNK => {}
+            Ok(_) => tokio::time::sleep(REST).await,
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -39,7 +40,7 @@ pub async fn keep_time(app: App) {
 pub async fn post_due(app: &App) -> Result<usize, DbError> {
     let due = {
         let mut conn = app.db.read().await?;
-        store::list_due(&mut conn, app.clock.now(), CHUNK).await?
+        store::list_due(&mut conn, app.clock.now(), i64::try_from(CHUNK).unwrap_or(i64::MAX)).await?
     };
     let count = due.len();
     if count > 0 {

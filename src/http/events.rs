@@ -163,7 +163,7 @@ fn line_part(number: usize, line: &str) -> Part {
     match serde_json::from_str::<&RawValue>(line) {
         Ok(_) => part(line),
         Err(error) => {
-            let message = format!("Line {number} is not JSON: {error}.");
+            let message = format!("Line {number} is not JSON, at column {}.", error.column());
             (String::new(), Err(Problem::invalid(&[], message)))
         }
     }

@@ -164,7 +164,8 @@ impl Committer {
         if !work.flush(txn).await? {
             return Err(Failed::Conflict);
         }
-        insert_types(txn, work.new_types.iter().cloned()).await?;
+        work.recorded_types.retain(|name| !self.types.contains(name));
+        insert_types(txn, work.recorded_types.iter().cloned()).await?;
         if let Some(notice) = self.notice(&work) {
             notify(txn, &notice).await?;
         }
@@ -198,8 +199,6 @@ impl Committer {
         work.know_keys(store::find_keys(txn, &keys).await?);
         let events: HashSet<EventKey> = batch.iter().flat_map(|queued| queued.job.events()).collect();
         work.know_events(find_known(txn, events.into_iter().collect()).await?);
-        let types = batch.iter().flat_map(|queued| queued.job.types());
-        work.new_types = types.filter(|name| !self.types.contains(*name)).cloned().collect();
         Ok(work)
     }
 
@@ -290,7 +289,7 @@ impl Committer {
 
     /// Keeps what was written for the next batch.
     fn keep(&mut self, mut work: Work) {
-        self.types.extend(std::mem::take(&mut work.new_types));
+        self.types.extend(std::mem::take(&mut work.recorded_types));
         for (customer, books) in work.into_books() {
             self.books.put(customer, books);
         }

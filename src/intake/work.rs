@@ -35,7 +35,8 @@ pub(super) struct Work {
     pub(super) others: Vec<Balance>,
     /// Customers that are archived, or (false) not there at all.
     pub(super) absent: HashMap<CustomerId, bool>,
-    pub(super) new_types: HashSet<String>,
+    /// Types of the events that were recorded.
+    pub(super) recorded_types: HashSet<String>,
     /// Customers whose streams must look, though they got no entry.
     pub(super) look: BTreeSet<CustomerId>,
     pub(super) writes: Writes,
@@ -78,10 +79,6 @@ impl Job {
         self.known().iter().map(|(_, event)| event.key)
     }
 
-    pub(super) fn types(&self) -> impl Iterator<Item = &String> {
-        self.known().iter().map(|(_, event)| &event.event_type)
-    }
-
     pub(super) fn balance(&self) -> Option<BalanceId> {
         match self {
             Self::Order { order, .. } => order.balance(),
@@ -107,7 +104,7 @@ impl Work {
             books: HashMap::new(),
             others: Vec::new(),
             absent: HashMap::new(),
-            new_types: HashSet::new(),
+            recorded_types: HashSet::new(),
             look: BTreeSet::new(),
             writes: Writes::default(),
             changed: BTreeMap::new(),
@@ -160,6 +157,9 @@ impl Work {
                 let mut changed: Vec<BalanceId> = entries.iter().map(|entry| entry.balance).collect();
                 changed.dedup();
                 self.known_events.insert(event.key, (event.event_id.clone(), event.content.to_vec()));
+                if !self.recorded_types.contains(&event.event_type) {
+                    self.recorded_types.insert(event.event_type.clone());
+                }
                 self.note_entries(entries);
                 Receipt::accepted(event.key, changed)
             }

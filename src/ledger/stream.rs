@@ -53,6 +53,8 @@ pub struct EntryStream {
     waiting: VecDeque<Arc<Entry>>,
     must_read: bool,
     told: bool,
+    /// How the balances stood where a stream without a position began: its first message.
+    first: Option<Vec<Balance>>,
 }
 
 /// One message of a stream of entries.
@@ -86,14 +88,15 @@ impl EntryStream {
             waiting: VecDeque::new(),
             must_read: true,
             told: false,
+            first: None,
         };
-        match after {
-            Some(positions) => stream.positions = positions,
-            None => {
-                for balance in stream.balances().await? {
-                    stream.positions.0.insert(balance.account.id.number, balance.account.sequence);
-                }
-            }
+        if let Some(positions) = after {
+            stream.positions = positions;
+        } else {
+            let balances = stream.balances().await?;
+            let reached = balances.iter().map(|balance| (balance.account.id.number, balance.account.sequence));
+            stream.positions = Positions(reached.collect());
+            stream.first = Some(balances);
         }
         Ok(stream)
     }
@@ -109,6 +112,10 @@ impl EntryStream {
     /// # Errors
     /// Those of the database; the stream goes on where it stands when asked again.
     pub async fn next(&mut self) -> Result<Option<Message>, DbError> {
+        if let Some(balances) = self.first.take() {
+            self.told = true;
+            return Ok(Some(Message::UpToDate(balances)));
+        }
         loop {
             if let Some(entry) = self.take_waiting() {
                 return Ok(Some(Message::Entry(entry)));

@@ -3,9 +3,13 @@
 // Clippy takes helpers outside of `#[test]` functions for test code only under this attribute.
 #![cfg(test)]
 
+mod api;
 mod catalog;
 mod customers;
 mod floor;
 mod ledger;
+mod ledger_api;
+mod ledger_reads;
+mod ledger_streams;
 mod schema;
 mod support;

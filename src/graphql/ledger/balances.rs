@@ -340,6 +340,8 @@ impl BalanceQuery {
                 view(Arc::new(balance), policy, now)
             };
             let page = reads::list_balances(&mut conn, &list, now, &carried).await.map_err(|error| failed(&error))?;
+            // Loaders take connections of their own: who holds one and waits for them can wait for ever.
+            drop(conn);
             let Page { items, has_next, has_previous } = page;
             let shown = items.into_iter().map(async |View { balance, .. }| {
                 let product = ctx.loaders().get(balance.product).await?;

@@ -1,0 +1,231 @@
+//! Lists of the ledger on both databases: pages, filters, the audit.
+
+use diesel_async::RunQueryDsl;
+use scrip::db::{Conn, Db};
+use serde_json::{Value, json};
+
+use crate::support::direct::{Api, at};
+use crate::support::db::both;
+
+fn texts(nodes: &Value, field: &str) -> Vec<String> {
+    nodes.as_array().unwrap().iter().map(|node| node[field].as_str().unwrap().to_owned()).collect()
+}
+
+both!(entries_are_paged_and_filtered_newest_first, async |db| {
+    let api = Api::over(db);
+    let product = api.product("ai").await;
+    let id = api.account("acme", &product, "100").await;
+    for number in 1..=6 {
+        api.set_clock(number * 10);
+        if number % 2 == 0 {
+            api.retain(&id, &format!("r{number}"), json!({ "credits": "1" })).await;
+        } else {
+            api.top_up(&id, &format!("t{number}"), json!({ "credits": "1" })).await;
+        }
+    }
+    let read = "query($id: ID!, $first: Int, $after: String, $last: Int, $before: String, $kind: [LedgerEntryKind!],
+        $from: DateTime, $until: DateTime) { creditBalance(id: $id) {
+        entries(first: $first, after: $after, last: $last, before: $before, kind: $kind, from: $from, until: $until) {
+            nodes { sequence } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }";
+    let entries = async |mut variables: Value| {
+        variables["id"] = id.clone().into();
+        let read = api.field(read, variables).await;
+        let (nodes, info) = (texts(&read["entries"]["nodes"], "sequence"), read["entries"]["pageInfo"].clone());
+        (nodes.join(" "), info)
+    };
+    let (nodes, info) = entries(json!({ "first": 3 })).await;
+    assert_eq!((nodes.as_str(), &info["hasNextPage"]), ("7 6 5", &json!(true)));
+    let (nodes, info) = entries(json!({ "first": 3, "after": info["endCursor"] })).await;
+    assert_eq!((nodes.as_str(), &info["hasPreviousPage"]), ("4 3 2", &json!(true)));
+    let (nodes, _) = entries(json!({ "last": 2, "before": info["startCursor"] })).await;
+    assert_eq!(nodes, "6 5");
+    assert_eq!(entries(json!({ "last": 2 })).await.0, "2 1");
+    assert_eq!(entries(json!({ "kind": ["RETENTION"] })).await.0, "7 5 3");
+    assert_eq!(entries(json!({ "kind": [] })).await.0, "");
+    let (from, until) = (at(20).to_string(), at(40).to_string());
+    assert_eq!(entries(json!({ "from": from, "until": until })).await.0, "4 3");
+    assert_eq!(entries(json!({ "from": from, "first": 1, "kind": ["TOP_UP"] })).await.0, "6");
+    let (nodes, info) = entries(json!({ "first": 7 })).await;
+    assert_eq!((nodes.as_str(), &info["hasNextPage"]), ("7 6 5 4 3 2 1", &json!(false)));
+});
+
+both!(grants_are_paged_in_burning_order_and_filtered_by_their_state_now, async |db| {
+    let api = Api::over(db);
+    let product = api.product("ai").await;
+    let id = api.account("acme", &product, "0").await;
+    for (key, fields) in [
+        ("depleted", json!({ "credits": "1", "priority": 1 })),
+        ("last", json!({ "credits": "2" })),
+        ("expires", json!({ "credits": "3", "expiresAt": at(30).to_string() })),
+        ("begins", json!({ "credits": "4", "priority": 0, "effectiveAt": at(20).to_string() })),
+        ("later", json!({ "credits": "5", "expiresAt": at(99).to_string() })),
+    ] {
+        api.top_up(&id, key, fields).await;
+    }
+    api.retain(&id, "burn", json!({ "credits": "1" })).await;
+    let read = "query($id: ID!, $state: [GrantState!], $first: Int, $after: String, $last: Int) {
+        creditBalance(id: $id) { grants(state: $state, first: $first, after: $after, last: $last) {
+            nodes { credits state } pageInfo { hasNextPage endCursor } } } }";
+    let grants = async |mut variables: Value| {
+        variables["id"] = id.clone().into();
+        let read = api.field(read, variables).await;
+        (texts(&read["grants"]["nodes"], "credits").join(" "), read["grants"]["pageInfo"].clone())
+    };
+    assert_eq!(grants(json!({})).await.0, "4 1 3 5 2");
+    assert_eq!(grants(json!({ "last": 2 })).await.0, "5 2");
+    assert_eq!(grants(json!({ "state": ["PENDING"] })).await.0, "4");
+    assert_eq!(grants(json!({ "state": ["DEPLETED", "EXPIRED"] })).await.0, "1");
+    let (page, info) = grants(json!({ "state": ["ACTIVE"], "first": 2 })).await;
+    assert_eq!((page.as_str(), &info["hasNextPage"]), ("3 5", &json!(true)));
+    assert_eq!(grants(json!({ "state": ["ACTIVE"], "after": info["endCursor"] })).await.0, "2");
+    api.set_clock(30);
+    assert_eq!(grants(json!({ "state": ["ACTIVE"] })).await.0, "4 5 2");
+    assert_eq!(grants(json!({ "state": ["DEPLETED", "EXPIRED"] })).await.0, "1 3");
+    assert_eq!(grants(json!({ "state": ["PENDING"] })).await.0, "");
+});
+
+both!(balances_are_listed_by_what_time_has_made_of_them, async |db| {
+    let api = Api::over(db);
+    let product = api.product("ai").await;
+    let other = api.product("other").await;
+    let mut ids = Vec::new();
+    for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
+        api.set_clock(i64::try_from(number).unwrap());
+        ids.push(api.account(name, &product, "0").await);
+    }
+    api.set_clock(3);
+    ids.push(api.balance("c", &other, "1").await);
+    api.top_up(&ids[0], "k", json!({ "credits": "1" })).await;
+    api.top_up(&ids[1], "k", json!({ "credits": "1", "expiresAt": at(10).to_string() })).await;
+    let read = "query($state: [BalanceState!], $productId: ID, $first: Int, $after: String, $last: Int) {
+        creditBalances(state: $state, productId: $productId, first: $first, after: $after, last: $last) {
+            nodes { id state } pageInfo { hasNextPage endCursor } } }";
+    let listed = async |variables: Value| {
+        let read = api.field(read, variables).await;
+        let place = |id: &String| ids.iter().position(|known| known == id).unwrap().to_string();
+        let places: Vec<String> = texts(&read["nodes"], "id").iter().map(place).collect();
+        (places.join(" "), read["pageInfo"].clone())
+    };
+    assert_eq!(listed(json!({})).await.0, "3 2 1 0");
+    assert_eq!(listed(json!({ "productId": product })).await.0, "2 1 0");
+    assert_eq!(listed(json!({ "state": ["ACTIVE"] })).await.0, "3 1 0");
+    assert_eq!(listed(json!({ "state": ["DEPLETED"] })).await.0, "2");
+    api.set_clock(10);
+    assert_eq!(listed(json!({ "state": ["ACTIVE"] })).await.0, "3 0");
+    assert_eq!(listed(json!({ "state": ["DEPLETED"] })).await.0, "2 1");
+    let (page, info) = listed(json!({ "state": ["ACTIVE"], "first": 1 })).await;
+    assert_eq!((page.as_str(), &info["hasNextPage"]), ("3", &json!(true)));
+    let (page, info) = listed(json!({ "state": ["ACTIVE"], "first": 1, "after": info["endCursor"] })).await;
+    assert_eq!((page.as_str(), &info["hasNextPage"]), ("0", &json!(false)));
+    assert_eq!(listed(json!({ "state": ["ACTIVE", "DEPLETED"], "last": 2 })).await.0, "1 0");
+    let close = "mutation($input: CloseCreditBalanceInput!) { closeCreditBalance(input: $input) { errors { code } } }";
+    api.field(close, json!({ "input": { "id": ids[2] } })).await;
+    assert_eq!(listed(json!({})).await.0, "3 1 0");
+    assert_eq!(listed(json!({ "state": ["CLOSED"] })).await.0, "2");
+});
+
+both!(events_are_paged_by_when_they_happened, async |db| {
+    let api = Api::over(db);
+    api.product("ai").await;
+    let customer = api.customer("acme").await;
+    let event = |id: i64, kind: &str| json!({ "id": id.to_string(), "customer": { "id": customer }, "type": kind, "timestamp": at(-id).to_string() });
+    let events = (1..=5).map(|id| event(id, if id == 3 { "other" } else { "work" })).collect();
+    api.ingest(events, "RECORD").await;
+    let read = "query($id: ID!, $type: String, $from: DateTime, $until: DateTime, $first: Int, $after: String) {
+        customer(by: { id: $id }) {
+            event(eventId: \"3\") { type } none: event(eventId: \"9\") { type }
+            events(type: $type, from: $from, until: $until, first: $first, after: $after) {
+                nodes { eventId } pageInfo { hasNextPage endCursor } } } }";
+    let listed = async |mut variables: Value| {
+        variables["id"] = customer.clone().into();
+        let read = api.field(read, variables).await;
+        assert_eq!((&read["event"]["type"], &read["none"]), (&json!("other"), &Value::Null));
+        (texts(&read["events"]["nodes"], "eventId").join(" "), read["events"]["pageInfo"].clone())
+    };
+    assert_eq!(listed(json!({})).await.0, "1 2 3 4 5");
+    assert_eq!(listed(json!({ "type": "other" })).await.0, "3");
+    assert_eq!(listed(json!({ "type": "\u{0}" })).await.0, "");
+    let (from, until) = (at(-4).to_string(), at(-2).to_string());
+    assert_eq!(listed(json!({ "from": from, "until": until })).await.0, "3 4");
+    let (page, info) = listed(json!({ "first": 2 })).await;
+    assert_eq!((page.as_str(), &info["hasNextPage"]), ("1 2", &json!(true)));
+    assert_eq!(listed(json!({ "after": info["endCursor"] })).await.0, "3 4 5");
+    assert_eq!(api.field("{ eventTypes }", json!({})).await, json!(["other", "work"]));
+});
+
+const HEALTH: &str = "query($first: Int, $after: String, $balanceId: ID) {
+    ledgerHealth(first: $first, after: $after, balanceId: $balanceId) {
+        healthy balancesChecked entriesChecked endCursor problems { balance { id } sequence rule } } }";
+
+async fn tamper(db: &Db, statement: &str) {
+    let mut txn = db.begin().await.unwrap();
+    let conn: &mut Conn = &mut txn;
+    let changed = match conn {
+        Conn::Postgres { conn, .. } => diesel::sql_query(statement).execute(conn).await,
+        Conn::Sqlite { conn, .. } => diesel::sql_query(statement).execute(conn).await,
+    };
+    assert_eq!(changed.unwrap(), 1, "{statement}");
+    txn.commit().await.unwrap();
+}
+
+both!(an_audit_goes_through_all_balances_page_by_page, async |db| {
+    let api = Api::over(db);
+    let product = api.product("ai").await;
+    for name in ["a", "b", "c"] {
+        let id = api.account(name, &product, "10").await;
+        api.top_up(&id, "k", json!({ "credits": "5", "effectiveAt": at(50).to_string() })).await;
+        api.work(&[("e", name, 12)]).await;
+    }
+    api.set_clock(60);
+    api.app.intake.post_due(Vec::new()).await.unwrap();
+    let first = api.field(HEALTH, json!({ "first": 2 })).await;
+    assert_eq!((&first["healthy"], &first["balancesChecked"]), (&json!(true), &json!(2)), "{first:#}");
+    assert_eq!(first["entriesChecked"], json!("6"));
+    let second = api.field(HEALTH, json!({ "first": 2, "after": first["endCursor"] })).await;
+    assert_eq!((&second["balancesChecked"], &second["endCursor"]), (&json!(1), &Value::Null));
+});
+
+both!(an_audit_finds_what_was_tampered_with, async |db| {
+    let api = Api::over(db);
+    let product = api.product("ai").await;
+    let id = api.account("acme", &product, "10").await;
+    api.top_up(&id, "k", json!({ "credits": "5" })).await;
+    api.work(&[("e", "acme", 12)]).await;
+    let problems = async || {
+        let health = api.field(HEALTH, json!({ "balanceId": id })).await;
+        let problem = |problem: &Value| {
+            assert_eq!(problem["balance"]["id"], json!(id));
+            format!("{} {}", problem["rule"].as_str().unwrap(), problem["sequence"].as_str().unwrap_or("-"))
+        };
+        health["problems"].as_array().unwrap().iter().map(problem).collect::<Vec<_>>()
+    };
+    assert_eq!(problems().await, [""; 0]);
+    for (statement, undo, found) in [
+        (
+            "UPDATE entries SET reason = 'x' WHERE sequence = 2",
+            "UPDATE entries SET reason = NULL WHERE sequence = 2",
+            vec!["L12 2"],
+        ),
+        (
+            "UPDATE entries SET credits = 5000001 WHERE sequence = 2",
+            "UPDATE entries SET credits = 5000000 WHERE sequence = 2",
+            vec!["L12 2", "L3 2"],
+        ),
+        ("UPDATE balances SET settled = settled + 1", "UPDATE balances SET settled = settled - 1", vec!["L3 -"]),
+        ("UPDATE balances SET sequence = 4", "UPDATE balances SET sequence = 3", vec!["L2 -"]),
+        (
+            "UPDATE lots SET ended = 0 WHERE sequence = 2",
+            "UPDATE lots SET ended = NULL WHERE sequence = 2",
+            vec!["L3 -"],
+        ),
+        ("DELETE FROM entries WHERE sequence = 2", "", vec!["L2 3", "L12 3", "L3 3"]),
+    ] {
+        tamper(db, statement).await;
+        let rules = problems().await;
+        assert!(found.iter().all(|wanted| rules.iter().any(|rule| rule == wanted)), "{statement}: {rules:?}");
+        if !undo.is_empty() {
+            tamper(db, undo).await;
+            assert_eq!(problems().await, [""; 0], "{undo}");
+        }
+    }
+});

@@ -1,0 +1,219 @@
+//! The API as its callers have it: a real server on loopback, a clock that is moved by hand, ids from a seed. So an
+//! answer is the same each time, to the last digit.
+
+use std::net::SocketAddr;
+
+use scrip::app::App;
+use scrip::base::clock::Clock;
+use scrip::base::ids::Ids;
+use scrip::base::time::Time;
+use scrip::db::Db;
+use scrip::{http, worker};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::db::TestDb;
+
+/// When every test begins.
+pub(crate) const BEGIN: &str = "2026-01-01T00:00:00Z";
+
+/// Parts of queries; those that a query uses are sent with it.
+const FRAGMENTS: [(&str, &str); 5] = [
+    (
+        "Event",
+        "on UsageEvent { eventId type timestamp receivedAt properties outcomes { meter { key } outcome quantity \
+               creditsPerUnit credits explanation } entries { ...Entry rating { meter { key } quantity creditsPerUnit \
+               exactCredits credits } } }",
+    ),
+    (
+        "Entry",
+        "on LedgerEntry { sequence kind credits uncovered availableAfter stateAfter origin reason occurredAt \
+               recordedAt allocations { grant { id } credits } }",
+    ),
+    ("Grant", "on Grant { id source state credits remaining priority effectiveAt expiresAt }"),
+    ("Balance", "on CreditBalance { available settled held state nextChangeAt lastSequence }"),
+    (
+        "Error",
+        "on UserError { __typename message path ...on NotFound { id } ...on AlreadyExists { existing { id } } \
+               ...on InvalidState { state } ...on InsufficientCredits { available required shortfall } \
+               ...on IdempotencyConflict { idempotencyKey } ...on LimitExceeded { limit } }",
+    ),
+];
+
+/// One node, and who calls it.
+pub(crate) struct Api {
+    pub(crate) app: App,
+    pub(crate) address: SocketAddr,
+    client: reqwest::Client,
+}
+
+impl Api {
+    /// The first node on a database.
+    pub(crate) async fn on(db: &TestDb) -> Self {
+        let db: &Db = db;
+        Self::start(db.clone(), Clock::at(time(BEGIN)), 1).await
+    }
+
+    /// Another node on the same database, with the same clock and connections of its own.
+    pub(crate) async fn another_on(&self, db: &TestDb, seed: u64) -> Self {
+        let own = Db::connect(db.url()).expect("its pools can be opened");
+        Self::start(own, self.app.clock.clone(), seed).await
+    }
+
+    /// Starts a node whose name and ids follow from a seed.
+    async fn start(db: Db, clock: Clock, seed: u64) -> Self {
+        let app = App::new(db, clock, Ids::seeded(seed), &format!("node-{seed}"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        tokio::spawn(axum::serve(listener, http::router(app.clone())).into_future());
+        Self { app, address, client: reqwest::Client::new() }
+    }
+
+    /// Begins to hear what other nodes on the database commit; the seed is the one that the node was started with.
+    pub(crate) fn hear_other_nodes(&self, seed: u64) {
+        tokio::spawn(worker::hear_other_nodes(self.app.clone(), format!("node-{seed}")));
+    }
+
+    /// Moves the clock.
+    pub(crate) fn at(&self, text: &str) {
+        self.app.clock.set(time(text));
+    }
+
+    /// Posts what is due now.
+    pub(crate) async fn work(&self) {
+        worker::post_due(&self.app).await.expect("what is due can be posted");
+    }
+
+    /// Sends a query and answers the whole answer.
+    pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
+        let body = json!({"query": with_fragments(query), "variables": variables});
+        let answer = self.client.post(format!("http://{}/graphql", self.address)).json(&body).send().await;
+        answer.expect("the server answers").json().await.expect("it answers JSON")
+    }
+
+    /// Runs a mutation by its name and answers its payload, which must have no errors. `fields` is asked for.
+    pub(crate) async fn make(&self, mutation: &str, fields: &str, input: Value) -> Value {
+        let kind = if mutation.starts_with("archive") { "Archive" } else { mutation };
+        let (first, rest) = kind.split_at(1);
+        let kind = format!("{}{rest}Input", first.to_uppercase());
+        let query =
+            format!("mutation($input: {kind}!) {{ {mutation}(input: $input) {{ {fields} errors {{ ...Error }} }} }}");
+        let answer = self.ask(&query, json!({"input": input})).await;
+        let payload = &answer["data"][mutation];
+        assert!(payload["errors"] == json!([]), "{mutation}: {answer:#}");
+        payload.clone()
+    }
+
+    /// Sends a body to the endpoint of events; answers the status and what came with it.
+    pub(crate) async fn events(&self, query: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Value {
+        let request = self.client.post(format!("http://{}/v1/events{query}", self.address));
+        let answer = request.header("content-type", content_type).body(body).send().await.expect("the server answers");
+        let status = answer.status().as_u16();
+        json!({"status": status, "body": answer.json::<Value>().await.expect("it answers JSON")})
+    }
+}
+
+/// What a test has before it begins. Each is made by a request of its own and answers the id.
+impl Api {
+    /// A meter that counts events.
+    pub(crate) async fn meter(&self, key: &str, event_type: &str) -> String {
+        let input = json!({"key": key, "name": key, "eventType": event_type, "aggregation": "COUNT"});
+        id(&self.make("createMeter", "meter { id }", input).await["meter"])
+    }
+
+    /// A meter that adds up a property.
+    pub(crate) async fn sum(&self, key: &str, event_type: &str, property: &str) -> String {
+        let input =
+            json!({"key": key, "name": key, "eventType": event_type, "aggregation": "SUM", "property": property});
+        id(&self.make("createMeter", "meter { id }", input).await["meter"])
+    }
+
+    /// A credit product with rules of a meter and a weight each, and whatever else it is to have.
+    pub(crate) async fn product(&self, key: &str, rules: &[(&str, &str)], more: Value) -> String {
+        let rule = |(meter, weight): &(&str, &str)| json!({"meterId": meter, "creditsPerUnit": weight});
+        let rules: Vec<Value> = rules.iter().map(rule).collect();
+        let mut input = json!({"key": key, "name": key, "consumption": rules});
+        merge(&mut input, more);
+        id(&self.make("createCreditProduct", "product { id }", input).await["product"])
+    }
+
+    /// A customer by an id of one's own.
+    pub(crate) async fn customer(&self, external_id: &str) -> String {
+        let input = json!({"externalId": external_id, "name": external_id});
+        id(&self.make("createCustomer", "customer { id }", input).await["customer"])
+    }
+
+    /// A balance of a customer, with whatever else it is to have.
+    pub(crate) async fn balance(&self, customer: &str, product: &str, starting: &str, more: Value) -> String {
+        let mut input =
+            json!({"customer": {"externalId": customer}, "productId": product, "startingBalance": starting});
+        merge(&mut input, more);
+        id(&self.make("createCreditBalance", "balance { id }", input).await["balance"])
+    }
+
+    /// The customer "acme" with a balance of "credits", which an event "call" burns 1 of and an event "tokens" as many as
+    /// its property says. Answers the balance's id.
+    pub(crate) async fn acme(&self, starting: &str) -> String {
+        self.acme_with(starting, json!({})).await
+    }
+
+    /// The same, of a product that has more to it.
+    pub(crate) async fn acme_with(&self, starting: &str, product: Value) -> String {
+        let (call, tokens) = (self.meter("calls", "call").await, self.sum("tokens", "tokens", "count").await);
+        let product = self.product("credits", &[(&call, "1"), (&tokens, "1")], product).await;
+        self.customer("acme").await;
+        self.balance("acme", &product, starting, json!({})).await
+    }
+
+    /// Credits that come in; the key is also the reason. Answers the grant's id.
+    pub(crate) async fn top_up(&self, balance: &str, credits: &str, key: &str, more: Value) -> String {
+        let mut input = json!({"balanceId": balance, "credits": credits, "idempotencyKey": key, "reason": key});
+        merge(&mut input, more);
+        id(&self.make("topUpCredits", "entry { grant { id } }", input).await["entry"]["grant"])
+    }
+
+    /// Credits that are deducted by hand; the key is also the reason.
+    pub(crate) async fn retain(&self, balance: &str, credits: &str, key: &str) {
+        let input = json!({"balanceId": balance, "credits": credits, "idempotencyKey": key, "reason": key});
+        self.make("retainCredits", "replayed", input).await;
+    }
+
+    /// An event of acme's that burns as many credits; it must be accepted.
+    pub(crate) async fn burn(&self, event: &str, credits: &str) {
+        let event = json!({"id": event, "customer": {"externalId": "acme"}, "type": "tokens",
+                           "properties": {"count": credits}});
+        let payload = self.make("ingestEvents", "accepted", json!({"events": [event]})).await;
+        assert_eq!(payload["accepted"], 1, "{payload}");
+    }
+
+    /// Closes an empty balance.
+    pub(crate) async fn close(&self, balance: &str) {
+        self.make("closeCreditBalance", "balance { state }", json!({"id": balance})).await;
+    }
+}
+
+/// A time by its text.
+pub(crate) fn time(text: &str) -> Time {
+    Time::parse(text).unwrap_or_else(|| panic!("{text} is a time"))
+}
+
+fn id(node: &Value) -> String {
+    node["id"].as_str().unwrap_or_else(|| panic!("{node} has an id")).to_owned()
+}
+
+fn merge(input: &mut Value, more: Value) {
+    if let (Value::Object(input), Value::Object(more)) = (input, more) {
+        input.extend(more);
+    }
+}
+
+/// A query with the fragments that it uses.
+pub(crate) fn with_fragments(query: &str) -> String {
+    let mut text = query.to_owned();
+    for (name, fragment) in FRAGMENTS {
+        if text.contains(&format!("...{name}")) {
+            text.push_str(&format!(" fragment {name} {fragment}"));
+        }
+    }
+    text
+}
