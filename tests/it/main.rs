@@ -9,6 +9,7 @@ mod concurrency;
 mod crash;
 mod customers;
 mod floor;
+mod ledger;
 mod ledger_api;
 mod ledger_reads;
 mod ledger_streams;

@@ -1,0 +1,12 @@
+//! The pure ledger, checked against its rules three ways: a model that random commands are run on beside it, sums over
+//! nothing but its entries, and stories with the expected entries written out.
+//!
+//! [`model`] and [`script`] know nothing of how a ledger is stored: whatever runs the same commands can be held to them.
+
+pub(crate) mod audit;
+pub(crate) mod model;
+mod random;
+mod scenarios;
+pub(crate) mod script;
+pub(crate) mod stage;
+mod story;
