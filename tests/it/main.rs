@@ -15,5 +15,6 @@ mod ledger_reads;
 mod ledger_streams;
 mod outage;
 mod races;
+mod random_store;
 mod schema;
 mod support;

@@ -1,0 +1,177 @@
+//! Random commands through the real store: what is written is what the pure ledger said, whether each command has a
+//! transaction of its own or several share one, and the books agree in the end.
+
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, Strategy};
+use proptest::test_runner::TestRunner;
+use scrip::base::ids::{BalanceId, CustomerId, ProductId};
+use scrip::base::settings::Overrides;
+use scrip::ledger::entry::{Entry, Note, Origin};
+use scrip::ledger::model::{Account, Applied, Balance, BalanceState, Refusal};
+use scrip::ledger::service::{Changed, Terms, Writes, post, post_due};
+use scrip::ledger::{health, rules, store};
+
+use crate::ledger::model::Model;
+use crate::ledger::script::{Call, Order, Player, Script, Step, beginning, scripts};
+use crate::support::db::TestDb;
+use crate::support::node::Node;
+
+/// How many scripts are played on each database; PROPTEST_CASES raises it.
+const CASES: u32 = 32;
+
+#[expect(clippy::disallowed_methods, reason = "who runs the tests says how many")]
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES)
+}
+
+/// A script, and how many of its steps share a transaction, time after time.
+fn plays() -> impl Strategy<Value = (Script, Vec<usize>)> {
+    (scripts(40), vec(1_usize..=5, 1..=6))
+}
+
+/// One balance, in the store and beside it.
+struct Played {
+    /// What the pure ledger says.
+    account: Account,
+    /// What goes through the store.
+    balance: Balance,
+    /// What steps are chosen by.
+    model: Model,
+    player: Player,
+    entries: Vec<Arc<Entry>>,
+}
+
+impl Played {
+    fn new(id: BalanceId, product: ProductId, script: &Script) -> Self {
+        let balance = Balance::open(id, product, Overrides::default(), beginning());
+        let model = Model::new(id, beginning());
+        Self { account: balance.account.clone(), balance, model, player: Player::new(script), entries: Vec::new() }
+    }
+
+    /// Does one step by the service and by the rules; both say the same. False when the model does not follow, and so
+    /// cannot choose the next step.
+    fn step(&mut self, step: &Step, writes: &mut Writes) -> bool {
+        let call = self.player.call(step, &self.model);
+        let Call { policy, now, renewals, order } = &call;
+        let terms = Terms { policy, renewals, now: *now };
+        let note = Note::of(Origin::Api);
+        let (posted, applied, model): (_, Result<Applied, Refusal>, _) = match order {
+            Order::Read => return true,
+            Order::Carry => (
+                post_due(&mut self.balance, terms, writes),
+                rules::carry(&self.account, policy, *now, renewals),
+                Ok(self.model.carry(policy, *now, renewals)),
+            ),
+            Order::Apply(command) => (
+                post(&mut self.balance, terms, (command, &note), writes),
+                rules::apply(&self.account, policy, command, *now, renewals),
+                self.model.apply(policy, command, *now, renewals),
+            ),
+        };
+        match (posted, applied) {
+            (Ok(posted), Ok(applied)) => {
+                assert_eq!(posted.iter().map(|entry| entry.posting.clone()).collect::<Vec<_>>(), applied.postings);
+                self.entries.extend(posted);
+                self.account = applied.account;
+                if self.account.closed {
+                    self.balance.closed_at.get_or_insert(*now);
+                }
+                let Ok(model) = model else { return false };
+                self.model = model;
+                self.player.done(&self.model);
+                true
+            }
+            (Err(refused), Err(expected)) => {
+                assert_eq!(refused, expected);
+                model.is_err()
+            }
+            (posted, applied) => panic!("{call:?}: {posted:?} where {applied:?} was expected"),
+        }
+    }
+
+    /// Writes what was done, and goes on from what is read back.
+    async fn write(&mut self, db: &TestDb, writes: Writes) {
+        let mut txn = db.begin().await.expect("it can be written");
+        let changed = Changed { balance: &self.balance, settings: true };
+        assert!(writes.flush(&mut txn, &[changed]).await.expect("it can be written"), "nobody else was here");
+        txn.commit().await.expect("it can be committed");
+        let mut conn = db.read().await.expect("it can be read");
+        let id = self.account.id;
+        let read = store::find_balances(&mut conn, &[id]).await.expect("it can be read").pop().expect("it is there");
+        let state = if self.account.closed { BalanceState::Closed } else { self.account.state };
+        assert_eq!(read.account, Account { state, ..self.account.clone() });
+        assert_eq!((read.hash, read.revision), (self.balance.hash, self.balance.revision + 1));
+        // A closed balance's own last state is not kept.
+        let account = Account { state: self.account.state, ..read.account.clone() };
+        self.balance = Balance { account, ..read };
+    }
+}
+
+async fn play(db: &TestDb, (id, product): (BalanceId, ProductId), script: &Script, shares: &[usize]) {
+    let mut played = Played::new(id, product, script);
+    let mut steps = script.steps.iter().peekable();
+    let mut follows = true;
+    for share in shares.iter().cycle() {
+        let mut writes = Writes::default();
+        for step in steps.by_ref().take(*share) {
+            follows = follows && played.step(step, &mut writes);
+        }
+        played.write(db, writes).await;
+        if !follows || steps.peek().is_none() {
+            break;
+        }
+    }
+    let mut conn = db.read().await.expect("it can be read");
+    let entries = store::list_entries_after(&mut conn, id, 0, 1_000_000).await.expect("they can be read");
+    assert_eq!(entries, played.entries.iter().map(|entry| on_record(entry)).collect::<Vec<_>>());
+    let report = health::audit_one(&mut conn, played.balance, None).await.expect("it can be audited");
+    assert_eq!((report.findings, report.balances), (vec![], 1));
+}
+
+/// An entry as it is read back: the state before it is kept only where the entry changed it.
+fn on_record(entry: &Entry) -> Entry {
+    let mut entry = entry.clone();
+    entry.posting.state_before = entry.posting.state_before.filter(|before| *before != entry.posting.state_after);
+    entry
+}
+
+/// Plays scripts on one database, each on a customer of its own.
+fn play_all(make: impl AsyncFn() -> TestDb) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let (db, node, product) = runtime.block_on(async {
+        let db = make().await;
+        let node = Node::on(&db);
+        let product = node.make_product("1").await;
+        (db, node, product)
+    });
+    let config = ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() };
+    let played = std::cell::Cell::new(0);
+    TestRunner::new(config)
+        .run(&plays(), |(script, shares)| {
+            played.set(played.get() + 1);
+            runtime.block_on(async {
+                let customer: CustomerId = node.make_customer(&format!("c{}", played.get())).await;
+                play(&db, (BalanceId { customer, number: 1 }, product), &script, &shares).await;
+            });
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    // The pools' tasks end with their runtime.
+    drop((node, db));
+}
+
+mod property_random_commands_are_read_back_as_the_ledger_said {
+    use super::{TestDb, play_all};
+
+    #[test]
+    fn sqlite() {
+        play_all(TestDb::sqlite);
+    }
+
+    #[test]
+    fn postgres() {
+        play_all(TestDb::postgres);
+    }
+}
