@@ -140,7 +140,7 @@ async fn l5_an_event_sent_to_two_nodes_at_once_is_recorded_once() {
 #[tokio::test]
 async fn requests_that_cross_each_other_are_all_recorded() {
     let db = TestDb::postgres().await;
-    let nodes = nodes(&db, 2).await;
+    let nodes = nodes(&db, 2);
     let product = nodes[0].make_product("1").await;
     let mut balances = Vec::new();
     for number in 0..20 {
