@@ -111,19 +111,25 @@ impl<'a> Books<'a> {
     /// How many credits may still come in.
     pub(super) fn room(&self) -> Result<Credits, Refusal> {
         let held_back = allocation::pending(&self.account.lots)?;
-        Ok(Credits::MAX_BALANCE.minus(self.account.settled.at_least_zero())?.minus(held_back)?.at_least_zero())
+        let room = Credits::MAX_BALANCE.minus(held_back)?.minus(self.account.settled);
+        Ok(room.unwrap_or(Credits::from_micros(i64::MAX)).at_least_zero())
     }
 
     /// The refusal that says what is missing; `limit` is how far below zero it may go.
     pub(super) fn insufficient(&self, required: Credits, floor: Credits) -> Result<Refusal, Refusal> {
         let available = self.account.available()?;
-        let shortfall = required.minus(available)?.plus(floor)?;
+        let shortfall = required.plus(floor)?.minus(available).unwrap_or(Credits::from_micros(i64::MAX));
         Ok(Refusal::Insufficient { available, required, shortfall })
     }
 
     /// Remembers how a lot stands that was made, amended or ended.
     pub(super) fn remember(&mut self, lot: Lot) {
         self.lots.push(lot);
+    }
+
+    /// How a lot stands by what this call did to it so far, if it was made, amended or ended.
+    pub(super) fn remembered(&self, sequence: i64) -> Option<Lot> {
+        self.lots.iter().rfind(|lot| lot.sequence == sequence).copied()
     }
 
     /// Adds a lot to the open ones.
@@ -135,11 +141,10 @@ impl<'a> Books<'a> {
     /// Finds a lot that is to be ended or amended.
     pub(super) fn living_lot(&mut self, sequence: i64) -> Result<&mut Lot, Refusal> {
         let now = self.now;
-        let open = self.account.lots.iter().find(|lot| lot.sequence == sequence);
+        let open = self.account.lots.iter().find(|lot| lot.sequence == sequence).copied();
         // What is due was posted before: a lot that this ended is not open any more, but remembered.
-        let ended = || self.lots.iter().rev().find(|lot| lot.sequence == sequence);
-        let lot = open.or_else(ended).ok_or(Refusal::NoSuchGrant)?;
-        match grant_state(lot, now) {
+        let lot = open.or_else(|| self.remembered(sequence)).ok_or(Refusal::NoSuchGrant)?;
+        match grant_state(&lot, now) {
             GrantState::Pending | GrantState::Active => self.lot_mut(sequence),
             over @ (GrantState::Depleted | GrantState::Expired | GrantState::Voided) => Err(Refusal::GrantOver(over)),
         }
@@ -200,6 +205,11 @@ impl<'a> Books<'a> {
         let remembered = &mut self.lots;
         self.account.lots.retain_mut(|lot| {
             if !lot.is_spent() {
+                // A reversal gave it something again. One that gave it only to debt leaves it as it was.
+                if matches!(lot.ended, Some(Ended::Depleted | Ended::Expired)) {
+                    lot.ended = None;
+                    remembered.push(*lot);
+                }
                 return true;
             }
             let how = if lot.is_over(at) { Ended::Expired } else { Ended::Depleted };

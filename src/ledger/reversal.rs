@@ -1,7 +1,8 @@
 //! Taking an entry back (L13): what it took last comes back first.
 
+use super::allocation;
 use super::books::{Books, Draft};
-use super::model::{Cause, DEFAULT_PRIORITY, Ended, EntryKind, GrantSource, Lot, Pin, Refusal, Reversal};
+use super::model::{Cause, DEFAULT_PRIORITY, EntryKind, GrantSource, Lot, Pin, Refusal, Reversal};
 use crate::base::credits::Credits;
 
 /// What comes back: first the debt that the entry made, then its lots backwards.
@@ -68,8 +69,10 @@ impl Books<'_> {
         if self.account.lots.iter().any(|lot| lot.sequence == sequence) {
             return Ok(());
         }
-        let lot = closed.iter().find(|lot| lot.sequence == sequence).ok_or(Refusal::NoSuchGrant)?;
-        self.add_lot(Lot { ended: lot.ended.filter(|ended| *ended == Ended::Voided), ..*lot });
+        // It may have ended only now, by what was due before this.
+        let on_record = closed.iter().find(|lot| lot.sequence == sequence).copied();
+        let lot = self.remembered(sequence).or(on_record).ok_or(Refusal::NoSuchGrant)?;
+        allocation::insert(&mut self.account.lots, lot);
         Ok(())
     }
 

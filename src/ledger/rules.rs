@@ -61,7 +61,9 @@ impl Books<'_> {
 
     /// What may be taken before the floor is met; none when it stands below already (L4).
     fn spendable(&self) -> Result<Credits, Refusal> {
-        Ok(self.account.available()?.minus(self.policy.floor())?.at_least_zero())
+        let floor = self.policy.floor();
+        // Beyond 64 bits it is more than anybody can ask for.
+        Ok(self.account.available()?.minus(floor).unwrap_or(Credits::from_micros(i64::MAX)).at_least_zero())
     }
 
     fn spend(&mut self, spend: &Spend) -> Result<(), Refusal> {
