@@ -5,7 +5,7 @@
 //!   the entries come to is what the balance, its lots and its holds say.
 //! - L12: each hash is that of the entry behind the one before, and the balance holds the last.
 //!
-//! The heart is a pure fold over entries, [`Fold`], that can stop and go on anywhere. An audit writes nothing and holds
+//! The heart is a pure fold over entries, `Fold`, that can stop and go on anywhere. An audit writes nothing and holds
 //! nothing up: where a balance moves while it is looked at, it is looked at again.
 
 use std::collections::BTreeMap;
