@@ -12,11 +12,12 @@ use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::socket;
 use crate::app::App;
-use crate::graphql::errors::{INTERNAL, coded};
+use crate::graphql::errors::{BAD_USER_INPUT, INTERNAL, coded};
 use crate::graphql::{Schema, build_schema, request_data};
 
 const RESPONSE: &str = "application/graphql-response+json";
@@ -63,20 +64,33 @@ impl Api {
     async fn execute(&self, request: Request) -> Answer {
         let (schema, request) = (self.schema.clone(), self.with_data(request));
         let run = tokio::spawn(async move { schema.execute(request).await });
-        run.await.unwrap_or_else(|_| {
+        let answer = run.await.unwrap_or_else(|_| {
             let error = coded(INTERNAL, "Something went wrong in the server.").into_server_error(Pos::default());
             Answer::from_errors(vec![error])
-        })
+        });
+        with_codes(answer)
     }
 
     /// Runs one operation that may answer many times.
     pub(super) fn stream(&self, request: Request) -> impl futures_util::Stream<Item = Answer> + Send + use<> {
-        self.schema.execute_stream(self.with_data(request))
+        self.schema.execute_stream(self.with_data(request)).map(with_codes)
     }
 
     fn with_data(&self, request: Request) -> Request {
         request_data(request, &self.app)
     }
+}
+
+/// Every top-level error carries a code. What has none comes from reading the document or its values, before any of ours
+/// was asked: the caller's input.
+fn with_codes(mut answer: Answer) -> Answer {
+    for error in &mut answer.errors {
+        let extensions = error.extensions.get_or_insert_default();
+        if extensions.get("code").is_none() {
+            extensions.set("code", BAD_USER_INPUT);
+        }
+    }
+    answer
 }
 
 /// Runs what a body of JSON says.
@@ -230,7 +244,7 @@ impl Kind {
     }
 
     fn refuse(self, status: StatusCode, message: &str) -> Response {
-        let extensions = serde_json::json!({"code": "BAD_USER_INPUT"});
+        let extensions = serde_json::json!({"code": BAD_USER_INPUT});
         let body = serde_json::json!({"errors": [{"message": message, "extensions": extensions}]});
         (status, [(CONTENT_TYPE, self.content_type())], body.to_string()).into_response()
     }

@@ -97,7 +97,7 @@ both!(a_float_is_no_decimal, async |db| {
         .await;
     answer!(literal, @r#"
     {errors: [{
-      locations: [{column: 25, line: 1}]
+      extensions: {code: "BAD_USER_INPUT"}, locations: [{column: 25, line: 1}]
       message: "Invalid value for argument \"input.credits\", expected type \"Decimal\""
     }]}
     "#);
@@ -112,7 +112,7 @@ both!(a_float_in_a_variable_is_no_decimal, async |db| {
         .await;
     answer!(variable, @r#"
     {errors: [{
-      locations: [{column: 49, line: 1}]
+      extensions: {code: "BAD_USER_INPUT"}, locations: [{column: 49, line: 1}]
       message: "Invalid value for argument \"input.credits\", expected type \"Decimal\""
     }]}
     "#);

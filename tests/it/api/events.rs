@@ -131,7 +131,7 @@ both!(a_customer_is_named_by_exactly_one_of_two, async |db| {
         .await;
     answer!(sent, @r#"
     {errors: [{
-      locations: [{column: 25, line: 2}]
+      extensions: {code: "BAD_USER_INPUT"}, locations: [{column: 25, line: 2}]
       message: "Expected input type \"CustomerBy\", found {externalId: \"x\", id: \"cus_1\"}. (occurred while parsing \"EventInput\") (occurred while parsing \"[EventInput!]\") (occurred while parsing \"IngestEventsInput\")"
       path: ["ingestEvents"]
     }]}
