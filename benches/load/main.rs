@@ -36,6 +36,8 @@ mod setup;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
 use bare::Bare;
 use database::{Databases, Store};
@@ -98,7 +100,7 @@ async fn run(args: &Args) -> Result<String, Failure> {
     let databases = Databases::create(args.store).await?;
     let rows = tokio::select! {
         rows = measure_all(args, &databases, &figures) => rows,
-        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        stopped = told_to_stop() => Err(stopped),
     };
     databases.remove().await?;
     let (store, seconds) = (args.store, args.seconds);
@@ -132,6 +134,20 @@ async fn serve(databases: &Databases) -> Result<(Server, Catalog), Failure> {
     let server = Server::start(databases).await?;
     let catalog = setup::fill(&server).await.map_err(|error| server.blame(&error))?;
     Ok((server, catalog))
+}
+
+/// Waits until somebody wants it to end early; answers what to say then.
+async fn told_to_stop() -> Failure {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => {
+            tokio::select! {
+                _ = ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+            "told to stop".into()
+        }
+        Err(error) => error.into(),
+    }
 }
 
 fn say(figure: Figure, run: usize, who: &str, sample: &Sample) {
