@@ -217,12 +217,7 @@ pub(super) async fn replace_rules(txn: &mut Txn, product: &CreditProduct) -> Res
 }
 
 async fn insert_rules(txn: &mut Txn, product: &CreditProduct) -> Result<(), DbError> {
-    let rows = RuleRow::of(product);
-    let sent = rows.len();
-    match RuleRow::insert_all(txn, rows).await? {
-        new if new == sent => Ok(()),
-        new => Err(DbError::Corrupt(format!("{new} of {sent} rules of a product were new"))),
-    }
+    RuleRow::insert_all(txn, RuleRow::of(product)).await
 }
 
 async fn load_products(conn: &mut Conn, which: Which<'_, ProductId>) -> Result<Vec<CreditProduct>, DbError> {

@@ -2,10 +2,15 @@
 //! that it is prepared once and meets no bind limit; prepared single-row statements in one blocking hop on SQLite.
 
 use diesel::QueryResult;
+use diesel::connection::Connection;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{Array, HasSqlType, SingleValue, SqlType};
+use diesel::sqlite::{Sqlite, SqliteConnection};
+
+/// The column that counts how often a row was written: it is changed only where it is the one that was read.
+pub const REVISION: &str = "revision";
 
 /// One column of many rows, as an array.
 pub struct Column<S, T> {
@@ -43,19 +48,24 @@ pub struct OverArrays {
 }
 
 impl OverArrays {
-    /// `INSERT INTO table (names) SELECT * FROM unnest(arrays)`, leaving out what is there.
+    /// `INSERT INTO table (names) SELECT * FROM unnest(arrays) ending`.
     #[must_use]
-    pub fn insert(table: &str, names: &[&str], columns: Vec<Box<dyn QueryFragment<Pg> + Send + Sync>>) -> Self {
+    pub fn insert(
+        table: &str,
+        names: &[&str],
+        columns: Vec<Box<dyn QueryFragment<Pg> + Send + Sync>>,
+        ending: &str,
+    ) -> Self {
         let names = names.join(", ");
         Self {
             before: format!("INSERT INTO {table} ({names}) SELECT * FROM unnest("),
             columns,
-            behind: ") ON CONFLICT DO NOTHING".to_owned(),
+            behind: format!("){ending}"),
         }
     }
 
     /// `UPDATE table SET … FROM unnest(arrays) WHERE keys match`; the arrays are the keys', then the values'. Among the
-    /// values, `revision` must be one more than what is there.
+    /// values, a [`REVISION`] must be one more than what is there.
     #[must_use]
     pub fn update(
         table: &str,
@@ -65,8 +75,8 @@ impl OverArrays {
     ) -> Self {
         let set: Vec<String> = values.iter().map(|name| format!("{name} = new.{name}")).collect();
         let mut same: Vec<String> = keys.iter().map(|name| format!("{table}.{name} = new.{name}")).collect();
-        if values.contains(&"revision") {
-            same.push(format!("{table}.revision = new.revision - 1"));
+        if values.contains(&REVISION) {
+            same.push(format!("{table}.{REVISION} = new.{REVISION} - 1"));
         }
         let names = [keys, values].concat().join(", ");
         Self {
@@ -105,6 +115,13 @@ impl<R> SelectOverArrays<R> {
         };
         Self { statement, rows: std::marker::PhantomData }
     }
+
+    /// Only rows that have nothing in a column.
+    #[must_use]
+    pub fn where_null(mut self, table: &str, column: &str) -> Self {
+        self.statement.behind = format!("{} WHERE {table}.{column} IS NULL", self.statement.behind);
+        self
+    }
 }
 
 impl<R> QueryId for SelectOverArrays<R> {
@@ -142,6 +159,72 @@ impl QueryFragment<Pg> for OverArrays {
     }
 }
 
+/// A row that knows the statement by which SQLite takes it.
+pub trait RowStatement {
+    /// Writes the statement, whose text is the same for every row, with the row's values in it.
+    ///
+    /// # Errors
+    /// Those of Diesel.
+    fn walk<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()>;
+}
+
+/// A row's statement. It is prepared once and found again by the row's type: Diesel's own updates are prepared anew each
+/// time, and its inserts found by a text that is put together each time.
+struct OneRow<'r, R>(&'r R);
+
+impl<R: 'static> QueryId for OneRow<'_, R> {
+    type QueryId = OneRow<'static, R>;
+}
+
+impl<R: RowStatement> QueryFragment<Sqlite> for OneRow<'_, R> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        self.0.walk(out)
+    }
+}
+
+/// Runs each row's statement; answers how many rows of the table they changed.
+///
+/// # Errors
+/// Those of the database.
+pub fn execute_each<R: RowStatement + 'static>(conn: &mut SqliteConnection, rows: &[R]) -> QueryResult<usize> {
+    rows.iter().try_fold(0_usize, |sum, row| Ok(sum.saturating_add(conn.execute_returning_count(&OneRow(row))?)))
+}
+
+/// Writes names or values one behind the other, with something in between.
+pub struct List<'p, 'a, 'b> {
+    out: &'p mut AstPass<'a, 'b, Sqlite>,
+    between: &'static str,
+    begun: bool,
+}
+
+impl<'p, 'a, 'b> List<'p, 'a, 'b> {
+    /// An empty list.
+    pub fn new(out: &'p mut AstPass<'a, 'b, Sqlite>, between: &'static str) -> Self {
+        Self { out, between, begun: false }
+    }
+
+    /// One more piece of text.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        if std::mem::replace(&mut self.begun, true) {
+            self.out.push_sql(self.between);
+        }
+        self.out.push_sql(text);
+        self
+    }
+
+    /// A value behind the last piece of text.
+    ///
+    /// # Errors
+    /// Those of Diesel.
+    pub fn value<S, T>(&mut self, value: &'b T) -> QueryResult<()>
+    where
+        Sqlite: HasSqlType<S>,
+        T: ToSql<S, Sqlite>,
+    {
+        self.out.push_bind_param::<S, T>(value)
+    }
+}
+
 /// A row that knows its columns, so that it can be selected by statements that are put together by hand.
 pub trait BulkRow {
     /// The SQL types of its columns.
@@ -150,9 +233,8 @@ pub trait BulkRow {
     const COLUMNS: &'static [&'static str];
 }
 
-/// Declares the rows of a table that are inserted in bulk: a struct and its `insert_all`, which leaves out rows whose
-/// key is there and answers how many were new.
-macro_rules! bulk_insert {
+/// Declares rows of some of a table's columns, which [`select_by_keys`] can read.
+macro_rules! bulk_row {
     (
         $(#[$doc:meta])*
         $vis:vis struct $row:ident of $table:ident {
@@ -160,7 +242,7 @@ macro_rules! bulk_insert {
         }
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, diesel::Queryable, diesel::Selectable, diesel::Insertable)]
+        #[derive(Clone, Debug, diesel::Queryable, diesel::Selectable)]
         #[diesel(table_name = $table)]
         $vis struct $row {
             $( $(#[$field_doc])* $vis $field: $value, )+
@@ -170,16 +252,51 @@ macro_rules! bulk_insert {
             type Sql = ($( $sql, )+);
             const COLUMNS: &'static [&'static str] = &[$( stringify!($field) ),+];
         }
+    };
+}
+
+/// Declares the rows of a table that are inserted in bulk: a [`bulk_row`] and its `insert_all`. A row whose key is there
+/// fails, which is cheaper than to leave it out; behind the table's name stands what else the statement ends with.
+macro_rules! bulk_insert {
+    (
+        $(#[$doc:meta])*
+        $vis:vis struct $row:ident of $table:ident $(, $ending:literal)? {
+            $( $(#[$field_doc:meta])* $field:ident : $value:ty as $sql:ty, )+
+        }
+    ) => {
+        $crate::db::bulk::bulk_row! {
+            $(#[$doc])*
+            $vis struct $row of $table {
+                $( $(#[$field_doc])* $field: $value as $sql, )+
+            }
+        }
+
+        impl $crate::db::bulk::RowStatement for $row {
+            fn walk<'b>(
+                &'b self,
+                mut out: diesel::query_builder::AstPass<'_, 'b, diesel::sqlite::Sqlite>,
+            ) -> diesel::QueryResult<()> {
+                use $crate::db::bulk::List;
+                out.push_sql(concat!("INSERT INTO ", stringify!($table), " ("));
+                let mut names = List::new(&mut out, ", ");
+                $( names.text(stringify!($field)); )+
+                out.push_sql(") VALUES (");
+                let mut values = List::new(&mut out, ", ");
+                $( values.text("").value::<$sql, $value>(&self.$field)?; )+
+                out.push_sql(concat!(")", $( " ", $ending )?));
+                Ok(())
+            }
+        }
 
         impl $row {
-            /// Inserts the rows and leaves out those whose key is there; answers how many were new.
+            /// Inserts the rows.
             ///
             /// # Errors
-            /// Those of the database.
-            $vis async fn insert_all(conn: &mut $crate::db::Conn, rows: Vec<Self>) -> Result<usize, $crate::db::DbError> {
+            /// Those of the database; `Duplicate` when a row's key is there, and then nothing of the transaction counts.
+            $vis async fn insert_all(conn: &mut $crate::db::Conn, rows: Vec<Self>) -> Result<(), $crate::db::DbError> {
                 use $crate::db::bulk::{Column, OverArrays};
                 if rows.is_empty() {
-                    return Ok(0);
+                    return Ok(());
                 }
                 conn.count_statement();
                 match conn {
@@ -189,34 +306,26 @@ macro_rules! bulk_insert {
                             $( $field.push(row.$field); )+
                         }
                         let columns = vec![$( Column::<$sql, $value>::boxed($field) ),+];
-                        let statement = OverArrays::insert(stringify!($table), &[$( stringify!($field) ),+], columns);
-                        Ok(diesel_async::RunQueryDsl::execute(statement, conn).await?)
+                        let (names, ending) = ([$( stringify!($field) ),+], concat!("", $( " ", $ending )?));
+                        let statement = OverArrays::insert(stringify!($table), &names, columns, ending);
+                        diesel_async::RunQueryDsl::execute(statement, conn).await?;
                     }
-                    $crate::db::Conn::Sqlite { conn, .. } => Ok(conn
-                        .spawn_blocking(move |conn| {
-                            let mut new = 0_usize;
-                            for row in &rows {
-                                let statement =
-                                    diesel::insert_into($table::table).values(row).on_conflict_do_nothing();
-                                new = new.saturating_add(diesel::RunQueryDsl::execute(statement, conn)?);
-                            }
-                            Ok(new)
-                        })
-                        .await?),
+                    $crate::db::Conn::Sqlite { conn, .. } => {
+                        conn.spawn_blocking(move |conn| $crate::db::bulk::execute_each(conn, &rows)).await?;
+                    }
                 }
+                Ok(())
             }
         }
     };
 }
 
-/// Declares changes of a table's rows that are made in bulk: a struct and its `update_all`, which answers how many rows
-/// were there to change.
+/// Declares changes of a table's rows that are made in bulk: a struct and its `update_all`.
 macro_rules! bulk_update {
     (
         $(#[$doc:meta])*
         $vis:vis struct $row:ident of $table:ident {
             keys { $( $key:ident : $key_value:ty as $key_sql:ty, )+ }
-            $( where $old:ident is $before:expr; )?
             values { $( $field:ident : $value:ty as $sql:ty, )+ }
         }
     ) => {
@@ -227,18 +336,42 @@ macro_rules! bulk_update {
             $( $vis $field: $value, )+
         }
 
+        impl $crate::db::bulk::RowStatement for $row {
+            fn walk<'b>(
+                &'b self,
+                mut out: diesel::query_builder::AstPass<'_, 'b, diesel::sqlite::Sqlite>,
+            ) -> diesel::QueryResult<()> {
+                use $crate::db::bulk::{List, REVISION};
+                out.push_sql(concat!("UPDATE ", stringify!($table), " SET "));
+                let mut set = List::new(&mut out, ", ");
+                $( set.text(concat!(stringify!($field), " = ")).value::<$sql, $value>(&self.$field)?; )+
+                out.push_sql(" WHERE ");
+                let mut same = List::new(&mut out, " AND ");
+                $( same.text(concat!(stringify!($key), " = ")).value::<$key_sql, $key_value>(&self.$key)?; )+
+                $(
+                    if stringify!($field) == REVISION {
+                        same.text(concat!("1 + ", stringify!($field), " = "))
+                            .value::<$sql, $value>(&self.$field)?;
+                    }
+                )+
+                Ok(())
+            }
+        }
+
         impl $row {
-            /// Changes the rows; answers how many were there to change.
+            /// Changes the rows.
             ///
             /// # Errors
-            /// Those of the database.
-            $vis async fn update_all(conn: &mut $crate::db::Conn, rows: Vec<Self>) -> Result<usize, $crate::db::DbError> {
+            /// Those of the database; `Conflict` when one is not there as it was read, and then nothing of the
+            /// transaction counts.
+            $vis async fn update_all(conn: &mut $crate::db::Conn, rows: Vec<Self>) -> Result<(), $crate::db::DbError> {
                 use $crate::db::bulk::{Column, OverArrays};
                 if rows.is_empty() {
-                    return Ok(0);
+                    return Ok(());
                 }
                 conn.count_statement();
-                match conn {
+                let sent = rows.len();
+                let changed = match conn {
                     $crate::db::Conn::Postgres { conn, .. } => {
                         $( let mut $key: Vec<$key_value> = Vec::with_capacity(rows.len()); )+
                         $( let mut $field: Vec<$value> = Vec::with_capacity(rows.len()); )+
@@ -253,32 +386,27 @@ macro_rules! bulk_update {
                         let keys = [$( stringify!($key) ),+];
                         let values = [$( stringify!($field) ),+];
                         let statement = OverArrays::update(stringify!($table), &keys, &values, columns);
-                        Ok(diesel_async::RunQueryDsl::execute(statement, conn).await?)
+                        diesel_async::RunQueryDsl::execute(statement, conn).await?
                     }
-                    $crate::db::Conn::Sqlite { conn, .. } => Ok(conn
-                        .spawn_blocking(move |conn| {
-                            use diesel::prelude::*;
-                            let mut changed = 0_usize;
-                            for row in &rows {
-                                let statement = diesel::update($table::table)
-                                    $( .filter($table::$key.eq(&row.$key)) )+
-                                    $( .filter($table::$old.eq($before(row))) )?
-                                    .set(($( $table::$field.eq(&row.$field), )+));
-                                changed = changed.saturating_add(diesel::RunQueryDsl::execute(statement, conn)?);
-                            }
-                            Ok(changed)
-                        })
-                        .await?),
-                }
+                    $crate::db::Conn::Sqlite { conn, .. } => {
+                        conn.spawn_blocking(move |conn| $crate::db::bulk::execute_each(conn, &rows)).await?
+                    }
+                };
+                if changed == sent { Ok(()) } else { Err($crate::db::DbError::overtaken()) }
             }
         }
     };
 }
 
 /// Selects rows by many keys at once, in no order: one statement over arrays on PostgreSQL, prepared look-ups in one
-/// blocking hop on SQLite. Each row wanted is a tuple of its keys; a key is compared by `eq` or `gt`.
+/// blocking hop on SQLite. Each row wanted is a tuple of its keys; a key is compared by `eq` or `gt`. Rows can be left
+/// out that have something in one column: `where closed_at is null`.
 macro_rules! select_by_keys {
-    ($conn:expr, $row:ident of $table:ident, $wanted:expr, { $( $key:ident $is:ident $value:ty as $sql:ty, )+ }) => {{
+    (
+        $conn:expr, $row:ident of $table:ident, $wanted:expr,
+        { $( $key:ident $is:ident $value:ty as $sql:ty, )+ }
+        $( where $empty:ident is null )?
+    ) => {{
         use $crate::db::bulk::{BulkRow, Column, SelectOverArrays};
         let conn: &mut $crate::db::Conn = $conn;
         let wanted: Vec<($( $value, )+)> = $wanted;
@@ -298,6 +426,7 @@ macro_rules! select_by_keys {
                     let names = <$row as BulkRow>::COLUMNS;
                     let query =
                         SelectOverArrays::<<$row as BulkRow>::Sql>::by_keys(stringify!($table), &keys, names, columns);
+                    $( let query = query.where_null(stringify!($table), stringify!($empty)); )?
                     diesel_async::RunQueryDsl::load(query, conn).await
                 }
                 $crate::db::Conn::Sqlite { conn, .. } => {
@@ -305,8 +434,10 @@ macro_rules! select_by_keys {
                         use diesel::prelude::*;
                         let mut found: Vec<$row> = Vec::new();
                         for ($( $key, )+) in wanted {
-                            let query =
-                                $table::table $( .filter($table::$key.$is($key)) )+ .select(<$row>::as_select());
+                            let query = $table::table
+                                $( .filter($table::$key.$is($key)) )+
+                                $( .filter($table::$empty.is_null()) )?
+                                .select(<$row>::as_select());
                             found.extend(diesel::RunQueryDsl::load::<$row>(query, conn)?);
                         }
                         Ok(found)
@@ -318,4 +449,4 @@ macro_rules! select_by_keys {
         }
     }};
 }
-pub(crate) use {bulk_insert, bulk_update, select_by_keys};
+pub(crate) use {bulk_insert, bulk_row, bulk_update, select_by_keys};

@@ -125,7 +125,9 @@ impl Work {
     }
 
     pub(super) fn know_events(&mut self, known: Vec<KnownEvent>) {
-        self.known_events.extend(known.into_iter().map(|known| (known.key, (known.event_id, known.content))));
+        for KnownEvent { customer_id: customer, key, event_id, content_hash } in known {
+            self.known_events.insert(EventKey { customer, key }, (event_id, content_hash));
+        }
     }
 
     pub(super) fn know_keys(&mut self, known: Vec<KeyRow>) {
@@ -216,8 +218,11 @@ impl Work {
         }
     }
 
-    /// Writes everything. Answers false when another node was first.
-    pub(super) async fn flush(&mut self, txn: &mut Txn) -> Result<bool, DbError> {
+    /// Writes everything.
+    ///
+    /// # Errors
+    /// Those of the database; `Conflict` and `Duplicate` when another node was first.
+    pub(super) async fn flush(&mut self, txn: &mut Txn) -> Result<(), DbError> {
         let writes = std::mem::take(&mut self.writes);
         let events = std::mem::take(&mut self.events);
         let changed: Vec<Changed<'_>> = self
@@ -225,7 +230,8 @@ impl Work {
             .iter()
             .filter_map(|(id, settings)| self.find(*id).map(|balance| Changed { balance, settings: *settings }))
             .collect();
-        Ok(writes.flush(txn, &changed).await? && events.flush(txn).await?)
+        writes.flush(txn, &changed).await?;
+        events.flush(txn).await
     }
 
     /// The books as the next batch will find them.

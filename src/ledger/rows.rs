@@ -13,7 +13,7 @@ use crate::base::money::Money;
 use crate::base::settings::{Overdraft, Overrides};
 use crate::base::time::Time;
 use crate::db::DbError;
-use crate::db::bulk::{bulk_insert, bulk_update};
+use crate::db::bulk::{bulk_insert, bulk_row, bulk_update};
 use crate::db::schema::{balances, entries, holds, idempotency_keys, lots, reversals};
 use crate::db::types::{Deadline, Id, Micros};
 
@@ -44,11 +44,19 @@ bulk_insert! {
     }
 }
 
+bulk_row! {
+    /// How often a balance was written: what tells whether a copy is still true.
+    pub(super) struct RevisionRow of balances {
+        customer_id: CustomerId as Id,
+        number: i32 as Integer,
+        revision: i64 as BigInt,
+    }
+}
+
 bulk_update! {
     /// What entries change of a balance: the hot path.
     pub(super) struct BooksChange of balances {
         keys { customer_id: CustomerId as Id, number: i32 as Integer, }
-        where revision is |row: &BooksChange| row.revision.saturating_sub(1);
         values {
             revision: i64 as BigInt,
             sequence: i64 as BigInt,

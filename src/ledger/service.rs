@@ -143,12 +143,12 @@ impl Writes {
 
     /// Writes all of it, each table in the order of its key, with the balances as they stand in the end.
     ///
-    /// Answers false when another transaction was first: nothing of this may then be committed. A balance that was
-    /// written counts one revision more than in `balances`.
+    /// A balance that was written counts one revision more than in `balances`.
     ///
     /// # Errors
-    /// Those of the database.
-    pub async fn flush(mut self, conn: &mut Conn, balances: &[Changed<'_>]) -> Result<bool, DbError> {
+    /// Those of the database; [`DbError::Conflict`] and [`DbError::Duplicate`] when another transaction was first.
+    /// Nothing of this may then be committed.
+    pub async fn flush(mut self, conn: &mut Conn, balances: &[Changed<'_>]) -> Result<(), DbError> {
         self.entries.sort_by_key(|entry| entry.id());
         self.reversals.sort_by_key(|row| (row.customer_id, row.balance, row.entry, row.sequence));
         self.keys.sort_by(|a, b| (a.customer_id, a.scope, &a.key).cmp(&(b.customer_id, b.scope, &b.key)));
@@ -160,16 +160,16 @@ impl Writes {
         let lots: Vec<LotChange> = self.lots.into_values().collect();
         let new_holds: Vec<HoldRow> = self.new_holds.into_values().collect();
         let holds: Vec<HoldChange> = self.holds.into_values().collect();
-        Ok(all(opened.len(), BalanceRow::insert_all(conn, opened).await?)
-            && all(books.len(), BooksChange::update_all(conn, books).await?)
-            && all(settings.len(), SettingsChange::update_all(conn, settings).await?)
-            && all(entries.len(), EntryRow::insert_all(conn, entries).await?)
-            && all(new_lots.len(), LotRow::insert_all(conn, new_lots).await?)
-            && all(lots.len(), LotChange::update_all(conn, lots).await?)
-            && all(new_holds.len(), HoldRow::insert_all(conn, new_holds).await?)
-            && all(holds.len(), HoldChange::update_all(conn, holds).await?)
-            && all(self.reversals.len(), ReversalRow::insert_all(conn, self.reversals).await?)
-            && all(self.keys.len(), KeyRow::insert_all(conn, self.keys).await?))
+        BalanceRow::insert_all(conn, opened).await?;
+        BooksChange::update_all(conn, books).await?;
+        SettingsChange::update_all(conn, settings).await?;
+        EntryRow::insert_all(conn, entries).await?;
+        LotRow::insert_all(conn, new_lots).await?;
+        LotChange::update_all(conn, lots).await?;
+        HoldRow::insert_all(conn, new_holds).await?;
+        HoldChange::update_all(conn, holds).await?;
+        ReversalRow::insert_all(conn, self.reversals).await?;
+        KeyRow::insert_all(conn, self.keys).await
     }
 }
 
@@ -180,10 +180,6 @@ pub struct Changed<'a> {
     pub balance: &'a Balance,
     /// Whether its settings changed too, or it was closed.
     pub settings: bool,
-}
-
-fn all(sent: usize, written: usize) -> bool {
-    sent == written
 }
 
 fn rows<T>(balances: &[Changed<'_>], which: fn(&Changed<'_>) -> bool, row: fn(&Balance) -> T) -> Vec<T> {

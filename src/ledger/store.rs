@@ -11,7 +11,7 @@ use diesel_async::RunQueryDsl;
 
 use super::entry::Entry;
 use super::model::Balance;
-use super::rows::{BalanceRow, EntryRow, LotRow};
+use super::rows::{BalanceRow, EntryRow, LotRow, RevisionRow};
 pub use super::rows::{KeyRow, LotRecord};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId, ProductId};
@@ -26,15 +26,14 @@ use crate::db::{Conn, DbError, Txn, on};
 /// # Errors
 /// Those of the database.
 pub async fn list_revisions(conn: &mut Conn, customers: &[CustomerId]) -> Result<Vec<(BalanceId, i64)>, DbError> {
-    if customers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows: Vec<(CustomerId, i32, i64)> = on!(conn, |c| balances::table
-        .filter(balances::customer_id.eq_any(customers))
-        .filter(balances::closed_at.is_null())
-        .select((balances::customer_id, balances::number, balances::revision))
-        .load(c))?;
-    Ok(rows.into_iter().map(|(customer, number, revision)| (BalanceId { customer, number }, revision)).collect())
+    let wanted = customers.iter().map(|customer| (*customer,)).collect();
+    let rows = select_by_keys!(conn, RevisionRow of balances, wanted, {
+        customer_id eq CustomerId as Id,
+    } where closed_at is null)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (BalanceId { customer: row.customer_id, number: row.number }, row.revision))
+        .collect())
 }
 
 /// The open balances of customers, by customer and number.
@@ -42,15 +41,11 @@ pub async fn list_revisions(conn: &mut Conn, customers: &[CustomerId]) -> Result
 /// # Errors
 /// Those of the database.
 pub async fn list_open_balances(conn: &mut Conn, customers: &[CustomerId]) -> Result<Vec<Balance>, DbError> {
-    if customers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows: Vec<BalanceRow> = on!(conn, |c| balances::table
-        .filter(balances::customer_id.eq_any(customers))
-        .filter(balances::closed_at.is_null())
-        .order((balances::customer_id, balances::number))
-        .select(BalanceRow::as_select())
-        .load(c))?;
+    let wanted = customers.iter().map(|customer| (*customer,)).collect();
+    let mut rows = select_by_keys!(conn, BalanceRow of balances, wanted, {
+        customer_id eq CustomerId as Id,
+    } where closed_at is null)?;
+    rows.sort_by_key(|row| (row.customer_id, row.number));
     rows.into_iter().map(BalanceRow::into_balance).collect()
 }
 

@@ -48,14 +48,13 @@ pub enum NotRecorded {
 pub struct EventWrites(Vec<EventRow>);
 
 impl EventWrites {
-    /// Writes them. Answers false when another transaction recorded one of them first.
+    /// Writes them.
     ///
     /// # Errors
-    /// Those of the database.
-    pub async fn flush(mut self, conn: &mut Conn) -> Result<bool, DbError> {
+    /// Those of the database; [`DbError::Duplicate`] when another transaction recorded one of them first.
+    pub async fn flush(mut self, conn: &mut Conn) -> Result<(), DbError> {
         self.0.sort_by_key(|row| (row.customer_id, row.key));
-        let sent = self.0.len();
-        Ok(EventRow::insert_all(conn, self.0).await? == sent)
+        EventRow::insert_all(conn, self.0).await
     }
 }
 

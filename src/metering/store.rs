@@ -11,7 +11,7 @@ use crate::base::json::CanonicalJson;
 use crate::base::page::{Page, PageRequest};
 use crate::base::text;
 use crate::base::time::Time;
-use crate::db::bulk::{Column, SelectOverArrays, bulk_insert, select_by_keys};
+use crate::db::bulk::{bulk_insert, bulk_row, select_by_keys};
 use crate::db::schema::{event_types, events};
 use crate::db::types::{Id, Micros};
 use crate::db::{Conn, DbError, on};
@@ -34,20 +34,23 @@ bulk_insert! {
 
 bulk_insert! {
     /// A type of events.
-    struct EventTypeRow of event_types {
+    struct EventTypeRow of event_types, "ON CONFLICT DO NOTHING" {
         event_type: String as Text,
     }
 }
 
-/// What is on record under an event's key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownEvent {
-    /// Which event it is.
-    pub key: EventKey,
-    /// The caller's id of the event.
-    pub event_id: String,
-    /// What tells a repeat from an id that is used twice.
-    pub content: Vec<u8>,
+bulk_row! {
+    /// What is on record under an event's key.
+    pub struct KnownEvent of events {
+        /// Whose event it is.
+        customer_id: CustomerId as Id,
+        /// Its key.
+        key: i64 as BigInt,
+        /// The caller's id of the event.
+        event_id: String as Text,
+        /// What tells a repeat from an id that is used twice.
+        content_hash: Vec<u8> as Binary,
+    }
 }
 
 /// The entries of an event, as text.
@@ -80,43 +83,12 @@ impl EventRow {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn find_known(conn: &mut Conn, keys: Vec<EventKey>) -> Result<Vec<KnownEvent>, DbError> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    conn.count_statement();
-    let rows: Vec<(CustomerId, i64, String, Vec<u8>)> = match conn {
-        Conn::Postgres { conn, .. } => {
-            let columns = vec![
-                Column::<Id, CustomerId>::boxed(keys.iter().map(|event| event.customer).collect()),
-                Column::<BigInt, i64>::boxed(keys.iter().map(|event| event.key).collect()),
-            ];
-            let names = ["customer_id", "key", "event_id", "content_hash"];
-            let query = SelectOverArrays::<(Id, BigInt, Text, Binary)>::by_keys(
-                "events",
-                &[("customer_id", "eq"), ("key", "eq")],
-                &names,
-                columns,
-            );
-            query.load(conn).await?
-        }
-        Conn::Sqlite { conn, .. } => {
-            conn.spawn_blocking(move |conn| {
-                let mut found = Vec::new();
-                for event in keys {
-                    let query = events::table
-                        .filter(events::customer_id.eq(event.customer))
-                        .filter(events::key.eq(event.key))
-                        .select((events::customer_id, events::key, events::event_id, events::content_hash));
-                    found.extend(diesel::RunQueryDsl::load(query, conn)?);
-                }
-                Ok(found)
-            })
-            .await?
-        }
-    };
-    let known = |(customer, key, event_id, content)| KnownEvent { key: EventKey { customer, key }, event_id, content };
-    Ok(rows.into_iter().map(known).collect())
+pub async fn find_known(conn: &mut Conn, keys: impl Iterator<Item = EventKey>) -> Result<Vec<KnownEvent>, DbError> {
+    let wanted = keys.map(|event| (event.customer, event.key)).collect();
+    select_by_keys!(conn, KnownEvent of events, wanted, {
+        customer_id eq CustomerId as Id,
+        key eq i64 as BigInt,
+    })
 }
 
 /// Those of the events that are on record, in no order.
@@ -213,7 +185,7 @@ pub async fn list_events(conn: &mut Conn, list: &ListEvents) -> Result<Page<Usag
 pub async fn insert_types(conn: &mut Conn, types: impl Iterator<Item = String>) -> Result<(), DbError> {
     let mut rows: Vec<EventTypeRow> = types.map(|event_type| EventTypeRow { event_type }).collect();
     rows.sort_by(|a, b| a.event_type.cmp(&b.event_type));
-    EventTypeRow::insert_all(conn, rows).await.map(drop)
+    EventTypeRow::insert_all(conn, rows).await
 }
 
 /// The types of events received so far, by name.

@@ -98,7 +98,7 @@ impl Meanwhile<'_> {
             });
         }
         let changed = Changed { balance: &balance, settings: false };
-        assert!(writes.flush(&mut self.txn, &[changed]).await.expect("it can be written"));
+        writes.flush(&mut self.txn, &[changed]).await.expect("it can be written");
     }
 
     async fn retain(&mut self, id: BalanceId, whole: i64, key: Option<&str>) {
@@ -129,7 +129,7 @@ impl Meanwhile<'_> {
         post(&mut balance, terms, (&Command::Close, &Note::of(Origin::Api)), &mut writes).expect("it is empty");
         balance.closed_at = Some(noon());
         let changed = Changed { balance: &balance, settings: true };
-        assert!(writes.flush(&mut self.txn, &[changed]).await.expect("it can be written"));
+        writes.flush(&mut self.txn, &[changed]).await.expect("it can be written");
     }
 
     /// Opens a balance of a customer that has none, with some credits.
@@ -150,7 +150,7 @@ impl Meanwhile<'_> {
         let command = (&Command::Grant(grant), &Note::of(Origin::Api));
         post(&mut balance, terms, command, &mut writes).expect("it is possible");
         let changed = Changed { balance: &balance, settings: true };
-        assert!(writes.flush(&mut self.txn, &[changed]).await.expect("it can be written"));
+        writes.flush(&mut self.txn, &[changed]).await.expect("it can be written");
     }
 
     /// Records a call.
@@ -169,8 +169,8 @@ impl Meanwhile<'_> {
         let context = Context { catalog: &snapshot, now: noon(), mode: Mode::Record };
         record(&event, context, &mut balances, (&mut writes, &mut events)).expect("it is recorded");
         let changed = Changed { balance: &balances[0], settings: false };
-        assert!(writes.flush(&mut self.txn, &[changed]).await.expect("it can be written"));
-        assert!(events.flush(&mut self.txn).await.expect("it can be written"));
+        writes.flush(&mut self.txn, &[changed]).await.expect("it can be written");
+        events.flush(&mut self.txn).await.expect("it can be written");
     }
 
     async fn commit(self) {
