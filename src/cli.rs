@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use axum::serve::ListenerExt as _;
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 
@@ -151,6 +152,8 @@ impl Server {
             told_to_stop().await;
             stop.cancel();
         };
+        // What is written goes out at once: a stream's messages are small, and somebody waits for each.
+        let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
         axum::serve(listener, http::router(app.clone())).with_graceful_shutdown(stopping).await?;
         app.intake.drain().await;
         Ok(())

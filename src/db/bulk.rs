@@ -115,13 +115,6 @@ impl<R> SelectOverArrays<R> {
         };
         Self { statement, rows: std::marker::PhantomData }
     }
-
-    /// Only rows that have nothing in a column.
-    #[must_use]
-    pub fn where_null(mut self, table: &str, column: &str) -> Self {
-        self.statement.behind = format!("{} WHERE {table}.{column} IS NULL", self.statement.behind);
-        self
-    }
 }
 
 impl<R> QueryId for SelectOverArrays<R> {
@@ -399,14 +392,9 @@ macro_rules! bulk_update {
 }
 
 /// Selects rows by many keys at once, in no order: one statement over arrays on PostgreSQL, prepared look-ups in one
-/// blocking hop on SQLite. Each row wanted is a tuple of its keys; a key is compared by `eq` or `gt`. Rows can be left
-/// out that have something in one column: `where closed_at is null`.
+/// blocking hop on SQLite. Each row wanted is a tuple of its keys; a key is compared by `eq` or `gt`.
 macro_rules! select_by_keys {
-    (
-        $conn:expr, $row:ident of $table:ident, $wanted:expr,
-        { $( $key:ident $is:ident $value:ty as $sql:ty, )+ }
-        $( where $empty:ident is null )?
-    ) => {{
+    ($conn:expr, $row:ident of $table:ident, $wanted:expr, { $( $key:ident $is:ident $value:ty as $sql:ty, )+ }) => {{
         use $crate::db::bulk::{BulkRow, Column, SelectOverArrays};
         let conn: &mut $crate::db::Conn = $conn;
         let wanted: Vec<($( $value, )+)> = $wanted;
@@ -426,7 +414,6 @@ macro_rules! select_by_keys {
                     let names = <$row as BulkRow>::COLUMNS;
                     let query =
                         SelectOverArrays::<<$row as BulkRow>::Sql>::by_keys(stringify!($table), &keys, names, columns);
-                    $( let query = query.where_null(stringify!($table), stringify!($empty)); )?
                     diesel_async::RunQueryDsl::load(query, conn).await
                 }
                 $crate::db::Conn::Sqlite { conn, .. } => {
@@ -436,7 +423,6 @@ macro_rules! select_by_keys {
                         for ($( $key, )+) in wanted {
                             let query = $table::table
                                 $( .filter($table::$key.$is($key)) )+
-                                $( .filter($table::$empty.is_null()) )?
                                 .select(<$row>::as_select());
                             found.extend(diesel::RunQueryDsl::load::<$row>(query, conn)?);
                         }

@@ -88,6 +88,10 @@ const SQLITE_READERS: usize = 4;
 /// How long somebody waits for a connection before the database counts as away.
 const WAIT: Duration = Duration::from_secs(10);
 
+/// Whatever is asked here has an index, and each statement is planned once for a connection's whole life: one that was
+/// planned while its table was empty must not read all of it when it is large.
+const POSTGRES_SETUP: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;";
+
 /// Builds a pool of so many connections; the builder's own bounds cannot be named from outside its crate.
 macro_rules! limited {
     ($builder:expr, $size:expr) => {
@@ -115,6 +119,7 @@ impl Db {
             DbUrl::Postgres(url) => {
                 let mut config = ManagerConfig::default();
                 config.recycling_method = RecyclingMethod::Fast;
+                config.custom_setup = Box::new(|url| open_postgres(url.to_owned()).boxed());
                 let manager = AsyncDieselConnectionManager::<PgConn>::new_with_config(url.as_str(), config);
                 let pool = limited!(Pool::builder(manager), POSTGRES_CONNECTIONS)?;
                 Pools::Postgres { pool, url: Arc::from(url.as_str()) }
@@ -201,6 +206,12 @@ fn sqlite_pool(path: &Path, size: usize) -> Result<Pool<SqliteConn>, DbError> {
     config.custom_setup = Box::new(|path| open_sqlite(path.to_owned()).boxed());
     let path = path.to_string_lossy().into_owned();
     limited!(Pool::builder(AsyncDieselConnectionManager::<SqliteConn>::new_with_config(path, config)), size)
+}
+
+async fn open_postgres(url: String) -> ConnectionResult<PgConn> {
+    let mut conn = PgConn::establish(&url).await?;
+    conn.batch_execute(POSTGRES_SETUP).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
 }
 
 async fn open_sqlite(path: String) -> ConnectionResult<SqliteConn> {

@@ -14,6 +14,7 @@ use super::errors::{BAD_USER_INPUT, bad_input, coded, failed, missing};
 use super::ids::{CustomerBy, id_argument};
 use super::ledger::enums::BalanceState;
 use super::ledger::{CreditBalance, LedgerEntry};
+use super::loaders::KnownBalance;
 use super::paging::List;
 use super::scalars::{DateTime, Decimal};
 use crate::base::credits::Credits;
@@ -129,7 +130,8 @@ impl BalanceChange {
 
     async fn up_to_date(ctx: &Context<'_>, balance: Balance) -> Result<Self> {
         let (id, sequence) = (balance.account.id, balance.account.sequence);
-        let shown = CreditBalance::answered(ctx, balance).await?;
+        let product = ctx.loaders().get(balance.product).await?;
+        let shown = CreditBalance::of(KnownBalance { balance: Arc::new(balance), product }, ctx.now());
         let view = shown.view();
         Ok(Self {
             balance: id,

@@ -58,7 +58,7 @@ impl Work {
         self.changed.insert(id, true);
         self.look.insert(new.customer);
         self.books.entry(new.customer).or_default().push(balance.clone());
-        Ok(Done::new(balance, entry))
+        Ok(self.done(balance, entry))
     }
 
     fn check_product(&self, id: ProductId) -> Result<(), Problem> {
@@ -112,16 +112,16 @@ impl Work {
         if !same {
             balance.updated_at = now;
         }
-        let done = Done::new(balance.clone(), None);
+        let balance = balance.clone();
         if !same {
             self.changed.insert(id, true);
         }
-        Ok(done)
+        Ok(self.done(balance, None))
     }
 
     fn close(&mut self, id: BalanceId) -> Result<Done, Problem> {
         if let Some(closed) = self.closed(id) {
-            return Ok(Done::replayed(closed, None));
+            return Ok(self.replayed(closed, None));
         }
         let (policy, now) = (self.policy(id), self.now);
         let balance = self.open_balance(id)?;
@@ -132,7 +132,7 @@ impl Work {
             .map_err(|refusal| refusal.problem(id))?;
         closing.closed_at = Some(now);
         closing.updated_at = now;
-        let done = Done::new(closing.clone(), None);
+        let done = self.done(closing.clone(), None);
         *self.open_balance(id)? = closing;
         self.note_entries(entries);
         self.changed.insert(id, true);
@@ -155,7 +155,7 @@ impl Work {
         let mut balance = self.open_balance(id)?.clone();
         let terms = Terms { policy: &policy, renewals: &[], now };
         let entries = post_due(&mut balance, terms, &mut self.writes).map_err(|refusal| refusal.problem(id))?;
-        let done = Done::new(balance.clone(), None);
+        let done = self.done(balance.clone(), None);
         *self.open_balance(id)? = balance;
         self.note_entries(entries);
         Ok(done)
@@ -175,7 +175,7 @@ impl Work {
             let found = self.closed(first).or_else(|| self.find(first).cloned());
             let current =
                 found.filter(|balance| balance.account.sequence >= sequence).ok_or_else(DbError::overtaken)?;
-            return Ok(Done::replayed(current, Some(sequence)));
+            return Ok(self.replayed(current, Some(sequence)));
         }
         let action = action.as_ref().map_err(Problem::clone)?;
         let mut balance = self.open_balance(id)?.clone();
@@ -189,7 +189,7 @@ impl Work {
             }),
             Action::Amend(amendment) => match amended(txn, &balance, amendment, self.now).await? {
                 Some(command) => command,
-                None => return Ok(Done::replayed(balance, None)),
+                None => return Ok(self.replayed(balance, None)),
             },
         };
         let policy = policy_of(&self.catalog, &balance);
@@ -202,7 +202,7 @@ impl Work {
         if let (Some(key), Some(entry)) = (&given.key, &entry) {
             self.use_key(id, entry.posting.sequence, key);
         }
-        Ok(Done::new(balance, entry))
+        Ok(self.done(balance, entry))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::base::patch::Patch;
 use crate::base::problem::Problem;
 use crate::base::settings::{Overdraft, Overrides};
 use crate::base::time::Time;
+use crate::catalog::snapshot::Snapshot;
 use crate::db::{DbError, Failure};
 use crate::ledger::entry::{Entry, Note, Origin};
 use crate::ledger::model::Balance;
@@ -334,20 +335,12 @@ impl Scope {
 pub struct Done {
     /// The balance as it stands now.
     pub balance: Balance,
+    /// The catalog by which it was done.
+    pub catalog: Arc<Snapshot>,
     /// The entry that the order asked for; the first one's for a repeat.
     pub entry: Option<Arc<Entry>>,
     /// True when this is an earlier result.
     pub replayed: bool,
     /// The sequence of the first entry of a repeat.
     pub(super) first_sequence: Option<i64>,
-}
-
-impl Done {
-    pub(super) fn new(balance: Balance, entry: Option<Arc<Entry>>) -> Self {
-        Self { balance, entry, replayed: false, first_sequence: None }
-    }
-
-    pub(super) fn replayed(balance: Balance, first_sequence: Option<i64>) -> Self {
-        Self { balance, entry: None, replayed: true, first_sequence }
-    }
 }

@@ -206,13 +206,23 @@ impl Work {
         });
     }
 
+    /// What an order came to.
+    pub(super) fn done(&self, balance: Balance, entry: Option<Arc<Entry>>) -> Done {
+        Done { balance, catalog: self.catalog.clone(), entry, replayed: false, first_sequence: None }
+    }
+
+    /// What an order came to that was carried out before.
+    pub(super) fn replayed(&self, balance: Balance, first_sequence: Option<i64>) -> Done {
+        Done { replayed: true, first_sequence, ..self.done(balance, None) }
+    }
+
     /// Answers say how balances stand in the end, as they will be read from now on.
     pub(super) fn finish(&self, outcomes: &mut [Outcome]) {
         for outcome in outcomes {
             if let Outcome::Order(Ok(done)) = outcome {
                 let id = done.balance.account.id;
                 if let Some(balance) = self.find(id) {
-                    **done = Done { balance: balance.clone(), ..(**done).clone() };
+                    done.balance = balance.clone();
                 }
             }
         }

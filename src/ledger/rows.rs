@@ -50,6 +50,7 @@ bulk_row! {
         customer_id: CustomerId as Id,
         number: i32 as Integer,
         revision: i64 as BigInt,
+        closed_at: Option<Time> as Nullable<Micros>,
     }
 }
 

@@ -29,11 +29,9 @@ pub async fn list_revisions(conn: &mut Conn, customers: &[CustomerId]) -> Result
     let wanted = customers.iter().map(|customer| (*customer,)).collect();
     let rows = select_by_keys!(conn, RevisionRow of balances, wanted, {
         customer_id eq CustomerId as Id,
-    } where closed_at is null)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (BalanceId { customer: row.customer_id, number: row.number }, row.revision))
-        .collect())
+    })?;
+    let open = rows.into_iter().filter(|row| row.closed_at.is_none());
+    Ok(open.map(|row| (BalanceId { customer: row.customer_id, number: row.number }, row.revision)).collect())
 }
 
 /// The open balances of customers, by customer and number.
@@ -44,7 +42,8 @@ pub async fn list_open_balances(conn: &mut Conn, customers: &[CustomerId]) -> Re
     let wanted = customers.iter().map(|customer| (*customer,)).collect();
     let mut rows = select_by_keys!(conn, BalanceRow of balances, wanted, {
         customer_id eq CustomerId as Id,
-    } where closed_at is null)?;
+    })?;
+    rows.retain(|row| row.closed_at.is_none());
     rows.sort_by_key(|row| (row.customer_id, row.number));
     rows.into_iter().map(BalanceRow::into_balance).collect()
 }

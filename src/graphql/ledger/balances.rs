@@ -22,6 +22,7 @@ use crate::graphql::loaders::{BalancesOf, KnownBalance, NewestEntries, OptionsOf
 use crate::graphql::paging::{List, PageArgs, Rows, connection};
 use crate::graphql::scalars::{BigInt, DateTime, Decimal};
 use crate::graphql::streams;
+use crate::intake::Done;
 use crate::ledger::model::Balance;
 use crate::ledger::reads::{self, ListBalances, ListEntries};
 use crate::ledger::view::{GrantView, View, view};
@@ -49,13 +50,14 @@ impl CreditBalance {
         Self(Arc::new(Shown { view: view(balance, policy, now), product }))
     }
 
-    /// A balance that a command answered.
+    /// The balance that a command answered.
     ///
     /// # Errors
-    /// The top-level error of the database.
-    pub async fn answered(ctx: &Context<'_>, balance: Balance) -> Result<Self> {
-        let product = ctx.loaders().get(balance.product).await?;
-        Ok(Self::of(KnownBalance { balance: Arc::new(balance), product }, ctx.now()))
+    /// The top-level error of a product that is not there.
+    pub fn answered(ctx: &Context<'_>, done: &Done) -> Result<Self> {
+        let balance = Arc::new(done.balance.clone());
+        let product = done.catalog.product(balance.product).ok_or_else(|| missing(&balance.product))?.clone();
+        Ok(Self::of(KnownBalance { balance, product }, ctx.now()))
     }
 
     /// The balance with this id; none when there is none.

@@ -149,7 +149,7 @@ impl BalanceMutation {
             };
             give(ctx, Order::Open(new.judged()?), "customer").await
         };
-        moved(ctx, outcome.await).await
+        Some(moved(ctx, outcome.await))
     }
 
     /// Changes a balance's own settings. What changes holds for the next command; entries that were written stay.
@@ -168,7 +168,7 @@ impl BalanceMutation {
             };
             give(ctx, Order::Update { balance, changes: update.judged()? }, "id").await
         };
-        set(ctx, outcome.await).await
+        Some(set(ctx, outcome.await))
     }
 
     /// Closes a balance, for good: it takes no more entries, and its streams complete. InvalidState `"NOT_EMPTY"` while
@@ -183,7 +183,7 @@ impl BalanceMutation {
             let balance = id_input(&["id"], &input.id)?;
             give(ctx, Order::Close { balance }, "id").await
         };
-        set(ctx, outcome.await).await
+        Some(set(ctx, outcome.await))
     }
 }
 
@@ -214,7 +214,7 @@ impl CreditMutation {
             let given = Given { key: Some(key), ..given };
             give(ctx, Order::Move { balance, action, given }, "balanceId").await
         };
-        moved(ctx, outcome.await).await
+        Some(moved(ctx, outcome.await))
     }
 
     /// Retains usage: deducts credits by hand, all of them or none. InsufficientCredits when policy does not let the
@@ -234,7 +234,7 @@ impl CreditMutation {
             let given = Given { key: Some(key), ..given };
             give(ctx, Order::Move { balance, action, given }, "balanceId").await
         };
-        moved(ctx, outcome.await).await
+        Some(moved(ctx, outcome.await))
     }
 
     /// Changes a grant's priority or expiry, by an entry of 0 credits. InvalidState when the grant is over: `"DEPLETED"`,
@@ -256,6 +256,6 @@ impl CreditMutation {
             let (action, given) = words.with(Origin::Api, update.judged());
             give(ctx, Order::Move { balance: grant.balance, action, given }, "id").await
         };
-        moved(ctx, outcome.await).await
+        Some(moved(ctx, outcome.await))
     }
 }

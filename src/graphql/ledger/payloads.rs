@@ -47,7 +47,7 @@ fn at(problem: Problem, field: &str) -> Problem {
 }
 
 /// What was done, shown as of now.
-async fn shown<P: Payload>(
+fn shown<P: Payload>(
     ctx: &Context<'_>,
     outcome: Result<Done, Failure>,
     payload: impl FnOnce(CreditBalance, Done) -> P,
@@ -55,7 +55,7 @@ async fn shown<P: Payload>(
     match outcome {
         Ok(done) => {
             ctx.refresh();
-            let balance = CreditBalance::answered(ctx, done.balance.clone()).await?;
+            let balance = CreditBalance::answered(ctx, &done)?;
             Ok(payload(balance, done))
         }
         Err(Failure::Problem(problem)) => Ok(P::refused(vec![problem.into()])),
@@ -64,18 +64,18 @@ async fn shown<P: Payload>(
 }
 
 /// The answer of what writes to the ledger.
-pub(super) async fn moved(ctx: &Context<'_>, outcome: Result<Done, Failure>) -> Option<Result<LedgerPayload>> {
+pub(super) fn moved(ctx: &Context<'_>, outcome: Result<Done, Failure>) -> Result<LedgerPayload> {
     let payload = |balance, done: Done| LedgerPayload {
         balance: Some(balance),
         entry: done.entry.map(LedgerEntry),
         replayed: done.replayed,
         errors: Vec::new(),
     };
-    Some(shown(ctx, outcome, payload).await)
+    shown(ctx, outcome, payload)
 }
 
 /// The answer of what changes a balance's own settings.
-pub(super) async fn set(ctx: &Context<'_>, outcome: Result<Done, Failure>) -> Option<Result<CreditBalancePayload>> {
+pub(super) fn set(ctx: &Context<'_>, outcome: Result<Done, Failure>) -> Result<CreditBalancePayload> {
     let payload = |balance, _| CreditBalancePayload { balance: Some(balance), errors: Vec::new() };
-    Some(shown(ctx, outcome, payload).await)
+    shown(ctx, outcome, payload)
 }
