@@ -312,29 +312,47 @@ id_text!(EventKey, "evt");
 
 /// Where new ids come from: the time, and randomness that is seeded once.
 #[derive(Clone, Debug)]
-pub struct Ids(Arc<Mutex<StdRng>>);
+pub struct Ids(Arc<Mutex<Source>>);
+
+#[derive(Debug)]
+struct Source {
+    random: StdRng,
+    /// The time of the last id in milliseconds, and how many came before it in that millisecond, in 12 bits.
+    last: u64,
+}
+
+const COUNTER_BITS: u32 = 12;
 
 impl Ids {
     /// Seeded by the machine.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the randomness that everybody else is handed")]
     pub fn from_entropy() -> Self {
-        Self(Arc::new(Mutex::new(rand::make_rng())))
+        Self::from(rand::make_rng())
     }
 
     /// The same ids each time, for tests.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+        Self::from(StdRng::seed_from_u64(seed))
     }
 
-    /// A new UUID of version 7 at `now`.
+    fn from(random: StdRng) -> Self {
+        Self(Arc::new(Mutex::new(Source { random, last: 0 })))
+    }
+
+    /// A new UUID of version 7 at `now`, greater than each one before it: lists by id are lists by age.
     #[must_use]
     pub fn uuid(&self, now: Time) -> Uuid {
-        let mut random = [0_u8; 10];
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).fill_bytes(&mut random);
+        let mut source = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let millis = u64::try_from(now.micros() / 1_000).unwrap_or_default();
-        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+        source.last = (millis << COUNTER_BITS).max(source.last.saturating_add(1));
+        let [.., high, low] = source.last.to_be_bytes();
+        let mut rest = [0_u8; 10];
+        source.random.fill_bytes(&mut rest);
+        // Of the first byte, the version takes the upper half.
+        rest[..2].copy_from_slice(&[high, low]);
+        uuid::Builder::from_unix_timestamp_millis(source.last >> COUNTER_BITS, &rest).into_uuid()
     }
 }
 
@@ -346,6 +364,16 @@ mod tests {
 
     fn customer() -> CustomerId {
         CustomerId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001))
+    }
+
+    #[test]
+    fn ids_grow_within_a_millisecond_and_when_the_clock_goes_back() {
+        let ids = Ids::seeded(1);
+        let at = |micros| Time::from_micros(micros).expect("it can be written");
+        let mut made: Vec<Uuid> = (0..5_000).map(|_| ids.uuid(at(1_000_000))).collect();
+        made.extend([ids.uuid(at(0)), ids.uuid(at(1_000_000)), ids.uuid(at(2_000_000))]);
+        assert!(made.is_sorted_by(|a, b| a < b));
+        assert!(made.iter().all(|id| id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122));
     }
 
     #[test]

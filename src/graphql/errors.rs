@@ -6,12 +6,12 @@
 use std::error::Error as _;
 use std::fmt::Display;
 
-use async_graphql::{Context, Enum, Error, ErrorExtensions, Interface, Object, Result};
+use async_graphql::{Context, Enum, Error, ErrorExtensions, Interface, Object, Result, ServerError};
 
 use super::catalog::PurchaseOption;
 use super::ledger::CreditBalance;
 use super::node::{self, Node};
-use super::scalars::Decimal;
+use super::scalars::{self, Decimal};
 use crate::base::ids::BalanceId;
 use crate::base::problem::{Problem, ProblemKind};
 use crate::db::{DbError, Failure};
@@ -35,6 +35,24 @@ pub fn coded(code: &'static str, message: impl Into<String>) -> Error {
 #[must_use]
 pub fn bad_input(argument: &str, message: impl Into<String>) -> Error {
     coded(BAD_USER_INPUT, message).extend_with(|_, extensions| extensions.set("argument", argument))
+}
+
+/// Completes a top-level error: with a code where it has none, since it then comes from reading the document or its
+/// values, which are the caller's; with the argument that it is about and what to write there, where the validation of
+/// documents says a type alone; and with the id under which the log tells of the request.
+pub fn complete(error: &mut ServerError, request_id: &str) {
+    let extensions = error.extensions.get_or_insert_default();
+    if extensions.get("code").is_none() {
+        extensions.set("code", BAD_USER_INPUT);
+    }
+    extensions.set("requestId", request_id);
+    let wrong = error.message.strip_prefix("Invalid value for argument \"").and_then(|rest| rest.split_once('"'));
+    let Some((argument, reason)) = wrong else { return };
+    extensions.set("argument", argument);
+    let wanted = reason.strip_prefix(", expected type \"").and_then(|rest| rest.strip_suffix('"'));
+    if let Some(advice) = wanted.and_then(scalars::advice) {
+        error.message = format!("{}: {advice}.", error.message);
+    }
 }
 
 /// A failure of the database. What it says itself goes to the log alone.

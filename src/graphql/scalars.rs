@@ -2,7 +2,9 @@
 //!
 //! Each says in `is_valid` what it takes, so that a bad literal is refused before any field of a mutation has run.
 
-use async_graphql::{InputObject, InputValueError, InputValueResult, Number, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{
+    InputObject, InputType, InputValueError, InputValueResult, Number, Scalar, ScalarType, SimpleObject, Value,
+};
 
 use crate::base::credits::Credits;
 use crate::base::decimal;
@@ -11,6 +13,25 @@ use crate::base::money;
 use crate::base::settings::Weight;
 use crate::base::time::Time;
 use crate::metering::quantity::Quantity;
+
+/// What to write where a scalar is wanted.
+const WANTED: [(&str, &str); 5] = [
+    ("BigInt", "write a 64-bit integer, such as \"42\""),
+    ("Currency", "write a code of ISO 4217, such as \"EUR\""),
+    ("DateTime", "write an RFC 3339 time, such as \"2026-01-31T09:00:00Z\""),
+    ("Decimal", "write it in quotes and without an exponent, such as \"12.5\"; whole numbers need no quotes"),
+    ("JSON", "the value holds what JSON has not; write texts in quotes"),
+];
+
+/// What to write where this scalar is wanted: the validation of a document names its type alone.
+#[must_use]
+pub fn advice(scalar: &str) -> Option<&'static str> {
+    WANTED.iter().find(|(name, _)| *name == scalar).map(|(_, advice)| *advice)
+}
+
+fn wanted<T: InputType>() -> InputValueError<T> {
+    InputValueError::custom(advice(&T::type_name()).unwrap_or_default())
+}
 
 // --- Instants ----------------------------------------------------------------------------------------------------------
 
@@ -23,10 +44,9 @@ pub struct DateTime(pub Time);
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        const WANTED: &str = "write an RFC 3339 time such as \"2026-01-31T09:00:00Z\"";
         match &value {
-            Value::String(text) => Time::parse(text).map(Self).ok_or_else(|| InputValueError::custom(WANTED)),
-            _ => Err(InputValueError::custom(WANTED)),
+            Value::String(text) => Time::parse(text).map(Self).ok_or_else(wanted),
+            _ => Err(wanted()),
         }
     }
 
@@ -56,11 +76,11 @@ pub struct Decimal(pub decimal::Decimal);
 #[Scalar]
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
-        read_decimal(&value).map(Self).map_err(InputValueError::custom)
+        read_decimal(&value).map(Self).ok_or_else(wanted)
     }
 
     fn is_valid(value: &Value) -> bool {
-        read_decimal(value).is_ok()
+        read_decimal(value).is_some()
     }
 
     fn to_value(&self) -> Value {
@@ -68,13 +88,11 @@ impl ScalarType for Decimal {
     }
 }
 
-fn read_decimal(value: &Value) -> Result<decimal::Decimal, String> {
-    let said = |error| format!("{value} {error}");
+fn read_decimal(value: &Value) -> Option<decimal::Decimal> {
     match value {
-        Value::String(text) => decimal::Decimal::new(text).map_err(said),
-        Value::Number(number) if is_integer(number) => decimal::Decimal::new(&number.to_string()).map_err(said),
-        Value::Number(_) => Err(format!("{value} has a point or an exponent; write it in quotes, such as \"12.5\"")),
-        _ => Err(format!("{value} is not a decimal; write one such as \"12.5\"")),
+        Value::String(text) => decimal::Decimal::new(text).ok(),
+        Value::Number(number) if is_integer(number) => decimal::Decimal::new(&number.to_string()).ok(),
+        _ => None,
     }
 }
 
@@ -134,8 +152,7 @@ impl ScalarType for Currency {
             Value::String(code) => money::Currency::parse(code),
             _ => None,
         };
-        let unknown = || InputValueError::custom(format!("{value} is not a currency; write a code such as \"EUR\""));
-        known.map(Self).ok_or_else(unknown)
+        known.map(Self).ok_or_else(wanted)
     }
 
     fn is_valid(value: &Value) -> bool {
@@ -182,9 +199,8 @@ pub struct Json(pub serde_json::Value);
 #[Scalar(name = "JSON", specified_by_url = "https://datatracker.ietf.org/doc/html/rfc8259")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
-        const WRONG: &str = "the value holds what JSON has not; write texts in quotes";
         let json = if holds_json(&value) { value.into_json().ok() } else { None };
-        json.map(Self).ok_or_else(|| InputValueError::custom(WRONG))
+        json.map(Self).ok_or_else(wanted)
     }
 
     fn is_valid(value: &Value) -> bool {
@@ -223,8 +239,7 @@ pub struct BigInt(pub i64);
 #[Scalar]
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let wrong = || InputValueError::custom(format!("{value} is not a 64-bit integer; write one such as \"42\""));
-        read_big_int(&value).map(Self).ok_or_else(wrong)
+        read_big_int(&value).map(Self).ok_or_else(wanted)
     }
 
     fn is_valid(value: &Value) -> bool {

@@ -10,7 +10,7 @@ use futures_util::stream::{Stream, unfold};
 
 use super::context::{Reach, read};
 use super::customers::{Customer, find_customer};
-use super::errors::{BAD_USER_INPUT, bad_input, coded, failed, missing};
+use super::errors::{bad_input, failed, missing};
 use super::ids::{CustomerBy, id_argument};
 use super::ledger::enums::BalanceState;
 use super::ledger::{CreditBalance, LedgerEntry};
@@ -309,7 +309,7 @@ impl LedgerSubscription {
 
 /// An error that says that an argument names nothing.
 fn nothing(argument: &str, what: &str) -> Error {
-    coded(BAD_USER_INPUT, format!("{argument} names no {what}; pass what this server answered."))
+    bad_input(argument, format!("{argument} names no {what}; pass what this server answered."))
 }
 
 async fn open(ctx: &Context<'_>, what: (CustomerId, Option<i32>), after: Option<Positions>) -> Result<EntryStream> {

@@ -12,12 +12,14 @@ use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
 
+use super::router::request_id;
 use super::socket;
 use crate::app::App;
-use crate::graphql::errors::{BAD_USER_INPUT, INTERNAL, coded};
+use crate::graphql::errors::{INTERNAL, coded, complete};
 use crate::graphql::{Schema, build_schema, request_data};
 
 const RESPONSE: &str = "application/graphql-response+json";
@@ -61,19 +63,19 @@ impl Api {
 
     /// Runs one operation that answers once. It runs to its end when the client goes away, so that a mutation is never
     /// dropped half-way.
-    async fn execute(&self, request: Request) -> Answer {
+    async fn execute(&self, request: Request, id: &str) -> Answer {
         let (schema, request) = (self.schema.clone(), self.with_data(request));
-        let run = tokio::spawn(async move { schema.execute(request).await });
+        let run = tokio::spawn(async move { schema.execute(request).await }.in_current_span());
         let answer = run.await.unwrap_or_else(|_| {
-            let error = coded(INTERNAL, "Something went wrong in the server.").into_server_error(Pos::default());
+            let error = coded(INTERNAL, "Something went wrong on the server.").into_server_error(Pos::default());
             Answer::from_errors(vec![error])
         });
-        with_codes(answer)
+        finished(answer, id)
     }
 
     /// Runs one operation that may answer many times.
-    pub(super) fn stream(&self, request: Request) -> impl futures_util::Stream<Item = Answer> + Send + use<> {
-        self.schema.execute_stream(self.with_data(request)).map(with_codes)
+    pub(super) fn stream(&self, request: Request, id: String) -> impl Stream<Item = Answer> + Send + use<> {
+        self.schema.execute_stream(self.with_data(request)).map(move |answer| finished(answer, &id))
     }
 
     fn with_data(&self, request: Request) -> Request {
@@ -81,35 +83,31 @@ impl Api {
     }
 }
 
-/// Every top-level error carries a code. What has none comes from reading the document or its values, before any of ours
-/// was asked: the caller's input.
-fn with_codes(mut answer: Answer) -> Answer {
+/// Every top-level error carries a code, and the id under which the log tells of the request.
+fn finished(mut answer: Answer, id: &str) -> Answer {
     for error in &mut answer.errors {
-        let extensions = error.extensions.get_or_insert_default();
-        if extensions.get("code").is_none() {
-            extensions.set("code", BAD_USER_INPUT);
-        }
+        complete(error, id);
     }
     answer
 }
 
 /// Runs what a body of JSON says.
 pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
-    let Some(kind) = Kind::accepted(&headers) else { return not_acceptable() };
+    let Some(reply) = Reply::to(&headers) else { return not_acceptable() };
     let sent = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !is_json(sent) {
-        return kind.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8.");
+        return reply.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8.");
     }
     let body = match body {
         Ok(body) => body,
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return kind.refuse(StatusCode::PAYLOAD_TOO_LARGE, "The body is longer than 1 MiB.");
+            return reply.refuse(StatusCode::PAYLOAD_TOO_LARGE, "The body is longer than 1 MiB.");
         }
-        Err(_) => return kind.refuse(StatusCode::BAD_REQUEST, "The body could not be read."),
+        Err(_) => return reply.refuse(StatusCode::BAD_REQUEST, "The body could not be read."),
     };
     match serde_json::from_slice::<Body>(&body) {
-        Ok(body) => kind.answer(&api.execute(body.into()).await),
-        Err(error) => kind.refuse(StatusCode::BAD_REQUEST, &format!("The body is not a GraphQL request: {error}.")),
+        Ok(body) => reply.run(&api, body.into()).await,
+        Err(error) => reply.refuse(StatusCode::BAD_REQUEST, &format!("The body is not a GraphQL request: {error}.")),
     }
 }
 
@@ -126,17 +124,17 @@ pub(super) async fn get(
             Err(rejection) => rejection.into_response(),
         };
     }
-    let Some(kind) = Kind::accepted(&parts.headers) else { return not_acceptable() };
+    let Some(reply) = Reply::to(&parts.headers) else { return not_acceptable() };
     let request = match query_request(query.as_deref().unwrap_or_default()) {
         Ok(request) => request,
-        Err(message) => return kind.refuse(StatusCode::BAD_REQUEST, &message),
+        Err(message) => return reply.refuse(StatusCode::BAD_REQUEST, &message),
     };
     if runs_more_than_a_query(&request) {
-        let mut response = kind.refuse(StatusCode::METHOD_NOT_ALLOWED, "Only queries can be sent by GET.");
+        let mut response = reply.refuse(StatusCode::METHOD_NOT_ALLOWED, "Only queries can be sent by GET.");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    kind.answer(&api.execute(request).await)
+    reply.run(&api, request).await
 }
 
 /// The query, variables and operation name of a URL.
@@ -200,9 +198,40 @@ struct NotExecuted<'a> {
     errors: &'a [ServerError],
 }
 
-impl<'a> NotExecuted<'a> {
-    fn of(answer: &'a Answer) -> Self {
-        Self { errors: &answer.errors }
+/// How a request is answered: in which media type, and under which id.
+struct Reply {
+    kind: Kind,
+    id: String,
+}
+
+impl Reply {
+    /// None when the client takes no media type of ours.
+    fn to(headers: &HeaderMap) -> Option<Self> {
+        Kind::accepted(headers).map(|kind| Self { kind, id: request_id(headers).to_owned() })
+    }
+
+    async fn run(&self, api: &Api, request: Request) -> Response {
+        let answer = api.execute(request, &self.id).await;
+        // Without data nothing was executed: the request itself was wrong.
+        let executed = answer.errors.is_empty() || !matches!(answer.data, async_graphql::Value::Null);
+        let status = match self.kind {
+            Kind::Response if !executed => StatusCode::BAD_REQUEST,
+            Kind::Response | Kind::Json => StatusCode::OK,
+        };
+        if executed { self.send(status, &answer) } else { self.send(status, &NotExecuted { errors: &answer.errors }) }
+    }
+
+    fn refuse(&self, status: StatusCode, message: &str) -> Response {
+        let mut error = ServerError::new(message, None);
+        complete(&mut error, &self.id);
+        self.send(status, &NotExecuted { errors: &[error] })
+    }
+
+    fn send(&self, status: StatusCode, body: &impl Serialize) -> Response {
+        match serde_json::to_vec(body) {
+            Ok(body) => (status, [(CONTENT_TYPE, self.kind.content_type())], body).into_response(),
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
     }
 }
 
@@ -227,26 +256,6 @@ impl Kind {
                 _ => None,
             },
         )
-    }
-
-    fn answer(self, answer: &Answer) -> Response {
-        // Without data nothing was executed: the request itself was wrong.
-        let executed = answer.errors.is_empty() || !matches!(answer.data, async_graphql::Value::Null);
-        let status = match self {
-            Self::Response if !executed => StatusCode::BAD_REQUEST,
-            Self::Response | Self::Json => StatusCode::OK,
-        };
-        let body = if executed { serde_json::to_vec(answer) } else { serde_json::to_vec(&NotExecuted::of(answer)) };
-        match body {
-            Ok(body) => (status, [(CONTENT_TYPE, self.content_type())], body).into_response(),
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        }
-    }
-
-    fn refuse(self, status: StatusCode, message: &str) -> Response {
-        let extensions = serde_json::json!({"code": BAD_USER_INPUT});
-        let body = serde_json::json!({"errors": [{"message": message, "extensions": extensions}]});
-        (status, [(CONTENT_TYPE, self.content_type())], body.to_string()).into_response()
     }
 
     const fn content_type(self) -> &'static str {

@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use tracing::{Instrument, Span};
 
 use super::graphql::{Api, Body};
+use super::router::request_id;
 
 const PROTOCOL: &str = "graphql-transport-ws";
 /// The longest message of a client.
@@ -65,11 +67,13 @@ pub(super) fn open(api: Api, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> 
     if !is_from_here(headers) {
         return StatusCode::FORBIDDEN.into_response();
     }
+    let id = request_id(headers).to_owned();
+    let span = Span::current();
     upgrade
         .protocols([PROTOCOL])
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| serve(api, socket))
+        .on_upgrade(move |socket| serve((api, id), socket).instrument(span))
 }
 
 /// A browser names the page's origin; a page from elsewhere must not speak for who is logged in here.
@@ -80,7 +84,7 @@ fn is_from_here(headers: &HeaderMap) -> bool {
     host.is_some() && host == text(HOST)
 }
 
-async fn serve(api: Api, socket: WebSocket) {
+async fn serve((api, id): (Api, String), socket: WebSocket) {
     if socket.protocol().is_none_or(|protocol| protocol.as_bytes() != PROTOCOL.as_bytes()) {
         let mut socket = socket;
         close(&mut socket, (4406, "Subprotocol not acceptable")).await;
@@ -88,7 +92,7 @@ async fn serve(api: Api, socket: WebSocket) {
     }
     let (sink, mut from_client) = socket.split();
     let (answers, from_operations) = mpsc::channel(BACKLOG);
-    let mut session = Session { api, sink, ready: false, running: HashMap::new(), answers };
+    let mut session = Session { api, id, sink, ready: false, running: HashMap::new(), answers };
     let end = session.run(&mut from_client, from_operations).await;
     for operation in session.running.values() {
         operation.abort();
@@ -106,6 +110,8 @@ async fn close(socket: &mut WebSocket, (code, reason): End) {
 
 struct Session {
     api: Api,
+    /// The id of the request that became this socket: the log and errors tell of its operations by it.
+    id: String,
     sink: SplitSink<WebSocket, Message>,
     ready: bool,
     running: HashMap<String, AbortHandle>,
@@ -175,9 +181,10 @@ impl Session {
 
     /// Runs an operation beside the others; its answers wait for the socket, and it for them.
     fn start(&mut self, id: String, request: Request) {
-        let (api, answers, name) = (self.api.clone(), self.answers.clone(), id.clone());
-        let task = tokio::spawn(async move {
-            let mut stream = std::pin::pin!(api.stream(request));
+        let (answers, name) = (self.answers.clone(), id.clone());
+        let stream = self.api.stream(request, self.id.clone());
+        let run = async move {
+            let mut stream = std::pin::pin!(stream);
             let mut refused = None;
             while let Some(answer) = stream.next().await {
                 let nothing = matches!(answer.data, async_graphql::Value::Null) && !answer.errors.is_empty();
@@ -192,8 +199,8 @@ impl Session {
             }
             // The socket being gone is the only way that this fails.
             let _ = answers.send(FromOperation::Over(name, refused)).await;
-        });
-        self.running.insert(id, task.abort_handle());
+        };
+        self.running.insert(id, tokio::spawn(run.in_current_span()).abort_handle());
     }
 
     /// Passes an answer on, unless the client has completed the operation meanwhile.

@@ -314,9 +314,11 @@ impl Committer {
 }
 
 fn answer(batch: Vec<Queued>, outcomes: Vec<Outcome>) {
-    for (queued, outcome) in batch.into_iter().zip(outcomes) {
+    for (Queued { job, permit }, outcome) in batch.into_iter().zip(outcomes) {
+        // Whoever has an answer finds the room that it took free again.
+        drop(permit);
         // Who does not wait for the answer any more does not get it.
-        match (queued.job, outcome) {
+        match (job, outcome) {
             (Job::Events { answer, .. }, Outcome::Events(receipts)) => drop(answer.send(Ok(receipts))),
             (Job::Order { answer, .. }, Outcome::Order(done)) => {
                 drop(answer.send(done.map(|done| *done).map_err(Failure::Problem)));
@@ -327,8 +329,9 @@ fn answer(batch: Vec<Queued>, outcomes: Vec<Outcome>) {
 }
 
 fn refuse(batch: Vec<Queued>, error: impl Fn() -> DbError) {
-    for queued in batch {
-        match queued.job {
+    for Queued { job, permit } in batch {
+        drop(permit);
+        match job {
             Job::Events { answer, .. } => drop(answer.send(Err(error()))),
             Job::Order { answer, .. } => drop(answer.send(Err(Failure::Db(error())))),
         }

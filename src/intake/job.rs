@@ -25,7 +25,6 @@ pub(super) type EventAnswers = oneshot::Receiver<Result<Vec<(usize, Receipt)>, D
 /// One piece of work, and the room in the queue that it takes until it is done.
 pub(super) struct Queued {
     pub(super) job: Job,
-    #[expect(dead_code, reason = "held until the work is done, then given back")]
     pub(super) permit: OwnedSemaphorePermit,
 }
 

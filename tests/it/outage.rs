@@ -8,12 +8,14 @@ use diesel::{Connection, SqliteConnection};
 use diesel_async::RunQueryDsl;
 use futures_util::future::join_all;
 use scrip::base::ids::BalanceId;
-use scrip::db::{Conn, DbError, DbUrl, Failure, MigrationError, migrate};
+use scrip::db::listen::{self, Heard};
+use scrip::db::{Conn, Db, DbError, DbUrl, Failure, MigrationError, migrate};
 use scrip::http;
 use scrip::intake::{Done, Status};
 use scrip::metering::event::Mode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::support::db::{TestDb, both};
 use crate::support::node::{Node, call, credits, made};
@@ -35,6 +37,39 @@ async fn promptly<T>(what: impl Future<Output = T>) -> T {
 async fn send(node: &Node, balance: BalanceId, id: &str) -> Result<Status, DbError> {
     let receipts = node.0.intake.ingest(vec![call(balance.customer, id)], Mode::Record).await?;
     Ok(receipts[0].status)
+}
+
+// --- Notices between nodes ---------------------------------------------------------------------------------------------
+
+/// What a listener on the database hears, in order.
+fn listen(db: Db) -> UnboundedReceiver<Heard> {
+    let (say, heard) = unbounded_channel();
+    // Who does not listen any more need not be told.
+    tokio::spawn(listen::listen(db, move |what| drop(say.send(what))));
+    heard
+}
+
+#[tokio::test]
+async fn every_commit_is_told_to_other_nodes_also_after_the_listener_lost_its_connection() {
+    let db = TestDb::postgres().await;
+    let node = Node::on(&db);
+    let balance = node.shop(100).await;
+    let mut heard = listen(Db::clone(&db));
+    let told = Heard::Notice(format!("first - {}", balance.customer.0.simple()));
+    for round in ["1", "2"] {
+        assert_eq!(promptly(heard.recv()).await, Some(Heard::Anything), "it has just begun to listen");
+        node.retain(balance, 1, round).await.expect("there is enough");
+        assert_eq!(promptly(heard.recv()).await, Some(told.clone()));
+        end_listeners(&db).await;
+    }
+}
+
+/// Ends the connections that listen, as a restart of the database would.
+async fn end_listeners(db: &TestDb) {
+    let Conn::Postgres { mut conn, .. } = db.read().await.expect("the database answers") else { return };
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    assert_eq!(diesel::sql_query(end).execute(&mut **conn).await.expect(end), 1);
 }
 
 // --- PostgreSQL goes away ----------------------------------------------------------------------------------------------

@@ -15,8 +15,10 @@ use std::hash::Hash;
 use std::ops::Deref;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
-use async_graphql::runtime::{TokioSpawner, TokioTimer};
+use async_graphql::runtime::TokioTimer;
 use async_graphql::{Error, Result};
+use futures_util::task::{FutureObj, Spawn, SpawnError};
+use tracing::{Instrument, Span};
 
 pub use catalog::{MeterKey, OptionsOf, ProductKey};
 pub use customers::ExternalId;
@@ -44,6 +46,16 @@ fn loaded<K: Eq + Hash, V>(rows: Result<HashMap<K, V>, DbError>) -> Result<HashM
     Ok(rows.into_iter().map(|(key, row)| (key, std::sync::Arc::new(row))).collect())
 }
 
+/// Loads within the request's own span, so that the log says for whom.
+struct InSpan(Span);
+
+impl Spawn for InSpan {
+    fn spawn_obj(&self, load: FutureObj<'static, ()>) -> std::result::Result<(), SpawnError> {
+        tokio::spawn(load.instrument(self.0.clone()));
+        Ok(())
+    }
+}
+
 /// One operation's loaders.
 pub struct Loaders(DataLoader<Batches, HashMapCache>);
 
@@ -52,7 +64,7 @@ impl Loaders {
     #[must_use]
     pub fn new(app: &App) -> Self {
         let batches = Batches { db: app.db.clone() };
-        Self(DataLoader::with_cache(batches, TokioSpawner::current(), TokioTimer::default(), HashMapCache::default()))
+        Self(DataLoader::with_cache(batches, InSpan(Span::current()), TokioTimer::default(), HashMapCache::default()))
     }
 
     /// The row with this key.

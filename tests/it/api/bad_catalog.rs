@@ -29,12 +29,12 @@ both!(there_is_one_open_balance_of_a_pair_and_a_new_one_once_it_is_closed, async
       second: {
         balance: null
         errors: [{
-          __typename: "AlreadyExists", existing: {id: "bal_06dndml801p4rai17capb161480g"}
+          __typename: "AlreadyExists", existing: {id: "bal_06dndml801o03d5grb4kgciqo40g"}
           message: "The customer has an open balance of this product already; there is at most one."
           path: ["productId"]
         }]
       }
-      third: {balance: {id: "bal_06dndml801p4rai17capb1614810"}, errors: []}
+      third: {balance: {id: "bal_06dndml801o03d5grb4kgciqo410"}, errors: []}
     }}
     "#);
 });
@@ -103,7 +103,7 @@ both!(a_meter_that_cannot_be_names_its_field, async |db| {
       }
       taken: {
         errors: [{
-          __typename: "AlreadyExists", existing: {id: "mtr_06dndml801qt3d5grb4kgciqo4"}
+          __typename: "AlreadyExists", existing: {id: "mtr_06dndml801o01c6jcgd6huaad4"}
           message: "The key \"taken\" belongs to another meter, archived ones included; choose another key."
           path: ["key"]
         }]
@@ -239,7 +239,7 @@ both!(what_is_archived_cannot_be_used, async |db| {
         status: "INVALID"
       }]}
       key: {errors: [{
-        __typename: "AlreadyExists", existing: {id: "prd_06dndml801qt3d5grb4kgciqo4"}
+        __typename: "AlreadyExists", existing: {id: "prd_06dndml801o01c6jcgd6huaad4"}
         message: "The key \"old\" belongs to another product, archived ones included; choose another key."
         path: ["key"]
       }]}

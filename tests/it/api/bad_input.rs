@@ -97,8 +97,9 @@ both!(a_float_is_no_decimal, async |db| {
         .await;
     answer!(literal, @r#"
     {errors: [{
-      extensions: {code: "BAD_USER_INPUT"}, locations: [{column: 25, line: 1}]
-      message: "Invalid value for argument \"input.credits\", expected type \"Decimal\""
+      extensions: {argument: "input.credits", code: "BAD_USER_INPUT", requestId: "test"}
+      locations: [{column: 25, line: 1}]
+      message: "Invalid value for argument \"input.credits\", expected type \"Decimal\": write it in quotes and without an exponent, such as \"12.5\"; whole numbers need no quotes."
     }]}
     "#);
 });
@@ -112,8 +113,9 @@ both!(a_float_in_a_variable_is_no_decimal, async |db| {
         .await;
     answer!(variable, @r#"
     {errors: [{
-      extensions: {code: "BAD_USER_INPUT"}, locations: [{column: 49, line: 1}]
-      message: "Invalid value for argument \"input.credits\", expected type \"Decimal\""
+      extensions: {argument: "input.credits", code: "BAD_USER_INPUT", requestId: "test"}
+      locations: [{column: 49, line: 1}]
+      message: "Invalid value for argument \"input.credits\", expected type \"Decimal\": write it in quotes and without an exponent, such as \"12.5\"; whole numbers need no quotes."
     }]}
     "#);
 });
@@ -218,12 +220,12 @@ both!(nothing_is_changed_by_what_is_refused, async |db| {
           available: "15"
           entries: {nodes: [
             {
-              allocations: [{credits: "5", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}], availableAfter: "15"
+              allocations: [{credits: "5", grant: {id: "grt_06dndml801o07ai17capb161480g4"}}], availableAfter: "15"
               credits: "5", kind: "TOP_UP", occurredAt: "2026-01-01T00:00:00.000000Z", origin: "API", reason: null
               recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2", stateAfter: "ACTIVE", uncovered: "0"
             }
             {
-              allocations: [{credits: "10", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "10"
+              allocations: [{credits: "10", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}], availableAfter: "10"
               credits: "10", kind: "STARTING_BALANCE", occurredAt: "2026-01-01T00:00:00.000000Z", origin: "API"
               reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1", stateAfter: "ACTIVE"
               uncovered: "0"
@@ -405,11 +407,12 @@ both!(a_query_by_an_id_of_the_wrong_kind_is_bad_input_and_by_one_of_nothing_null
       data: {customer: null, nothing: null, product: null, wrong: null}
       errors: [
         {
-          extensions: {argument: "id", code: "BAD_USER_INPUT"}, locations: [{column: 19, line: 1}]
+          extensions: {argument: "id", code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 19, line: 1}]
           message: "id is the id of a customer; a credit balance is needed here (\"bal_…\").", path: ["wrong"]
         }
         {
-          extensions: {argument: "by.id", code: "BAD_USER_INPUT"}, locations: [{column: 17, line: 2}]
+          extensions: {argument: "by.id", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 17, line: 2}]
           message: "by.id is the id of a customer; a product is needed here (\"prd_…\").", path: ["product"]
         }
       ]

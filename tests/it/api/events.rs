@@ -131,7 +131,7 @@ both!(a_customer_is_named_by_exactly_one_of_two, async |db| {
         .await;
     answer!(sent, @r#"
     {errors: [{
-      extensions: {code: "BAD_USER_INPUT"}, locations: [{column: 25, line: 2}]
+      extensions: {code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 25, line: 2}]
       message: "Expected input type \"CustomerBy\", found {externalId: \"x\", id: \"cus_1\"}. (occurred while parsing \"EventInput\") (occurred while parsing \"[EventInput!]\") (occurred while parsing \"IngestEventsInput\")"
       path: ["ingestEvents"]
     }]}
@@ -251,19 +251,19 @@ both!(recorded_usage_burns_what_is_there_and_says_what_was_not_covered, async |d
       available: "0"
       entries: {nodes: [
         {
-          allocations: [{credits: "-2", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "0"
+          allocations: [{credits: "-2", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}], availableAfter: "0"
           credits: "-2", event: {eventId: "e1"}, kind: "USAGE", occurredAt: "2026-01-01T00:00:00.000000Z"
           origin: "EVENT", reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "3"
           stateAfter: "DEPLETED", uncovered: "2"
         }
         {
-          allocations: [{credits: "-3", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "2"
+          allocations: [{credits: "-3", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}], availableAfter: "2"
           credits: "-3", event: {eventId: "e1"}, kind: "USAGE", occurredAt: "2026-01-01T00:00:00.000000Z"
           origin: "EVENT", reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2"
           stateAfter: "ACTIVE", uncovered: "0"
         }
         {
-          allocations: [{credits: "5", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "5"
+          allocations: [{credits: "5", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}], availableAfter: "5"
           credits: "5", event: null, kind: "STARTING_BALANCE", occurredAt: "2026-01-01T00:00:00.000000Z"
           origin: "API", reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1", stateAfter: "ACTIVE"
           uncovered: "0"

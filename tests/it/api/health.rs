@@ -63,7 +63,7 @@ both!(an_audit_goes_on_from_its_cursor, async |db| {
     answer!(json!([first, rest]), @r#"
     [
       {data: {ledgerHealth: {
-        balancesChecked: 2, endCursor: "bGVkZ2VySGVhbHRoCgpiYWxfMDZkbmRtbDgwMXA5YjIzZTE1MGJxOTE1cW8wZw"
+        balancesChecked: 2, endCursor: "bGVkZ2VySGVhbHRoCgpiYWxfMDZkbmRtbDgwMW8wNTkxbjJzcXY2YjJrZWcwZw"
         entriesChecked: "2", healthy: true, problems: []
       }}}
       {data: {ledgerHealth: {balancesChecked: 1, endCursor: null, entriesChecked: "1", healthy: true, problems: []}}}
@@ -86,16 +86,18 @@ both!(an_audit_of_nothing_is_null_and_a_wrong_page_bad_input, async |db| {
       data: {cursor: null, none: null, size: null, wrong: null}
       errors: [
         {
-          extensions: {argument: "balanceId", code: "BAD_USER_INPUT"}, locations: [{column: 18, line: 2}]
+          extensions: {argument: "balanceId", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 18, line: 2}]
           message: "balanceId is the id of a customer; a credit balance is needed here (\"bal_…\").", path: ["wrong"]
         }
         {
-          extensions: {argument: "first", code: "BAD_USER_INPUT"}, locations: [{column: 18, line: 3}]
-          message: "first is 1001; ask for 1 to 1000 balances.", path: ["size"]
+          extensions: {argument: "first", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 18, line: 3}], message: "first is 1001; ask for 1 to 1000 balances.", path: ["size"]
         }
         {
-          extensions: {argument: "after", code: "BAD_USER_INPUT"}, locations: [{column: 62, line: 3}]
-          message: "after is not a cursor; pass one that this list answered.", path: ["cursor"]
+          extensions: {argument: "after", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 62, line: 3}], message: "after is not a cursor; pass one that this list answered."
+          path: ["cursor"]
         }
       ]
     }
@@ -112,20 +114,20 @@ both!(an_entry_that_is_missing_is_a_gap, async |db| {
       balancesChecked: 1, endCursor: null, entriesChecked: "3", healthy: false
       problems: [
         {
-          balance: {id: "bal_06dndml801un9chjrj25cqb5h40g"}, detail: "Entry 4 follows where entry 3 is missing."
+          balance: {id: "bal_06dndml801o07ai17capb161480g"}, detail: "Entry 4 follows where entry 3 is missing."
           rule: "L2", sequence: "4"
         }
         {
-          balance: {id: "bal_06dndml801un9chjrj25cqb5h40g"}
+          balance: {id: "bal_06dndml801o07ai17capb161480g"}
           detail: "The hash is not that of this entry behind the one before it.", rule: "L12", sequence: "4"
         }
         {
-          balance: {id: "bal_06dndml801un9chjrj25cqb5h40g"}
+          balance: {id: "bal_06dndml801o07ai17capb161480g"}
           detail: "By the entries, settledAfter is 14; 10 is on record.", rule: "L3", sequence: "4"
         }
         {
-          balance: {id: "bal_06dndml801un9chjrj25cqb5h40g"}
-          detail: "By the entries, what remains of the grant grt_06dndml801un9chjrj25cqb5h40g2 is 9; 5 is on record."
+          balance: {id: "bal_06dndml801o07ai17capb161480g"}
+          detail: "By the entries, what remains of the grant grt_06dndml801o07ai17capb161480g2 is 9; 5 is on record."
           rule: "L3", sequence: "4"
         }
       ]
@@ -142,7 +144,7 @@ both!(a_sum_that_was_changed_is_named, async |db| {
     {data: {ledgerHealth: {
       balancesChecked: 1, endCursor: null, entriesChecked: "4", healthy: false
       problems: [{
-        balance: {id: "bal_06dndml801un9chjrj25cqb5h40g"}, detail: "By the entries, settled is 10; 11 is on record."
+        balance: {id: "bal_06dndml801o07ai17capb161480g"}, detail: "By the entries, settled is 10; 11 is on record."
         rule: "L3", sequence: null
       }]
     }}}
@@ -159,11 +161,11 @@ both!(credits_of_an_entry_that_were_changed_break_sums_and_the_chain, async |db|
       balancesChecked: 1, endCursor: null, entriesChecked: "4", healthy: false
       problems: [
         {
-          balance: {id: "bal_06dndml801un9chjrj25cqb5h40g"}
+          balance: {id: "bal_06dndml801o07ai17capb161480g"}
           detail: "The hash is not that of this entry behind the one before it.", rule: "L12", sequence: "2"
         }
         {
-          balance: {id: "bal_06dndml801un9chjrj25cqb5h40g"}
+          balance: {id: "bal_06dndml801o07ai17capb161480g"}
           detail: "By the entries, settledAfter is 15.000001; 15 is on record.", rule: "L3", sequence: "2"
         }
       ]
@@ -180,7 +182,7 @@ both!(words_of_an_entry_that_were_changed_break_the_chain, async |db| {
     {data: {ledgerHealth: {
       balancesChecked: 1, endCursor: null, entriesChecked: "4", healthy: false
       problems: [{
-        balance: {id: "bal_06dndml801un9chjrj25cqb5h40g"}
+        balance: {id: "bal_06dndml801o07ai17capb161480g"}
         detail: "The hash is not that of this entry behind the one before it.", rule: "L12", sequence: "3"
       }]
     }}}
@@ -196,7 +198,7 @@ both!(terms_of_a_grant_that_were_changed_are_named, async |db| {
     {data: {ledgerHealth: {
       balancesChecked: 1, endCursor: null, entriesChecked: "4", healthy: false
       problems: [{
-        balance: {id: "bal_06dndml801un9chjrj25cqb5h40g"}
+        balance: {id: "bal_06dndml801o07ai17capb161480g"}
         detail: "The grants on record as open are not those of the balance.", rule: "L3", sequence: null
       }]
     }}}

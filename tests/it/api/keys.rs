@@ -25,7 +25,7 @@ both!(the_same_key_and_input_answer_the_first_entry_and_the_balance_as_it_stands
     {data: {topUpCredits: {
       balance: {available: "20.5", held: "0", lastSequence: "2", nextChangeAt: null, settled: "20.5", state: "ACTIVE"}
       entry: {
-        allocations: [{credits: "25.5", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "25.5"
+        allocations: [{credits: "25.5", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}], availableAfter: "25.5"
         credits: "25.5", idempotencyKey: "k1", kind: "TOP_UP", occurredAt: "2026-01-01T00:00:00.000000Z"
         origin: "API", reason: "k1", recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1", stateAfter: "ACTIVE"
         uncovered: "0"

@@ -41,36 +41,36 @@ both!(pages_of_entries_stay_put_while_entries_come_in, async |db| {
       {data: {creditBalance: {entries: {
         nodes: [{sequence: "4"}, {sequence: "3"}]
         pageInfo: {
-          endCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQwZwoz", hasNextPage: true
-          hasPreviousPage: false, startCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQwZwo0"
+          endCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgwZwoz", hasNextPage: true
+          hasPreviousPage: false, startCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgwZwo0"
         }
       }}}}
       {data: {creditBalance: {entries: {
         nodes: [{sequence: "2"}, {sequence: "1"}]
         pageInfo: {
-          endCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQwZwox", hasNextPage: false
-          hasPreviousPage: true, startCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQwZwoy"
+          endCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgwZwox", hasNextPage: false
+          hasPreviousPage: true, startCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgwZwoy"
         }
       }}}}
       {data: {creditBalance: {entries: {
         nodes: [{sequence: "4"}, {sequence: "3"}]
         pageInfo: {
-          endCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQwZwoz", hasNextPage: true
-          hasPreviousPage: true, startCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQwZwo0"
+          endCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgwZwoz", hasNextPage: true
+          hasPreviousPage: true, startCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgwZwo0"
         }
       }}}}
       {data: {creditBalance: {entries: {
         nodes: [{sequence: "1"}]
         pageInfo: {
-          endCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQwZwox", hasNextPage: false
-          hasPreviousPage: true, startCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQwZwox"
+          endCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgwZwox", hasNextPage: false
+          hasPreviousPage: true, startCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgwZwox"
         }
       }}}}
       {data: {creditBalance: {entries: {
         nodes: [{sequence: "5"}]
         pageInfo: {
-          endCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQwZwo1", hasNextPage: true
-          hasPreviousPage: false, startCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQwZwo1"
+          endCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgwZwo1", hasNextPage: true
+          hasPreviousPage: false, startCursor: "ZW50cmllcwpiYWxfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgwZwo1"
         }
       }}}}
     ]
@@ -93,24 +93,103 @@ both!(pages_of_customers_stay_put_while_customers_come_in, async |db| {
       {data: {customers: {
         nodes: [{externalId: "d"}, {externalId: "c"}]
         pageInfo: {
-          endCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRuM3NvMXJjcjg1bGtxcHI2NzBzN3M", hasNextPage: true
-          hasPreviousPage: false, startCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRuYjc0MXVuOWNoanJqMjVjcWI1aDQ"
+          endCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRuM3NvMW8wMTkxbjJzcXY2YjJrZWc", hasNextPage: true
+          hasPreviousPage: false, startCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRuYjc0MW8wMWFpMTdjYXBiMTYxNDg"
         }
       }}}
       {data: {customers: {
         nodes: [{externalId: "b"}, {externalId: "a"}]
         pageInfo: {
-          endCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRtbDgwMXF0M2Q1Z3JiNGtnY2lxbzQ", hasNextPage: false
-          hasPreviousPage: true, startCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRtc2ljMXA0cmFpMTdjYXBiMTYxNDg"
+          endCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRtbDgwMW8wMWM2amNnZDZodWFhZDQ", hasNextPage: false
+          hasPreviousPage: true, startCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRtc2ljMW8wMWQ1Z3JiNGtnY2lxbzQ"
         }
       }}}
       {data: {customers: {
         nodes: [{externalId: "c"}]
         pageInfo: {
-          endCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRuM3NvMXJjcjg1bGtxcHI2NzBzN3M", hasNextPage: true
-          hasPreviousPage: true, startCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRuM3NvMXJjcjg1bGtxcHI2NzBzN3M"
+          endCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRuM3NvMW8wMTkxbjJzcXY2YjJrZWc", hasNextPage: true
+          hasPreviousPage: true, startCursor: "Y3VzdG9tZXJzCgpjdXNfMDZkbmRuM3NvMW8wMTkxbjJzcXY2YjJrZWc"
         }
       }}}
+    ]
+    "#);
+});
+
+/// A list by its field and what tells its rows apart: each row is added a minute after the one before, and a page is
+/// asked for before and after one more comes in. Answers the pages.
+async fn pages_around_an_insert(api: &Api, (field, key): (&str, &str), mut add: impl AsyncFnMut(usize)) -> Value {
+    let query = format!(
+        "query($first: Int, $after: String, $last: Int, $before: String) {{
+            {field}(first: $first, after: $after, last: $last, before: $before) {{
+                nodes {{ {key} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }}"
+    );
+    for row in 0..4 {
+        api.at(&format!("2026-01-01T00:0{row}:00Z"));
+        add(row).await;
+    }
+    let first = api.ask(&query, json!({"first": 2})).await;
+    api.at("2026-01-01T00:05:00Z");
+    add(4).await;
+    let next = api.ask(&query, json!({"first": 3, "after": end(&first, field)})).await;
+    let back = api.ask(&query, json!({"last": 3, "before": start(&next, field)})).await;
+    let shown = |answer: Value| {
+        let list = &answer["data"][field];
+        json!([list["nodes"], list["pageInfo"]["hasPreviousPage"], list["pageInfo"]["hasNextPage"]])
+    };
+    json!([shown(first), shown(next), shown(back)])
+}
+
+both!(pages_of_products_stay_put_while_products_come_in, async |db| {
+    let api = Api::on(db).await;
+    // By key: the one that comes in stands on the first page.
+    let keys = ["b", "c", "d", "e", "a"];
+    let add = async |row: usize| drop(api.product(keys[row], &[], json!({})).await);
+    let pages = pages_around_an_insert(&api, ("products", "key"), add).await;
+    answer!(pages, @r#"
+    [
+      [[{key: "b"}, {key: "c"}], false, true], [[{key: "d"}, {key: "e"}], true, false]
+      [[{key: "a"}, {key: "b"}, {key: "c"}], false, true]
+    ]
+    "#);
+});
+
+both!(pages_of_balances_stay_put_while_balances_come_in, async |db| {
+    let api = Api::on(db).await;
+    let product = api.product("credits", &[], json!({})).await;
+    let add = async |row: usize| {
+        let name = format!("c{row}");
+        api.customer(&name).await;
+        api.balance(&name, &product, &row.to_string(), json!({})).await;
+    };
+    let pages = pages_around_an_insert(&api, ("creditBalances", "available"), add).await;
+    answer!(pages, @r#"
+    [
+      [[{available: "3"}, {available: "2"}], false, true], [[{available: "1"}, {available: "0"}], true, false]
+      [[{available: "4"}, {available: "3"}, {available: "2"}], false, true]
+    ]
+    "#);
+});
+
+both!(pages_of_events_stay_put_while_events_come_in, async |db| {
+    let api = Api::on(db).await;
+    api.acme("10").await;
+    let query = "query($first: Int, $after: String, $last: Int, $before: String) {
+        customer(by: {externalId: \"acme\"}) { events(first: $first, after: $after, last: $last, before: $before) {
+            nodes { eventId } pageInfo { startCursor endCursor } } } }";
+    for minute in 0..4 {
+        api.at(&format!("2026-01-01T00:0{minute}:00Z"));
+        api.burn(&format!("e{minute}"), "1").await;
+    }
+    let first = api.ask(query, json!({"first": 2})).await;
+    api.at("2026-01-01T00:05:00Z");
+    api.burn("e5", "1").await;
+    let next = api.ask(query, json!({"first": 3, "after": end(&first, "customer/events")})).await;
+    let back = api.ask(query, json!({"last": 3, "before": start(&next, "customer/events")})).await;
+    let nodes = [first, next, back].map(|page| page["data"]["customer"]["events"]["nodes"].clone());
+    answer!(json!(nodes), @r#"
+    [
+      [{eventId: "e3"}, {eventId: "e2"}], [{eventId: "e1"}, {eventId: "e0"}]
+      [{eventId: "e5"}, {eventId: "e3"}, {eventId: "e2"}]
     ]
     "#);
 });
@@ -131,14 +210,14 @@ both!(grants_are_paged_in_burning_order, async |db| {
       {data: {creditBalance: {grants: {
         nodes: [{priority: 10, reason: "first"}, {priority: 500, reason: null}]
         pageInfo: {
-          endCursor: "Z3JhbnRzCmJhbF8wNmRuZG1sODAxdW45Y2hqcmoyNWNxYjVoNDBnCjUwMCAtIGZhbHNlIDE", hasNextPage: true
+          endCursor: "Z3JhbnRzCmJhbF8wNmRuZG1sODAxbzA3YWkxN2NhcGIxNjE0ODBnCjUwMCAtIGZhbHNlIDE", hasNextPage: true
           hasPreviousPage: false
         }
       }}}}
       {data: {creditBalance: {grants: {
         nodes: [{priority: 600, reason: "second"}, {priority: 700, reason: "third"}]
         pageInfo: {
-          endCursor: "Z3JhbnRzCmJhbF8wNmRuZG1sODAxdW45Y2hqcmoyNWNxYjVoNDBnCjcwMCAtIGZhbHNlIDI", hasNextPage: false
+          endCursor: "Z3JhbnRzCmJhbF8wNmRuZG1sODAxbzA3YWkxN2NhcGIxNjE0ODBnCjcwMCAtIGZhbHNlIDI", hasNextPage: false
           hasPreviousPage: true
         }
       }}}}
@@ -169,23 +248,26 @@ both!(a_page_is_of_1_to_100_rows_and_its_cursor_of_its_own_list, async |db| {
       data: {both: null, creditBalance: {available: "10", entries: null}, large: null, none: null, text: null}
       errors: [
         {
-          extensions: {argument: "first", code: "BAD_USER_INPUT"}, locations: [{column: 17, line: 2}]
-          message: "first is 101; ask for 1 to 100 rows a page.", path: ["large"]
+          extensions: {argument: "first", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 17, line: 2}], message: "first is 101; ask for 1 to 100 rows a page.", path: ["large"]
         }
         {
-          extensions: {argument: "last", code: "BAD_USER_INPUT"}, locations: [{column: 17, line: 3}]
-          message: "last is 0; ask for 1 to 100 rows a page.", path: ["none"]
+          extensions: {argument: "last", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 17, line: 3}], message: "last is 0; ask for 1 to 100 rows a page.", path: ["none"]
         }
         {
-          extensions: {argument: "last", code: "BAD_USER_INPUT"}, locations: [{column: 17, line: 4}]
-          message: "last cannot be combined with first; ask for one of the two.", path: ["both"]
+          extensions: {argument: "last", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 17, line: 4}], message: "last cannot be combined with first; ask for one of the two."
+          path: ["both"]
         }
         {
-          extensions: {argument: "after", code: "BAD_USER_INPUT"}, locations: [{column: 17, line: 5}]
-          message: "after is not a cursor; pass one that this list answered.", path: ["text"]
+          extensions: {argument: "after", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 17, line: 5}], message: "after is not a cursor; pass one that this list answered."
+          path: ["text"]
         }
         {
-          extensions: {argument: "after", code: "BAD_USER_INPUT"}, locations: [{column: 52, line: 6}]
+          extensions: {argument: "after", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 52, line: 6}]
           message: "after is a cursor of another list; pass one that this list answered."
           path: ["creditBalance", "entries"]
         }
@@ -288,23 +370,23 @@ both!(balances_are_found_by_state_and_product, async |db| {
     answer!(found, @r#"
     {data: {
       all: {nodes: [
+        {available: "1", customer: {externalId: "ends"}, product: {key: "ai"}, state: "LOW"}
         {available: "0", customer: {externalId: "empty"}, product: {key: "ai"}, state: "DEPLETED"}
+        {available: "5", customer: {externalId: "low"}, product: {key: "ai"}, state: "LOW"}
         {available: "1", customer: {externalId: "full"}, product: {key: "other"}, state: "ACTIVE"}
         {available: "10", customer: {externalId: "full"}, product: {key: "ai"}, state: "ACTIVE"}
-        {available: "1", customer: {externalId: "ends"}, product: {key: "ai"}, state: "LOW"}
-        {available: "5", customer: {externalId: "low"}, product: {key: "ai"}, state: "LOW"}
       ]}
       closed: {nodes: [{available: "0", customer: {externalId: "closed"}, product: {key: "ai"}, state: "CLOSED"}]}
       low: {nodes: [
-        {available: "0", customer: {externalId: "empty"}, product: {key: "ai"}, state: "DEPLETED"}
         {available: "1", customer: {externalId: "ends"}, product: {key: "ai"}, state: "LOW"}
+        {available: "0", customer: {externalId: "empty"}, product: {key: "ai"}, state: "DEPLETED"}
         {available: "5", customer: {externalId: "low"}, product: {key: "ai"}, state: "LOW"}
       ]}
       product: {nodes: [
-        {available: "0", customer: {externalId: "empty"}, product: {key: "ai"}, state: "DEPLETED"}
-        {available: "10", customer: {externalId: "full"}, product: {key: "ai"}, state: "ACTIVE"}
         {available: "1", customer: {externalId: "ends"}, product: {key: "ai"}, state: "LOW"}
+        {available: "0", customer: {externalId: "empty"}, product: {key: "ai"}, state: "DEPLETED"}
         {available: "5", customer: {externalId: "low"}, product: {key: "ai"}, state: "LOW"}
+        {available: "10", customer: {externalId: "full"}, product: {key: "ai"}, state: "ACTIVE"}
       ]}
     }}
     "#);
@@ -372,8 +454,8 @@ both!(customers_are_found_by_how_a_name_an_address_or_an_id_begins, async |db| {
     answer!(found, @r#"
     {data: {
       accent: {nodes: [{name: "Ärzte"}]}, address: {nodes: [{name: "Bob"}]}
-      archived: {nodes: [{name: "x-gone"}, {name: "Ärzte"}, {name: "Bob"}]}, middle: {nodes: []}
-      wildcard: {nodes: []}, x: {nodes: [{name: "xavier"}, {name: "Ärzte"}, {name: "Bob"}]}
+      archived: {nodes: [{name: "x-gone"}, {name: "Bob"}, {name: "Ärzte"}]}, middle: {nodes: []}
+      wildcard: {nodes: []}, x: {nodes: [{name: "xavier"}, {name: "Bob"}, {name: "Ärzte"}]}
     }}
     "#);
 });
@@ -438,7 +520,7 @@ both!(whatever_has_an_id_is_found_by_it, async |db| {
     answer!(found, @r#"
     {
       data: {
-        node: {__typename: "CreditBalance", id: "bal_06dndml801un9chjrj25cqb5h40g"}
+        node: {__typename: "CreditBalance", id: "bal_06dndml801o07ai17capb161480g"}
         nodes: [
           {__typename: "Meter", key: "calls"}, {__typename: "CreditProduct", key: "credits"}
           {__typename: "Customer", externalId: "acme"}, {__typename: "UsageEvent", eventId: "e1"}
@@ -447,7 +529,7 @@ both!(whatever_has_an_id_is_found_by_it, async |db| {
         ]
       }
       errors: [{
-        extensions: {argument: "ids.8", code: "BAD_USER_INPUT"}, locations: [{column: 33, line: 1}]
+        extensions: {argument: "ids.8", code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 33, line: 1}]
         message: "ids.8 is not an id; pass one that this server answered.", path: ["nodes", 8]
       }]
     }
@@ -461,7 +543,7 @@ both!(a_hundred_and_one_ids_are_too_many, async |db| {
     {
       data: {nodes: null}
       errors: [{
-        extensions: {argument: "ids", code: "BAD_USER_INPUT"}, locations: [{column: 23, line: 1}]
+        extensions: {argument: "ids", code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 23, line: 1}]
         message: "ids has 101 entries; ask for at most 100 at once.", path: ["nodes"]
       }]
     }

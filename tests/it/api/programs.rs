@@ -21,7 +21,7 @@ both!(a_line_that_is_no_json_is_invalid_by_its_number, async |db| {
         accepted: 1, duplicates: 0, invalid: 3
         receipts: [
           {
-            differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 0
+            differs: false, event: "evt_06dndml801o07ai17capb1614a5lph6vfrm7qcg", eventId: "e1", index: 0
             status: "ACCEPTED"
           }
           {
@@ -219,7 +219,7 @@ both!(events_come_in_as_one_cloud_event, async |db| {
       body: {
         accepted: 1, duplicates: 0, invalid: 0
         receipts: [{
-          differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 0
+          differs: false, event: "evt_06dndml801o07ai17capb1614a5lph6vfrm7qcg", eventId: "e1", index: 0
           status: "ACCEPTED"
         }]
         refused: 0
@@ -242,7 +242,7 @@ both!(events_come_in_as_a_batch_of_cloud_events, async |db| {
         accepted: 1, duplicates: 1, invalid: 1
         receipts: [
           {
-            differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 0
+            differs: false, event: "evt_06dndml801o07ai17capb1614a5lph6vfrm7qcg", eventId: "e1", index: 0
             status: "ACCEPTED"
           }
           {
@@ -253,7 +253,7 @@ both!(events_come_in_as_a_batch_of_cloud_events, async |db| {
             event: null, eventId: "e2", index: 1, status: "INVALID"
           }
           {
-            differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 2
+            differs: false, event: "evt_06dndml801o07ai17capb1614a5lph6vfrm7qcg", eventId: "e1", index: 2
             status: "DUPLICATE"
           }
         ]
@@ -281,7 +281,7 @@ both!(events_come_in_as_lines_of_json, async |db| {
         accepted: 2, duplicates: 0, invalid: 0
         receipts: [
           {
-            differs: false, event: "evt_06dndml801un9chjrj25cqb5h65lph6vfrm7qcg", eventId: "e1", index: 0
+            differs: false, event: "evt_06dndml801o07ai17capb1614a5lph6vfrm7qcg", eventId: "e1", index: 0
             status: "ACCEPTED"
           }
           {
@@ -292,7 +292,7 @@ both!(events_come_in_as_lines_of_json, async |db| {
             event: null, eventId: "e2", index: 1, status: "REFUSED"
           }
           {
-            differs: false, event: "evt_06dndml801un9chjrj25cqb5h77ffv0jke0o14o", eventId: "e3", index: 2
+            differs: false, event: "evt_06dndml801o07ai17capb1614b7ffv0jke0o14o", eventId: "e3", index: 2
             status: "ACCEPTED"
           }
         ]

@@ -34,7 +34,7 @@ both!(overdraft_goes_down_to_its_limit, async |db| {
     {data: {retainCredits: {
       balance: {available: "-3", held: "0", lastSequence: "2", nextChangeAt: null, settled: "-3", state: "OVERDRAWN"}
       entry: {
-        allocations: [{credits: "-5", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "-3"
+        allocations: [{credits: "-5", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}], availableAfter: "-3"
         credits: "-8", kind: "RETENTION", occurredAt: "2026-01-01T00:00:00.000000Z", origin: "API", reason: null
         recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2", stateAfter: "OVERDRAWN", uncovered: "0"
       }
@@ -94,12 +94,12 @@ both!(what_comes_in_pays_debt_first, async |db| {
         available: "3"
         grants: {nodes: [{
           credits: "10", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null
-          id: "grt_06dndml801un9chjrj25cqb5h40g4", priority: 500, remaining: "3", source: "TOP_UP", state: "ACTIVE"
+          id: "grt_06dndml801o07ai17capb161480g4", priority: 500, remaining: "3", source: "TOP_UP", state: "ACTIVE"
         }]}
         held: "0", lastSequence: "2", nextChangeAt: null, settled: "3", state: "ACTIVE"
       }
       entry: {
-        allocations: [{credits: "3", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}], availableAfter: "3"
+        allocations: [{credits: "3", grant: {id: "grt_06dndml801o07ai17capb161480g4"}}], availableAfter: "3"
         credits: "10", kind: "TOP_UP", occurredAt: "2026-01-01T00:00:00.000000Z", origin: "API", reason: null
         recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2", stateAfter: "ACTIVE", uncovered: "0"
       }
@@ -321,7 +321,7 @@ both!(a_customers_former_external_id_goes_on_naming_it, async |db| {
       taken: {
         customer: null
         errors: [{
-          __typename: "AlreadyExists", existing: {id: "cus_06dndml801qt3d5grb4kgciqo4"}
+          __typename: "AlreadyExists", existing: {id: "cus_06dndml801o01c6jcgd6huaad4"}
           message: "The external id \"acme\" names another customer, now or formerly; use that customer or another id."
           path: ["externalId"]
         }]

@@ -31,18 +31,18 @@ both!(a_stream_tells_first_how_the_balance_stands_and_then_each_change, async |d
     [
       {balanceChanges: {
         available: "10", balance: {lastSequence: "1"}
-        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMQ", entry: null, held: "0"
+        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMQ", entry: null, held: "0"
         settled: "10", state: "ACTIVE"
       }}
       [
         {balanceChanges: {
           available: "6", balance: {lastSequence: "2"}
-          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMg"
+          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMg"
           entry: {credits: "-4", kind: "USAGE", sequence: "2"}, held: "0", settled: "6", state: "ACTIVE"
         }}
         {balanceChanges: {
           available: "0", balance: {lastSequence: "3"}
-          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMw"
+          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMw"
           entry: {credits: "-6", kind: "RETENTION", sequence: "3"}, held: "0", settled: "0", state: "DEPLETED"
         }}
       ]
@@ -66,23 +66,23 @@ both!(a_stream_with_a_cursor_tells_first_what_was_missed_and_then_that_it_is_up_
       [
         {balanceChanges: {
           available: "6", balance: {lastSequence: "3"}
-          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMg"
+          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMg"
           entry: {credits: "-4", kind: "USAGE", sequence: "2"}, held: "0", settled: "6", state: "ACTIVE"
         }}
         {balanceChanges: {
           available: "5", balance: {lastSequence: "3"}
-          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMw"
+          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMw"
           entry: {credits: "-1", kind: "USAGE", sequence: "3"}, held: "0", settled: "5", state: "ACTIVE"
         }}
         {balanceChanges: {
           available: "5", balance: {lastSequence: "3"}
-          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMw", entry: null, held: "0"
+          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMw", entry: null, held: "0"
           settled: "5", state: "ACTIVE"
         }}
       ]
       {balanceChanges: {
         available: "3", balance: {lastSequence: "4"}
-        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKNA"
+        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKNA"
         entry: {credits: "-2", kind: "USAGE", sequence: "4"}, held: "0", settled: "3", state: "ACTIVE"
       }}
     ]
@@ -107,17 +107,17 @@ both!(a_stream_goes_on_from_its_cursor_across_a_restart_of_the_server, async |db
     [
       {balanceChanges: {
         available: "7", balance: {lastSequence: "4"}
-        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMw"
+        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMw"
         entry: {credits: "-2", kind: "USAGE", sequence: "3"}, held: "0", settled: "7", state: "ACTIVE"
       }}
       {balanceChanges: {
         available: "4", balance: {lastSequence: "4"}
-        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKNA"
+        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKNA"
         entry: {credits: "-3", kind: "USAGE", sequence: "4"}, held: "0", settled: "4", state: "ACTIVE"
       }}
       {balanceChanges: {
         available: "4", balance: {lastSequence: "4"}
-        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKNA", entry: null, held: "0"
+        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKNA", entry: null, held: "0"
         settled: "4", state: "ACTIVE"
       }}
     ]
@@ -136,7 +136,7 @@ both!(a_stream_tells_what_time_did_once_it_is_posted, async |db| {
     answer!(told, @r#"
     {balanceChanges: {
       available: "1", balance: {lastSequence: "3"}
-      cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMw"
+      cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMw"
       entry: {credits: "-5", kind: "EXPIRATION", sequence: "3"}, held: "0", settled: "1", state: "ACTIVE"
     }}
     "#);
@@ -153,7 +153,7 @@ both!(closing_a_balance_completes_its_stream, async |db| {
     [
       {balanceChanges: {
         available: "0", balance: {lastSequence: "0"}
-        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMA", entry: null, held: "0"
+        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMA", entry: null, held: "0"
         settled: "0", state: "DEPLETED"
       }}
       "complete"
@@ -171,7 +171,7 @@ both!(the_stream_of_a_closed_balance_tells_its_state_and_completes, async |db| {
     [
       {balanceChanges: {
         available: "0", balance: {lastSequence: "0"}
-        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMA", entry: null, held: "0"
+        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMA", entry: null, held: "0"
         settled: "0", state: "CLOSED"
       }}
       "complete"
@@ -199,7 +199,8 @@ both!(a_cursor_from_elsewhere_is_an_error_that_ends_the_stream, async |db| {
       {
         id: "1"
         payload: [{
-          extensions: {argument: "after", code: "BAD_USER_INPUT"}, locations: [{column: 42, line: 1}]
+          extensions: {argument: "after", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 42, line: 1}]
           message: "after is a cursor of another list; pass one that this list answered.", path: ["balanceChanges"]
         }]
         type: "error"
@@ -207,7 +208,8 @@ both!(a_cursor_from_elsewhere_is_an_error_that_ends_the_stream, async |db| {
       {
         id: "1"
         payload: [{
-          extensions: {argument: "after", code: "BAD_USER_INPUT"}, locations: [{column: 42, line: 1}]
+          extensions: {argument: "after", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 42, line: 1}]
           message: "after is a cursor of another list; pass one that this list answered.", path: ["balanceChanges"]
         }]
         type: "error"
@@ -215,8 +217,9 @@ both!(a_cursor_from_elsewhere_is_an_error_that_ends_the_stream, async |db| {
       {
         id: "1"
         payload: [{
-          extensions: {argument: "after", code: "BAD_USER_INPUT"}, locations: [{column: 42, line: 1}]
-          message: "after is not a cursor; pass one that this list answered.", path: ["balanceChanges"]
+          extensions: {argument: "after", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 42, line: 1}], message: "after is not a cursor; pass one that this list answered."
+          path: ["balanceChanges"]
         }]
         type: "error"
       }
@@ -238,7 +241,7 @@ both!(a_cursor_ahead_of_the_ledger_is_an_error, async |db| {
     {
       id: "1"
       payload: [{
-        extensions: {argument: "after", code: "BAD_USER_INPUT"}, locations: [{column: 42, line: 1}]
+        extensions: {argument: "after", code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 42, line: 1}]
         message: "after is ahead of the ledger; pass a cursor that this server answered.", path: ["balanceChanges"]
       }]
       type: "error"
@@ -257,7 +260,8 @@ both!(a_stream_of_nothing_is_an_error, async |db| {
       {
         id: "1"
         payload: [{
-          extensions: {code: "BAD_USER_INPUT"}, locations: [{column: 42, line: 1}]
+          extensions: {argument: "balanceId", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 42, line: 1}]
           message: "balanceId names no credit balance; pass what this server answered.", path: ["balanceChanges"]
         }]
         type: "error"
@@ -265,8 +269,9 @@ both!(a_stream_of_nothing_is_an_error, async |db| {
       {
         id: "1"
         payload: [{
-          extensions: {code: "BAD_USER_INPUT"}, locations: [{column: 32, line: 1}]
-          message: "customer names no customer; pass what this server answered.", path: ["customerBalanceChanges"]
+          extensions: {argument: "customer", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 32, line: 1}], message: "customer names no customer; pass what this server answered."
+          path: ["customerBalanceChanges"]
         }]
         type: "error"
       }
@@ -287,22 +292,22 @@ both!(a_customers_stream_tells_of_a_balance_that_is_opened_later, async |db| {
     answer!(messages, @r#"
     [
       {customerBalanceChanges: {
-        cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQKMTox"
+        cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgKMTox"
         customer: {externalId: "acme"}, entry: null
       }}
       [
         {customerBalanceChanges: {
-          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQKMToxIDI6MQ"
+          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgKMToxIDI6MQ"
           customer: {externalId: "acme"}
           entry: {balance: {product: {key: "other"}}, credits: "5", kind: "STARTING_BALANCE", sequence: "1"}
         }}
         {customerBalanceChanges: {
-          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQKMToyIDI6MQ"
+          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgKMToyIDI6MQ"
           customer: {externalId: "acme"}
           entry: {balance: {product: {key: "credits"}}, credits: "-4", kind: "USAGE", sequence: "2"}
         }}
         {customerBalanceChanges: {
-          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQKMToyIDI6Mg"
+          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgKMToyIDI6Mg"
           customer: {externalId: "acme"}
           entry: {balance: {product: {key: "other"}}, credits: "-1", kind: "RETENTION", sequence: "2"}
         }}
@@ -326,18 +331,18 @@ both!(a_customers_stream_goes_on_from_one_cursor_for_all_balances, async |db| {
     answer!(messages, @r#"
     [
       [{customerBalanceChanges: {
-        cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQKMToyIDI6MQ"
+        cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgKMToyIDI6MQ"
         customer: {externalId: "acme"}
         entry: {balance: {product: {key: "credits"}}, credits: "-4", kind: "USAGE", sequence: "2"}
       }}]
       [
         {customerBalanceChanges: {
-          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQKMToyIDI6Mg"
+          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgKMToyIDI6Mg"
           customer: {externalId: "acme"}
           entry: {balance: {product: {key: "other"}}, credits: "-1", kind: "RETENTION", sequence: "2"}
         }}
         {customerBalanceChanges: {
-          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMXVuOWNoanJqMjVjcWI1aDQKMToyIDI6Mg"
+          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgKMToyIDI6Mg"
           customer: {externalId: "acme"}, entry: null
         }}
       ]
@@ -463,26 +468,92 @@ async fn a_change_that_one_node_commits_arrives_on_a_stream_of_another() {
     [
       {balanceChanges: {
         available: "10", balance: {lastSequence: "1"}
-        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMQ", entry: null, held: "0"
+        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMQ", entry: null, held: "0"
         settled: "10", state: "ACTIVE"
       }}
       {balanceChanges: {
         available: "6", balance: {lastSequence: "2"}
-        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMg"
+        cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMg"
         entry: {credits: "-4", kind: "USAGE", sequence: "2"}, held: "0", settled: "6", state: "ACTIVE"
       }}
       [
         {balanceChanges: {
           available: "3", balance: {lastSequence: "3"}
-          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKMw"
+          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKMw"
           entry: {credits: "-3", kind: "USAGE", sequence: "3"}, held: "0", settled: "3", state: "ACTIVE"
         }}
         {balanceChanges: {
           available: "1", balance: {lastSequence: "4"}
-          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDF1bjljaGpyajI1Y3FiNWg0MGcKNA"
+          cursor: "YmFsYW5jZUNoYW5nZXMKYmFsXzA2ZG5kbWw4MDFvMDdhaTE3Y2FwYjE2MTQ4MGcKNA"
           entry: {credits: "-2", kind: "USAGE", sequence: "4"}, held: "0", settled: "1", state: "ACTIVE"
         }}
       ]
+    ]
+    "#);
+}
+
+#[tokio::test]
+async fn a_customers_stream_on_another_node_hears_of_a_balance_that_is_opened_on_this_one() {
+    let db = TestDb::postgres().await;
+    let one = Api::on(&db).await;
+    let two = one.another_on(&db, 2).await;
+    two.hear_other_nodes(2);
+    one.acme("10").await;
+    let mut stream = Socket::subscribe(&two, ALL, json!({})).await;
+    let first = stream.next().await;
+    let other = one.product("other", &[], json!({})).await;
+    one.balance("acme", &other, "5", json!({})).await;
+    one.burn("e1", "4").await;
+    let messages = json!([first, stream.take(2).await]);
+    answer!(messages, @r#"
+    [
+      {customerBalanceChanges: {
+        cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgKMTox"
+        customer: {externalId: "acme"}, entry: null
+      }}
+      [
+        {customerBalanceChanges: {
+          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgKMToxIDI6MQ"
+          customer: {externalId: "acme"}
+          entry: {balance: {product: {key: "other"}}, credits: "5", kind: "STARTING_BALANCE", sequence: "1"}
+        }}
+        {customerBalanceChanges: {
+          cursor: "Y3VzdG9tZXJCYWxhbmNlQ2hhbmdlcwpjdXNfMDZkbmRtbDgwMW8wN2FpMTdjYXBiMTYxNDgKMToyIDI6MQ"
+          customer: {externalId: "acme"}
+          entry: {balance: {product: {key: "credits"}}, credits: "-4", kind: "USAGE", sequence: "2"}
+        }}
+      ]
+    ]
+    "#);
+}
+
+#[tokio::test]
+async fn a_crossing_on_one_node_is_told_once_on_another() {
+    let db = TestDb::postgres().await;
+    let one = Api::on(&db).await;
+    let two = one.another_on(&db, 2).await;
+    two.hear_other_nodes(2);
+    let balance = one.acme("1").await;
+    let product = product_of_acme(&one).await;
+    let mut stream = watch_states(&two, &product, json!({})).await;
+    one.burn("e1", "1").await;
+    one.top_up(&balance, "2", "k1", json!({})).await;
+    two.burn("e2", "2").await;
+    let told = crossings(&mut stream, 3).await;
+    answer!(told, @r#"
+    [
+      {balanceStateChanges: {
+        at: "2026-01-01T00:00:00.000000Z", available: "0", balance: {customer: {externalId: "acme"}}
+        current: "DEPLETED", entry: {kind: "USAGE", sequence: "2"}, previous: "ACTIVE", threshold: null
+      }}
+      {balanceStateChanges: {
+        at: "2026-01-01T00:00:00.000000Z", available: "2", balance: {customer: {externalId: "acme"}}
+        current: "ACTIVE", entry: {kind: "TOP_UP", sequence: "3"}, previous: "DEPLETED", threshold: null
+      }}
+      {balanceStateChanges: {
+        at: "2026-01-01T00:00:00.000000Z", available: "0", balance: {customer: {externalId: "acme"}}
+        current: "DEPLETED", entry: {kind: "USAGE", sequence: "4"}, previous: "ACTIVE", threshold: null
+      }}
     ]
     "#);
 }

@@ -98,14 +98,14 @@ both!(the_worker_posts_what_is_due_with_the_exact_instant, async |db| {
       available: "15"
       entries: {nodes: [
         {
-          allocations: [{credits: "-3", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g6"}}], availableAfter: "15"
-          credits: "-3", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g6"}, kind: "EXPIRATION"
+          allocations: [{credits: "-3", grant: {id: "grt_06dndml801o07ai17capb161480g6"}}], availableAfter: "15"
+          credits: "-3", grant: {id: "grt_06dndml801o07ai17capb161480g6"}, kind: "EXPIRATION"
           occurredAt: "2026-01-03T00:00:00.000000Z", origin: "SYSTEM", reason: null
           recordedAt: "2026-01-05T12:00:00.000000Z", sequence: "5", stateAfter: "ACTIVE", uncovered: "0"
         }
         {
-          allocations: [{credits: "10", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}], availableAfter: "18"
-          credits: "10", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}, kind: "ACTIVATION"
+          allocations: [{credits: "10", grant: {id: "grt_06dndml801o07ai17capb161480g4"}}], availableAfter: "18"
+          credits: "10", grant: {id: "grt_06dndml801o07ai17capb161480g4"}, kind: "ACTIVATION"
           occurredAt: "2026-01-02T00:00:00.000000Z", origin: "SYSTEM", reason: null
           recordedAt: "2026-01-05T12:00:00.000000Z", sequence: "4", stateAfter: "ACTIVE", uncovered: "0"
         }
@@ -159,8 +159,8 @@ both!(what_is_due_is_posted_before_a_command, async |db| {
         balance: {available: "0", held: "0", lastSequence: "6", nextChangeAt: null, settled: "0", state: "DEPLETED"}
         entry: {
           allocations: [
-            {credits: "-5", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}
-            {credits: "-10", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}
+            {credits: "-5", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}
+            {credits: "-10", grant: {id: "grt_06dndml801o07ai17capb161480g4"}}
           ]
           availableAfter: "0", credits: "-15", kind: "RETENTION", occurredAt: "2026-01-04T00:00:00.000000Z"
           origin: "API", reason: null, recordedAt: "2026-01-04T00:00:00.000000Z", sequence: "6"
@@ -194,7 +194,7 @@ both!(a_beginning_in_the_past_counts_as_now, async |db| {
     {data: {topUpCredits: {
       entry: {grant: {
         credits: "5", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null
-        id: "grt_06dndml801un9chjrj25cqb5h40g2", priority: 500, remaining: "5", source: "TOP_UP", state: "ACTIVE"
+        id: "grt_06dndml801o07ai17capb161480g2", priority: 500, remaining: "5", source: "TOP_UP", state: "ACTIVE"
       }}
       errors: []
     }}}

@@ -26,7 +26,7 @@ both!(a_meter_is_made, async |db| {
       errors: []
       meter: {
         aggregation: "SUM", archivedAt: null, createdAt: "2026-01-01T00:00:00.000000Z", eventType: "completion"
-        filter: [{all: [{name: "model", operator: "IN", values: ["large", 3]}]}], id: "mtr_06dndml801qt3d5grb4kgciqo4"
+        filter: [{all: [{name: "model", operator: "IN", values: ["large", 3]}]}], id: "mtr_06dndml801o01c6jcgd6huaad4"
         key: "tokens", name: "Tokens", property: "usage.tokens", updatedAt: "2026-01-01T00:00:00.000000Z"
       }
     }}}
@@ -58,7 +58,7 @@ both!(a_credit_product_is_made, async |db| {
       product: {
         archivedAt: null, consumption: [{creditsPerUnit: "0.5", meter: {key: "calls"}}]
         createdAt: "2026-01-01T00:00:00.000000Z", description: "For all models"
-        expiration: {days: 30, policy: "AFTER_DAYS"}, id: "prd_06dndml801p4rai17capb16148", key: "ai", kind: "CREDIT"
+        expiration: {days: 30, policy: "AFTER_DAYS"}, id: "prd_06dndml801o03d5grb4kgciqo4", key: "ai", kind: "CREDIT"
         lowBalanceThreshold: "10", metadata: {a: [true, null], b: 1}, name: "AI credits"
         overdraft: {limit: "5", policy: "ALLOW"}, purchaseOptions: [], unitName: "credit"
         updatedAt: "2026-01-01T00:00:00.000000Z"
@@ -87,7 +87,7 @@ both!(a_purchase_option_is_a_price_for_credits, async |db| {
     {data: {createPurchaseOption: {
       errors: []
       purchaseOption: {
-        archivedAt: null, createdAt: "2026-01-01T00:00:00.000000Z", credits: "3", id: "opt_06dndml801p4rai17capb16148"
+        archivedAt: null, createdAt: "2026-01-01T00:00:00.000000Z", credits: "3", id: "opt_06dndml801o03d5grb4kgciqo4"
         name: "Three", position: 0, price: {amount: "10.00", currency: "EUR"}, pricePerCredit: "3.333333"
         product: {key: "ai"}, showInPortal: true
       }
@@ -114,7 +114,7 @@ both!(a_customer_is_made, async |db| {
     {data: {createCustomer: {
       customer: {
         archivedAt: null, createdAt: "2026-01-01T00:00:00.000000Z", creditBalances: [], currency: "EUR"
-        email: "pay@acme.example", externalId: "acme", id: "cus_06dndml801qt3d5grb4kgciqo4", metadata: {tier: "gold"}
+        email: "pay@acme.example", externalId: "acme", id: "cus_06dndml801o01c6jcgd6huaad4", metadata: {tier: "gold"}
         name: "Acme", updatedAt: "2026-01-01T00:00:00.000000Z"
       }
       errors: []
@@ -145,20 +145,20 @@ both!(a_balance_begins_with_its_starting_credits, async |db| {
     {data: {createCreditBalance: {
       balance: {
         available: "12.5", closedAt: null, createdAt: "2026-01-01T00:00:00.000000Z", customer: {externalId: "acme"}
-        held: "0", id: "bal_06dndml801p4rai17capb161480g", lastSequence: "1", lowBalanceThreshold: "5", name: "ai"
+        held: "0", id: "bal_06dndml801o03d5grb4kgciqo40g", lastSequence: "1", lowBalanceThreshold: "5", name: "ai"
         nextChangeAt: null, overdraft: {limit: null, policy: "DENY"}, overrides: [], product: {key: "ai"}
         settled: "12.5", state: "ACTIVE", updatedAt: "2026-01-01T00:00:00.000000Z"
       }
       entry: {
-        allocations: [{credits: "12.5", grant: {id: "grt_06dndml801p4rai17capb161480g2"}}], availableAfter: "12.5"
+        allocations: [{credits: "12.5", grant: {id: "grt_06dndml801o03d5grb4kgciqo40g2"}}], availableAfter: "12.5"
         credits: "12.5"
         grant: {
           credits: "12.5", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null
-          id: "grt_06dndml801p4rai17capb161480g2", priority: 500, remaining: "12.5", source: "STARTING_BALANCE"
+          id: "grt_06dndml801o03d5grb4kgciqo40g2", priority: 500, remaining: "12.5", source: "STARTING_BALANCE"
           state: "ACTIVE"
         }
-        hash: "1db4e695ed5ed276398cece6c328d30a893d9d0ca5a9bec5ce995c1149df9454"
-        id: "ent_06dndml801p4rai17capb161480g2", kind: "STARTING_BALANCE", occurredAt: "2026-01-01T00:00:00.000000Z"
+        hash: "0654d87f4027401f3441ffbd081438a7d4ba7f71fee2484140d8674405e9c1fe"
+        id: "ent_06dndml801o03d5grb4kgciqo40g2", kind: "STARTING_BALANCE", occurredAt: "2026-01-01T00:00:00.000000Z"
         origin: "API", reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1", stateAfter: "ACTIVE"
         terms: {credits: "12.5", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null, priority: 500}
         uncovered: "0"
@@ -228,7 +228,7 @@ both!(the_answer_to_events_holds_the_new_balances_and_why, async |db| {
         event: {
           entries: [
             {
-              allocations: [{credits: "-1", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "104"
+              allocations: [{credits: "-1", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}], availableAfter: "104"
               credits: "-1", kind: "USAGE", occurredAt: "2025-12-31T23:00:00.000000Z", origin: "EVENT"
               rating: {credits: "1", creditsPerUnit: "1", exactCredits: "1", meter: {key: "calls"}, quantity: "1"}
               reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "3", stateAfter: "ACTIVE"
@@ -236,8 +236,8 @@ both!(the_answer_to_events_holds_the_new_balances_and_why, async |db| {
             }
             {
               allocations: [
-                {credits: "-4", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}
-                {credits: "-0.802", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}
+                {credits: "-4", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}
+                {credits: "-0.802", grant: {id: "grt_06dndml801o07ai17capb161480g4"}}
               ]
               availableAfter: "99.198", credits: "-4.802", kind: "USAGE", occurredAt: "2025-12-31T23:00:00.000000Z"
               origin: "EVENT"
@@ -305,11 +305,6 @@ both!(an_event_says_of_each_rule_of_its_type_what_became_of_it, async |db| {
         entries: []
         outcomes: [
           {
-            credits: null, creditsPerUnit: "2"
-            explanation: "Matched, but the customer has no open balance of this product.", meter: {key: "calls"}
-            outcome: "NO_BALANCE", product: {key: "unsold"}, quantity: "1"
-          }
-          {
             credits: null, creditsPerUnit: null, explanation: "The meter's filter did not let the event through."
             meter: {key: "large"}, outcome: "FILTERED_OUT", product: {key: "ai"}, quantity: null
           }
@@ -333,6 +328,11 @@ both!(an_event_says_of_each_rule_of_its_type_what_became_of_it, async |db| {
           {
             credits: "0", creditsPerUnit: "1", explanation: "0 units × 1 = 0 credits", meter: {key: "zero"}
             outcome: "ZERO", product: {key: "ai"}, quantity: "0"
+          }
+          {
+            credits: null, creditsPerUnit: "2"
+            explanation: "Matched, but the customer has no open balance of this product.", meter: {key: "calls"}
+            outcome: "NO_BALANCE", product: {key: "unsold"}, quantity: "1"
           }
         ]
       }

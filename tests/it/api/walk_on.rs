@@ -24,21 +24,21 @@ both!(a_balance_shows_its_grants_and_entries, async |db| {
       entries: {nodes: [
         {
           allocations: [
-            {credits: "-4", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}
-            {credits: "-2", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}
+            {credits: "-4", grant: {id: "grt_06dndml801o07ai17capb161480g4"}}
+            {credits: "-2", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}
           ]
           availableAfter: "8", credits: "-6", event: {eventId: "e1"}, kind: "USAGE"
           occurredAt: "2026-01-01T00:00:00.000000Z", origin: "EVENT", rating: {exactCredits: "6", quantity: "6"}
           reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "3", stateAfter: "ACTIVE", uncovered: "0"
         }
         {
-          allocations: [{credits: "4", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g4"}}], availableAfter: "14"
+          allocations: [{credits: "4", grant: {id: "grt_06dndml801o07ai17capb161480g4"}}], availableAfter: "14"
           credits: "4", event: null, kind: "TOP_UP", occurredAt: "2026-01-01T00:00:00.000000Z", origin: "API"
           rating: null, reason: "bonus", recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2"
           stateAfter: "ACTIVE", uncovered: "0"
         }
         {
-          allocations: [{credits: "10", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "10"
+          allocations: [{credits: "10", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}], availableAfter: "10"
           credits: "10", event: null, kind: "STARTING_BALANCE", occurredAt: "2026-01-01T00:00:00.000000Z"
           origin: "API", rating: null, reason: null, recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "1"
           stateAfter: "ACTIVE", uncovered: "0"
@@ -47,11 +47,11 @@ both!(a_balance_shows_its_grants_and_entries, async |db| {
       grants: {nodes: [
         {
           credits: "4", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: "2026-02-01T00:00:00.000000Z"
-          id: "grt_06dndml801un9chjrj25cqb5h40g4", priority: 1, remaining: "0", source: "TOP_UP", state: "DEPLETED"
+          id: "grt_06dndml801o07ai17capb161480g4", priority: 1, remaining: "0", source: "TOP_UP", state: "DEPLETED"
         }
         {
           credits: "10", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null
-          id: "grt_06dndml801un9chjrj25cqb5h40g2", priority: 500, remaining: "8", source: "STARTING_BALANCE"
+          id: "grt_06dndml801o07ai17capb161480g2", priority: 500, remaining: "8", source: "STARTING_BALANCE"
           state: "ACTIVE"
         }
       ]}
@@ -86,11 +86,11 @@ both!(a_top_up_is_a_grant_of_its_own_terms, async |db| {
         state: "DEPLETED"
       }
       entry: {
-        allocations: [{credits: "0", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}], availableAfter: "0"
+        allocations: [{credits: "0", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}], availableAfter: "0"
         credits: "0"
         grant: {
           credits: "25", effectiveAt: "2026-01-02T00:00:00.000000Z", expiresAt: "2026-01-03T00:00:00.123456Z"
-          id: "grt_06dndml801un9chjrj25cqb5h40g2", metadata: {a: 1, z: 1}, priority: 0, reason: "Sorry"
+          id: "grt_06dndml801o07ai17capb161480g2", metadata: {a: 1, z: 1}, priority: 0, reason: "Sorry"
           remaining: "0", source: "TOP_UP", state: "PENDING"
         }
         idempotencyKey: "k1", kind: "TOP_UP", metadata: {a: 1, z: 1}, occurredAt: "2026-01-01T00:00:00.000000Z"
@@ -130,7 +130,7 @@ both!(retained_credits_are_gone_and_the_entry_says_for_what, async |db| {
         available: "5.999999", held: "0", lastSequence: "2", nextChangeAt: null, settled: "5.999999", state: "ACTIVE"
       }
       entry: {
-        allocations: [{credits: "-4.000001", grant: {id: "grt_06dndml801un9chjrj25cqb5h40g2"}}]
+        allocations: [{credits: "-4.000001", grant: {id: "grt_06dndml801o07ai17capb161480g2"}}]
         availableAfter: "5.999999", credits: "-4.000001", event: null, idempotencyKey: "k1", kind: "RETENTION"
         occurredAt: "2025-12-24T18:00:00.000000Z", origin: "API", rating: null, reason: "Workshop"
         recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2", stateAfter: "ACTIVE", uncovered: "0"
@@ -164,7 +164,7 @@ both!(new_terms_of_a_grant_are_an_entry_of_no_credits, async |db| {
         allocations: [], availableAfter: "10", credits: "0"
         grant: {
           credits: "10", effectiveAt: "2026-01-01T00:00:00.000000Z", expiresAt: null
-          id: "grt_06dndml801un9chjrj25cqb5h40g2", priority: 7, remaining: "10", source: "TOP_UP", state: "ACTIVE"
+          id: "grt_06dndml801o07ai17capb161480g2", priority: 7, remaining: "10", source: "TOP_UP", state: "ACTIVE"
         }
         kind: "AMENDMENT", occurredAt: "2026-01-01T00:00:00.000000Z", origin: "API", reason: "As agreed"
         recordedAt: "2026-01-01T00:00:00.000000Z", sequence: "2", stateAfter: "ACTIVE"

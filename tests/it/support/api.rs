@@ -89,7 +89,7 @@ impl Api {
     /// Sends a query and answers the whole answer.
     pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
         let body = json!({"query": with_fragments(query), "variables": variables});
-        let answer = self.client.post(format!("http://{}/graphql", self.address)).json(&body).send().await;
+        let answer = self.post("/graphql").json(&body).send().await;
         answer.expect("the server answers").json().await.expect("it answers JSON")
     }
 
@@ -106,9 +106,14 @@ impl Api {
         payload.clone()
     }
 
+    /// A request under an id that is the same each time: errors name it.
+    fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.client.post(format!("http://{}{path}", self.address)).header("x-request-id", "test")
+    }
+
     /// Sends a body to the endpoint of events; answers the status and what came with it.
     pub(crate) async fn events(&self, query: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Value {
-        let request = self.client.post(format!("http://{}/v1/events{query}", self.address));
+        let request = self.post(&format!("/v1/events{query}"));
         let answer = request.header("content-type", content_type).body(body).send().await.expect("the server answers");
         let status = answer.status().as_u16();
         json!({"status": status, "body": answer.json::<Value>().await.expect("it answers JSON")})

@@ -21,8 +21,9 @@ impl Socket {
     /// Subscribes.
     pub(crate) async fn subscribe(api: &Api, query: &str, variables: Value) -> Self {
         let mut request = format!("ws://{}/graphql", api.address).into_client_request().expect("it is a URL");
-        let protocol = "graphql-transport-ws".parse().expect("it is a header's value");
-        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        for (name, value) in [("sec-websocket-protocol", "graphql-transport-ws"), ("x-request-id", "test")] {
+            request.headers_mut().insert(name, value.parse().expect("it is a header's value"));
+        }
         let (stream, _) = connect_async(request).await.expect("the server upgrades");
         let mut socket = Self(stream);
         socket.send(&json!({"type": "connection_init"})).await;
@@ -56,8 +57,12 @@ impl Socket {
     }
 
     async fn hear(&mut self) -> Value {
+        tokio::time::timeout(PATIENCE, self.hear_at_last()).await.expect("a message comes in time")
+    }
+
+    async fn hear_at_last(&mut self) -> Value {
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a message comes in time");
+            let message = self.0.next().await;
             match message.expect("the socket stays open").expect("it can be read") {
                 Message::Text(text) => {
                     let message: Value = serde_json::from_str(&text).expect("it is JSON");
