@@ -8,10 +8,10 @@ use crate::base::time::Time;
 use crate::catalog::settings::{effective, expiry};
 use crate::customers::service::number_balance;
 use crate::db::{DbError, Failure, Txn};
+use crate::ledger::command::{Command, Cover, NewGrant, Spend, SpendKind};
 use crate::ledger::entry::{Note, Origin};
-use crate::ledger::model::{
-    Balance, Command, Cover, DEFAULT_PRIORITY, GrantSource, NewGrant, Policy, Refusal, Spend, SpendKind,
-};
+use crate::ledger::error::Refusal;
+use crate::ledger::model::{Balance, DEFAULT_PRIORITY, GrantSource, Policy};
 use crate::ledger::rules;
 use crate::ledger::service::{Terms, post, post_due};
 use crate::ledger::store;

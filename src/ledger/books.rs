@@ -4,9 +4,8 @@
 //! takes lots out that are used up. A rule moves lots and says what the entry is; it never touches the sums.
 
 use super::allocation::{self, Moves, grant_state};
-use super::model::{
-    Account, Applied, BalanceState, Cause, Ended, EntryKind, GrantState, Lot, Policy, Posting, Refusal, Terms,
-};
+use super::error::Refusal;
+use super::model::{Account, Applied, BalanceState, Cause, Ended, EntryKind, GrantState, Lot, Policy, Posting, Terms};
 use crate::base::credits::{Credits, Overflow};
 use crate::base::settings::Overdraft;
 use crate::base::time::Time;

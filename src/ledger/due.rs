@@ -1,10 +1,9 @@
 //! What time alone does (L8): holds lapse, lots end, periods bring credits, lots begin, each at its own instant.
 
 use super::books::{Books, Draft};
-use super::model::{
-    Account, Allowance, Applied, Cause, DEFAULT_PRIORITY, EntryKind, GrantSource, Lot, NewGrant, Policy, Refusal,
-    Renewal, Rollover, Terms,
-};
+use super::command::{Allowance, NewGrant, Renewal, Rollover};
+use super::error::Refusal;
+use super::model::{Account, Applied, Cause, DEFAULT_PRIORITY, EntryKind, GrantSource, Lot, Policy, Terms};
 use crate::base::credits::Credits;
 use crate::base::time::Time;
 

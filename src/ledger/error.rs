@@ -1,9 +1,75 @@
-//! The ledger's refusals, as callers are told of them.
+//! Why the ledger refuses a command, and how callers are told of it.
 
-use super::model::{GrantState, MAX_HOLDS, MAX_OPEN_LOTS, Refusal};
-use crate::base::credits::Credits;
+use super::model::{GrantState, MAX_HOLDS, MAX_OPEN_LOTS};
+use crate::base::credits::{Credits, Overflow};
 use crate::base::ids::BalanceId;
 use crate::base::problem::{Problem, ProblemKind};
+
+/// Why a command was refused. Nothing happened then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Policy does not let it take that much (L4, L9).
+    #[error("{required} credits are required and {available} are available")]
+    Insufficient {
+        /// What was available.
+        available: Credits,
+        /// What was asked for.
+        required: Credits,
+        /// What must come in first.
+        shortfall: Credits,
+    },
+    /// The balance has as many open lots as it may have.
+    #[error("the balance has {MAX_OPEN_LOTS} grants that are pending or not used up, which is as many as it may have")]
+    TooManyLots,
+    /// The balance has as many active holds as it may have.
+    #[error("the balance has {MAX_HOLDS} active holds, which is as many as it may have")]
+    TooManyHolds,
+    /// Settled or held would leave ±9 × 10^12.
+    #[error("the balance would hold more than 9000000000000 credits")]
+    BeyondBalance,
+    /// More is captured than was held, under REJECT.
+    #[error("more is captured than the {held} credits that are held")]
+    BeyondHold {
+        /// What is held.
+        held: Credits,
+    },
+    /// More is given back than is left of the entry.
+    #[error("more is given back than the {left} credits that are left of the entry")]
+    BeyondEntry {
+        /// What is left of it.
+        left: Credits,
+    },
+    /// The balance is closed.
+    #[error("the balance is closed")]
+    Closed,
+    /// The balance cannot be closed while there is something in it.
+    #[error("the balance holds credits, debt, a pending grant or an active hold; it can be closed when it is empty")]
+    NotEmpty,
+    /// The lot is over.
+    #[error("the grant is over")]
+    GrantOver(GrantState),
+    /// A hold pins some of the lot.
+    #[error("a hold pins some of the grant")]
+    GrantPinned,
+    /// There is no such lot among those that are open.
+    #[error("there is no such open grant")]
+    NoSuchGrant,
+    /// There is no such hold among the active ones.
+    #[error("there is no such active hold")]
+    NoSuchHold,
+    /// Only usage, retention and capture can be taken back.
+    #[error("only usage, retention and capture can be taken back")]
+    NotReversible,
+    /// A lot cannot end before it begins, or in the past.
+    #[error("the expiry is not after the grant's beginning and after now")]
+    ExpiryTooEarly,
+}
+
+impl From<Overflow> for Refusal {
+    fn from(_: Overflow) -> Self {
+        Self::BeyondBalance
+    }
+}
 
 impl Refusal {
     /// What a caller is told who asked this of that balance.

@@ -361,10 +361,9 @@ mod tests {
     use crate::base::ids::{CustomerId, ProductId};
     use crate::base::settings::{Overdraft, Overrides};
     use crate::base::time::{SECOND, Time};
+    use crate::ledger::command::{Command, Cover, NewGrant, Overrun, Spend, SpendKind};
     use crate::ledger::entry::{Note, Origin};
-    use crate::ledger::model::{
-        Command, Cover, DEFAULT_PRIORITY, GrantSource, NewGrant, Overrun, Policy, Spend, SpendKind,
-    };
+    use crate::ledger::model::{DEFAULT_PRIORITY, GrantSource, Policy};
     use crate::ledger::service::{Terms, Writes, post};
 
     fn at(seconds: i64) -> Time {

@@ -21,9 +21,10 @@
 mod allocation;
 mod books;
 mod codec;
+pub mod command;
 mod due;
 pub mod entry;
-mod error;
+pub mod error;
 pub mod health;
 pub mod model;
 pub mod reads;

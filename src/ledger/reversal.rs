@@ -2,7 +2,9 @@
 
 use super::allocation;
 use super::books::{Books, Draft};
-use super::model::{Cause, DEFAULT_PRIORITY, EntryKind, GrantSource, Lot, Pin, Refusal, Reversal};
+use super::command::Reversal;
+use super::error::Refusal;
+use super::model::{Cause, DEFAULT_PRIORITY, EntryKind, GrantSource, Lot, Pin};
 use crate::base::credits::Credits;
 
 /// What comes back: first the debt that the entry made, then its lots backwards.

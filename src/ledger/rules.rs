@@ -5,9 +5,10 @@ pub use super::books::balance_state;
 pub use super::due::{carry, next_change};
 
 use super::books::{Books, Draft};
+use super::command::{Command, Cover, NewGrant, Overrun, Renewal, Spend, SpendKind, VoidKind};
+use super::error::Refusal;
 use super::model::{
-    Account, Applied, Cause, Command, Cover, Ended, EntryKind, GrantSource, Hold, MAX_HOLDS, MAX_OPEN_LOTS, NewGrant,
-    Overrun, Pin, Policy, Refusal, Renewal, Spend, SpendKind, VoidKind,
+    Account, Applied, Cause, Ended, EntryKind, GrantSource, Hold, MAX_HOLDS, MAX_OPEN_LOTS, Pin, Policy,
 };
 use crate::base::credits::Credits;
 use crate::base::time::Time;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::command::{Command, Renewal};
 use super::entry::{Entry, Note};
-use super::model::{Applied, Balance, Command, EntryKind, Hold, Lot, Policy, Refusal, Renewal};
+use super::error::Refusal;
+use super::model::{Applied, Balance, EntryKind, Hold, Lot, Policy};
 use super::rows::{
     BalanceRow, BooksChange, EntryRow, HoldChange, HoldRow, KeyRow, LotChange, LotRow, ReversalRow, SettingsChange,
 };

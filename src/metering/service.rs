@@ -18,8 +18,10 @@ use crate::catalog::model::CreditProduct;
 use crate::catalog::settings::effective;
 use crate::catalog::snapshot::{EventRule, Snapshot};
 use crate::db::{Conn, DbError};
+use crate::ledger::command::{Command, Cover, Spend, SpendKind};
 use crate::ledger::entry::{Entry, Note, Origin, Rating};
-use crate::ledger::model::{Balance, Command, Cover, Policy, Refusal, Spend, SpendKind};
+use crate::ledger::error::Refusal;
+use crate::ledger::model::{Balance, Policy};
 use crate::ledger::rules;
 use crate::ledger::service::{Terms, Writes, post};
 

@@ -15,10 +15,9 @@ use scrip::catalog::input::{CreditProductChanges, GivenRule};
 use scrip::catalog::snapshot::load_snapshot;
 use scrip::db::{Conn, Failure, Txn};
 use scrip::intake::{Done, Key, Receipt, Scope, Status};
+use scrip::ledger::command::{Command, Cover, NewGrant, Spend, SpendKind};
 use scrip::ledger::entry::{Note, Origin};
-use scrip::ledger::model::{
-    Balance, Command, Cover, DEFAULT_PRIORITY, GrantSource, NewGrant, Policy, Spend, SpendKind,
-};
+use scrip::ledger::model::{Balance, DEFAULT_PRIORITY, GrantSource, Policy};
 use scrip::ledger::service::{Changed, Terms, Writes, post};
 use scrip::ledger::store::{self, KeyRow};
 use scrip::metering::event::{Mode, NewEvent, RawEvent};

@@ -9,7 +9,8 @@ use proptest::test_runner::TestRunner;
 use scrip::base::ids::{BalanceId, CustomerId, ProductId};
 use scrip::base::settings::Overrides;
 use scrip::ledger::entry::{Entry, Note, Origin};
-use scrip::ledger::model::{Account, Applied, Balance, BalanceState, Refusal};
+use scrip::ledger::error::Refusal;
+use scrip::ledger::model::{Account, Applied, Balance, BalanceState};
 use scrip::ledger::service::{Changed, Terms, Writes, post, post_due};
 use scrip::ledger::{health, rules, store};
 

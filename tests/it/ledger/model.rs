@@ -13,9 +13,11 @@ use scrip::base::ids::BalanceId;
 use scrip::base::money::Money;
 use scrip::base::settings::Overdraft;
 use scrip::base::time::Time;
+use scrip::ledger::command::{Command, Renewal, Reversal};
+use scrip::ledger::error::Refusal;
 use scrip::ledger::model::{
-    Account, Allocation, BalanceState, Cause, Command, Ended, EntryKind, GrantSource, GrantState, Hold, Lot, Pin,
-    Policy, Posting, Refusal, Renewal, Reversal, Terms,
+    Account, Allocation, BalanceState, Cause, Ended, EntryKind, GrantSource, GrantState, Hold, Lot, Pin, Policy,
+    Posting, Terms,
 };
 
 /// 9 × 10^12 credits: settled stays within it, and it is the limit of an overdraft without one.

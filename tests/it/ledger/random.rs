@@ -4,7 +4,9 @@ use proptest::prelude::{ProptestConfig, Strategy, any, proptest};
 use proptest::test_runner::FileFailurePersistence;
 use scrip::base::credits::Credits;
 use scrip::base::time::Time;
-use scrip::ledger::model::{Account, Command, Cover, Overrun, Policy, Posting, Refusal, Renewal, Spend, SpendKind};
+use scrip::ledger::command::{Command, Cover, Overrun, Renewal, Spend, SpendKind};
+use scrip::ledger::error::Refusal;
+use scrip::ledger::model::{Account, Policy, Posting};
 use scrip::ledger::rules;
 
 use super::script::{Call, Order, beginning, scripts};

@@ -13,10 +13,10 @@ use scrip::base::ids::{BalanceId, CustomerId};
 use scrip::base::money::{Currency, Money};
 use scrip::base::settings::Overdraft;
 use scrip::base::time::{SECOND, Time};
-use scrip::ledger::model::{
-    Allowance, Command, Cover, EntryKind, GrantSource, Lot, NewGrant, Overrun, Policy, Renewal, Rollover, Spend,
-    SpendKind, VoidKind,
+use scrip::ledger::command::{
+    Allowance, Command, Cover, NewGrant, Overrun, Renewal, Rollover, Spend, SpendKind, VoidKind,
 };
+use scrip::ledger::model::{EntryKind, GrantSource, Lot, Policy};
 use uuid::Uuid;
 
 use super::model::Model;

@@ -1,7 +1,9 @@
 //! The pure ledger and the model side by side: both get each call, and must answer it alike.
 
 use scrip::base::time::Time;
-use scrip::ledger::model::{Account, Applied, Lot, Policy, Posting, Refusal, Renewal};
+use scrip::ledger::command::Renewal;
+use scrip::ledger::error::Refusal;
+use scrip::ledger::model::{Account, Applied, Lot, Policy, Posting};
 use scrip::ledger::rules;
 
 use super::audit::Audit;

@@ -14,10 +14,11 @@ use scrip::base::decimal::Decimal;
 use scrip::base::money::{Currency, Money};
 use scrip::base::settings::Overdraft;
 use scrip::base::time::Time;
-use scrip::ledger::model::{
-    Allowance, Cause, Command, Cover, DEFAULT_PRIORITY, GrantSource, NewGrant, Overrun, Policy, Posting, Refusal,
-    Renewal, Rollover, Spend, SpendKind, VoidKind,
+use scrip::ledger::command::{
+    Allowance, Command, Cover, NewGrant, Overrun, Renewal, Rollover, Spend, SpendKind, VoidKind,
 };
+use scrip::ledger::error::Refusal;
+use scrip::ledger::model::{Cause, DEFAULT_PRIORITY, GrantSource, Policy, Posting};
 use scrip::ledger::rules;
 
 use super::script::{Call, Order, Script, beginning};

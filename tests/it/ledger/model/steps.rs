@@ -1,9 +1,10 @@
 //! What the model does: time, then the commands, one function each.
 
 use scrip::base::time::Time;
+use scrip::ledger::command::{Command, Cover, NewGrant, Overrun, Renewal, Spend, SpendKind, VoidKind};
+use scrip::ledger::error::Refusal;
 use scrip::ledger::model::{
-    Cause, Command, Cover, DEFAULT_PRIORITY, Ended, EntryKind, GrantSource, GrantState, Hold, MAX_HOLDS, MAX_OPEN_LOTS,
-    NewGrant, Overrun, Pin, Posting, Refusal, Renewal, Spend, SpendKind, VoidKind,
+    Cause, DEFAULT_PRIORITY, Ended, EntryKind, GrantSource, GrantState, Hold, MAX_HOLDS, MAX_OPEN_LOTS, Pin, Posting,
 };
 
 use super::{Bag, Model, credits, micros};

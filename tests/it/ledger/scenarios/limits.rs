@@ -2,10 +2,9 @@
 
 use scrip::base::credits::Credits;
 use scrip::base::time::Time;
-use scrip::ledger::model::{
-    Account, Allowance, Command, Cover, DEFAULT_PRIORITY, GrantSource, MAX_HOLDS, MAX_OPEN_LOTS, NewGrant, Policy,
-    Refusal, Renewal, Spend, SpendKind,
-};
+use scrip::ledger::command::{Allowance, Command, Cover, NewGrant, Renewal, Spend, SpendKind};
+use scrip::ledger::error::Refusal;
+use scrip::ledger::model::{Account, DEFAULT_PRIORITY, GrantSource, MAX_HOLDS, MAX_OPEN_LOTS, Policy};
 use scrip::ledger::rules;
 
 use crate::ledger::model::Model;
