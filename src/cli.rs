@@ -191,7 +191,7 @@ async fn verify() -> Result<(), Failure> {
     let (mut balances, mut entries, mut faults) = (0_usize, 0_u64, 0_usize);
     let mut place = None;
     loop {
-        let report = health::audit(&mut conn, place, health::MAX_BALANCES).await?;
+        let report = health::audit(&mut conn, place, health::Extent::balances(health::MAX_BALANCES)).await?;
         balances = balances.saturating_add(report.balances);
         entries = entries.saturating_add(report.entries);
         faults = faults.saturating_add(report.findings.len());

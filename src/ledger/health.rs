@@ -24,6 +24,23 @@ pub const MAX_PROBLEMS: usize = 100;
 pub const MAX_ENTRIES: u64 = 50_000;
 /// How many balances one audit may be asked for.
 pub const MAX_BALANCES: usize = 1_000;
+/// How far one audit goes at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// How many balances it begins.
+    pub balances: usize,
+    /// How many entries it reads; the next goes on inside the balance where that is enough.
+    pub entries: u64,
+}
+
+impl Extent {
+    /// So many balances, as far as one audit may go.
+    #[must_use]
+    pub fn balances(balances: usize) -> Self {
+        Self { balances: balances.clamp(1, MAX_BALANCES), entries: MAX_ENTRIES }
+    }
+}
+
 /// How many entries are read at a time.
 const CHUNK: i64 = 1_000;
 /// How often a balance is looked at that keeps moving.
@@ -308,8 +325,8 @@ async fn resume(conn: &mut Conn, id: BalanceId, from: Option<Within>) -> Result<
 ///
 /// # Errors
 /// Those of the database.
-pub async fn audit(conn: &mut Conn, from: Option<Place>, balances: usize) -> Result<Report, DbError> {
-    let mut audit = Audit { report: Report::default(), left: MAX_ENTRIES };
+pub async fn audit(conn: &mut Conn, from: Option<Place>, extent: Extent) -> Result<Report, DbError> {
+    let mut audit = Audit { report: Report::default(), left: extent.entries };
     let mut behind = from.as_ref().map(|place| place.balance);
     if let Some(Place { balance: id, within: Some(within) }) = from
         && let Some(balance) = store::find_balances(conn, &[id]).await?.pop()
@@ -319,7 +336,7 @@ pub async fn audit(conn: &mut Conn, from: Option<Place>, balances: usize) -> Res
             return Ok(audit.report);
         }
     }
-    let left = balances.clamp(1, MAX_BALANCES).saturating_sub(audit.report.balances);
+    let left = extent.balances.saturating_sub(audit.report.balances);
     let probe = i64::try_from(left.saturating_add(1)).unwrap_or(i64::MAX);
     let page = reads::list_balances_behind(conn, behind, probe).await?;
     let more = page.len() > left;

@@ -2,6 +2,7 @@
 
 use diesel_async::RunQueryDsl;
 use scrip::db::{Conn, Db};
+use scrip::ledger::health::{Extent, Report, audit};
 use serde_json::{Value, json};
 
 use crate::support::db::both;
@@ -183,6 +184,36 @@ both!(an_audit_goes_through_all_balances_page_by_page, async |db| {
     assert_eq!(first["entriesChecked"], json!("6"));
     let second = api.field(HEALTH, json!({ "first": 2, "after": first["endCursor"] })).await;
     assert_eq!((&second["balancesChecked"], &second["endCursor"]), (&json!(1), &Value::Null));
+});
+
+both!(an_audit_in_small_steps_finds_what_one_of_all_finds, async |db| {
+    let api = Api::over(db);
+    let product = api.product("ai").await;
+    for name in ["a", "b"] {
+        let id = api.account(name, &product, "10").await;
+        for key in ["k1", "k2", "k3"] {
+            api.top_up(&id, key, json!({ "credits": "5" })).await;
+        }
+        api.work(&[("e", name, 12)]).await;
+    }
+    tamper(db, "UPDATE balances SET settled = settled + 1 WHERE customer_id = (SELECT customer_id FROM lots ORDER BY customer_id LIMIT 1)").await;
+    let mut conn = db.read().await.unwrap();
+    let whole = audit(&mut conn, None, Extent::balances(10)).await.unwrap();
+    assert_eq!((whole.balances, whole.entries, whole.findings.len()), (2, 10, 1), "{whole:?}");
+    for entries in 1..=10 {
+        let (mut steps, mut from) = (Report::default(), None);
+        loop {
+            let step = audit(&mut conn, from, Extent { balances: 1, entries }).await.unwrap();
+            steps.balances += step.balances;
+            steps.entries += step.entries;
+            steps.findings.extend(step.findings);
+            from = step.end;
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!(steps, whole, "{entries} entries a step");
+    }
 });
 
 both!(an_audit_finds_what_was_tampered_with, async |db| {

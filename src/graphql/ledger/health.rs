@@ -10,7 +10,7 @@ use crate::graphql::errors::{bad_input, failed};
 use crate::graphql::ids::id_argument;
 use crate::graphql::paging::List;
 use crate::graphql::scalars::BigInt;
-use crate::ledger::health::{Finding, MAX_BALANCES, Place, Report, audit, audit_one};
+use crate::ledger::health::{Extent, Finding, MAX_BALANCES, Place, Report, audit, audit_one};
 
 /// How many balances are audited when nothing is said.
 const DEFAULT_BALANCES: usize = 100;
@@ -105,7 +105,7 @@ fn size(given: i32) -> Result<usize> {
 async fn all(ctx: &Context<'_>, first: usize, after: Option<&str>) -> Result<LedgerHealth> {
     let list = List::all("ledgerHealth");
     let from: Option<Place> = after.map(|cursor| list.position("after", cursor)).transpose()?;
-    let report = audit(&mut read(ctx).await?, from, first).await.map_err(|error| failed(&error))?;
+    let report = audit(&mut read(ctx).await?, from, Extent::balances(first)).await.map_err(|error| failed(&error))?;
     Ok(LedgerHealth::of(&list, report))
 }
 

@@ -16,8 +16,9 @@ use scrip::intake::{
     Action, Done, Given, IncomingEvent, Key, NewBalance, Order, Receipt, Retention, Scope, TopUp, Whose,
 };
 use scrip::ledger::entry::{Entry, Origin};
+use scrip::ledger::health::{self, Extent};
 use scrip::ledger::model::Balance;
-use scrip::ledger::{health, store};
+use scrip::ledger::store;
 use scrip::metering::event::Mode;
 use scrip::{catalog, customers};
 
@@ -154,7 +155,9 @@ impl Node {
         let mut conn = self.0.db.read().await.expect("the database answers");
         let mut place = None;
         loop {
-            let report = health::audit(&mut conn, place, health::MAX_BALANCES).await.expect("it can be audited");
+            let report = health::audit(&mut conn, place, Extent::balances(health::MAX_BALANCES))
+                .await
+                .expect("it can be audited");
             assert_eq!(report.findings, []);
             place = report.end;
             if place.is_none() {
