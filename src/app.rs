@@ -1,6 +1,7 @@
 //! What the wire is handed: everything that was built at the front door, and nothing that reads the environment.
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
@@ -23,6 +24,8 @@ pub struct App {
     pub ids: Ids,
     /// Cancelled when the program is told to stop: sockets then send their clients away, to come back to another.
     pub stop: CancellationToken,
+    /// The sockets that are open.
+    pub sockets: TaskTracker,
 }
 
 impl App {
@@ -31,6 +34,6 @@ impl App {
     pub fn new(db: Db, clock: Clock, ids: Ids, node: &str) -> Self {
         let feeds = Feeds::default();
         let intake = Intake::start(&db, &feeds, &clock, node);
-        Self { db, intake, feeds, clock, ids, stop: CancellationToken::new() }
+        Self { db, intake, feeds, clock, ids, stop: CancellationToken::new(), sockets: TaskTracker::new() }
     }
 }

@@ -1,17 +1,20 @@
 //! The command line.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::config::{Config, log_filter};
-use crate::db::{Db, migrate};
+use crate::db::{Claim, Db, check, migrate};
 use crate::ledger::health;
 use crate::{demo, graphql, http, worker};
 
@@ -40,6 +43,9 @@ enum Command {
 /// Decides what the demo's customers do.
 const DEMO_SEED: u64 = 20_261;
 
+/// How long requests and sockets get to end when the program is told to stop; told twice, it does not wait.
+const GRACE: Duration = Duration::from_secs(10);
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the program; the process ends with what it answers.
@@ -58,10 +64,22 @@ pub async fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("scrip: {error}"));
+            complain(&format!("scrip: {}", with_causes(&*error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and what caused it, where that says more.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 #[expect(clippy::print_stderr, reason = "a command-line program says on standard error why it ends")]
@@ -77,7 +95,8 @@ fn say(message: &str) {
 /// Logs one line of JSON each; for people at a terminal, a line of text.
 fn log(readers: &Readers) {
     let filter = tracing_subscriber::EnvFilter::new(log_filter());
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     match readers {
         Readers::Programs => lines.json().flatten_event(true).init(),
         Readers::People => lines.compact().with_target(false).init(),
@@ -92,9 +111,9 @@ enum Readers {
 async fn dev() -> Result<(), Failure> {
     log(&Readers::People);
     let config = Config::for_dev()?;
-    let db = open(&config).await?;
-    let server = Server::start(&config, db).await?;
+    let server = Server::start(&config).await?;
     say(&format!("Scrip is at http://{0}/ (playground), http://{0}/graphql and http://{0}/v1/events", server.address));
+    say(&format!("Its database is {}", config.database));
     let app = server.app.clone();
     tokio::spawn(async move {
         if let Err(error) = demo::play(app, DEMO_SEED).await {
@@ -107,20 +126,10 @@ async fn dev() -> Result<(), Failure> {
 async fn serve() -> Result<(), Failure> {
     log(&Readers::Programs);
     let config = Config::from_env()?;
-    let db = open(&config).await?;
-    let server = Server::start(&config, db).await?;
+    let server = Server::start(&config).await?;
     let (listen, database) = (server.address, &config.database);
     tracing::info!(%listen, ?database, "listening, on loopback only: there is no access control yet");
     server.run().await
-}
-
-/// Opens a database that is at the program's version.
-async fn open(config: &Config) -> Result<Db, Failure> {
-    let db = Db::connect(&config.database)?;
-    for migration in migrate(&config.database).await? {
-        tracing::info!(migration, "migrated");
-    }
-    Ok(db)
 }
 
 /// A server that is about to answer.
@@ -128,10 +137,20 @@ struct Server {
     app: App,
     listener: TcpListener,
     address: SocketAddr,
+    claim: Claim,
 }
 
 impl Server {
-    async fn start(config: &Config, db: Db) -> Result<Self, Failure> {
+    async fn start(config: &Config) -> Result<Self, Failure> {
+        let claim = config.database.claim().map_err(|error| {
+            let database = &config.database;
+            let why = with_causes(&error);
+            format!("{database} is served by another process ({why}); several share a PostgreSQL database")
+        })?;
+        for migration in migrate(&config.database).await? {
+            tracing::info!(migration, "migrated");
+        }
+        let db = Db::connect(&config.database)?;
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("cannot listen on {} (set SCRIP_LISTEN to another): {error}", config.listen))?;
@@ -141,36 +160,60 @@ impl Server {
         let app = App::new(db, Clock::System, ids, &node);
         tokio::spawn(worker::keep_time(app.clone()));
         tokio::spawn(worker::hear_other_nodes(app.clone(), node));
-        Ok(Self { app, listener, address })
+        Ok(Self { app, listener, address, claim })
     }
 
     /// Serves until it is told to stop; then lets nothing more in, and finishes what was let in.
     async fn run(self) -> Result<(), Failure> {
-        let Self { app, listener, .. } = self;
-        let stop = app.stop.clone();
-        let stopping = async move {
-            told_to_stop().await;
-            stop.cancel();
-        };
+        let Self { app, listener, claim, .. } = self;
         // What is written goes out at once: a stream's messages are small, and somebody waits for each.
         let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-        axum::serve(listener, http::router(app.clone())).with_graceful_shutdown(stopping).await?;
+        let serving = async {
+            axum::serve(listener, http::router(app.clone()))
+                .with_graceful_shutdown(app.stop.clone().cancelled_owned())
+                .await?;
+            app.sockets.close();
+            app.sockets.wait().await;
+            Ok(())
+        };
+        let mut signals = Signals::new()?;
+        let hurry = async {
+            signals.next().await;
+            tracing::info!("stopping: what was begun is finished");
+            app.stop.cancel();
+            // Who asks twice does not want to wait.
+            drop(tokio::time::timeout(GRACE, signals.next()).await);
+        };
+        let served: Result<(), Failure> = tokio::select! {
+            served = serving => served,
+            () = hurry => {
+                tracing::warn!("requests that were still open are cut off");
+                Ok(())
+            }
+        };
         app.intake.drain().await;
-        Ok(())
+        drop(claim);
+        served
     }
 }
 
-/// Waits for SIGTERM or Ctrl-C.
-async fn told_to_stop() {
-    let interrupted = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-        Err(_) => drop(interrupted.await),
     }
 }
 
@@ -186,8 +229,8 @@ async fn migrate_only() -> Result<(), Failure> {
 /// Audits all books, page by page, and says what does not agree.
 async fn verify() -> Result<(), Failure> {
     let config = Config::from_env()?;
-    let db = open(&config).await?;
-    let mut conn = db.read().await?;
+    check(&config.database).await?;
+    let mut conn = Db::connect(&config.database)?.read().await?;
     let (mut balances, mut entries, mut faults) = (0_usize, 0_u64, 0_usize);
     let mut place = None;
     loop {

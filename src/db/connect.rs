@@ -1,6 +1,7 @@
 //! Connections: which database it is, how its connections are set up, and where one gets one.
 
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,24 +31,61 @@ pub enum DbUrl {
 }
 
 impl DbUrl {
-    /// Reads `postgres://…`, `postgresql://…` or `sqlite:PATH`.
+    /// Reads `postgres://…`, `postgresql://…` or `sqlite:PATH`, which some write `sqlite://PATH`.
     #[must_use]
     pub fn parse(url: &str) -> Option<Self> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Some(Self::Postgres(url.to_owned()));
         }
-        let path = url.strip_prefix("sqlite:").filter(|path| !path.is_empty())?;
+        let path = url.strip_prefix("sqlite:")?;
+        let path = Some(path.strip_prefix("//").unwrap_or(path)).filter(|path| !path.is_empty())?;
         Some(Self::Sqlite(PathBuf::from(path)))
     }
 }
 
-/// Never shows a password.
-impl fmt::Debug for DbUrl {
+/// That nobody else serves an embedded database, for as long as this is held; the system gives it up when the process
+/// ends, however it ends.
+#[derive(Debug)]
+pub struct Claim {
+    #[expect(dead_code, reason = "held, not read")]
+    file: Option<File>,
+}
+
+impl DbUrl {
+    /// Claims an embedded database for this process. PostgreSQL can be served by many.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when another process has claimed it.
+    pub fn claim(&self) -> Result<Claim, DbError> {
+        let Self::Sqlite(path) = self else { return Ok(Claim { file: None }) };
+        make_folder_of(path)?;
+        let mut name = path.clone().into_os_string();
+        name.push(".lock");
+        let file = File::options().create(true).append(true).open(name).map_err(DbError::unavailable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Claim { file: Some(file) }),
+            Err(error) => Err(DbError::unavailable(error)),
+        }
+    }
+}
+
+/// Where it is, without user and password.
+impl fmt::Display for DbUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Postgres(_) => f.write_str("postgres://…"),
+            Self::Postgres(url) => {
+                let place = url.split_once("://").map_or("", |(_, place)| place);
+                let place = place.split('?').next().unwrap_or_default();
+                write!(f, "postgres://{}", place.rsplit('@').next().unwrap_or_default())
+            }
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
         }
+    }
+}
+
+impl fmt::Debug for DbUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -105,8 +143,9 @@ macro_rules! limited {
     };
 }
 
-/// A checkpoint at 20,000 pages instead of 1,000 makes bulk writes on SQLite half as fast again.
-const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+/// The write-ahead log is switched on once, by the migrations: it stays with the file, and to switch it takes the whole
+/// database. A checkpoint at 20,000 pages instead of 1,000 makes bulk writes on SQLite half as fast again.
+const SQLITE_SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; \
     PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 20000; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;";
 
 impl Db {

@@ -5,7 +5,7 @@ use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{DbError, DbUrl, PgConn};
+use super::{DbUrl, PgConn};
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -17,8 +17,11 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(7021802)";
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
     /// The database cannot be reached.
-    #[error("the database cannot be opened: {0}")]
-    Open(String),
+    #[error("the database {0} cannot be opened: {1}")]
+    Open(DbUrl, String),
+    /// This program has not been here yet.
+    #[error("the database {0} is not at this program's version; run scrip migrate")]
+    Older(DbUrl),
     /// A newer program was here.
     #[error("the database was migrated by a newer program (it has migration {0}); run that or a newer one")]
     Newer(String),
@@ -33,26 +36,74 @@ pub enum MigrationError {
 /// [`MigrationError`]; the database is then as it was.
 pub async fn migrate(url: &DbUrl) -> Result<Vec<String>, MigrationError> {
     let url = url.clone();
-    tokio::task::spawn_blocking(move || match url {
-        DbUrl::Postgres(url) => {
-            let mut conn = AsyncConnectionWrapper::<PgConn>::establish(&url).map_err(open)?;
+    let run = move || match &url {
+        DbUrl::Postgres(path) => {
+            let mut conn = AsyncConnectionWrapper::<PgConn>::establish(path).map_err(open(&url))?;
             conn.transaction(|conn| {
                 diesel::sql_query(LOCK).execute(conn).map_err(failed)?;
                 run(conn, || POSTGRES)
             })
         }
         DbUrl::Sqlite(path) => {
-            let path = path.to_string_lossy();
-            let mut conn = SqliteConnection::establish(&path).map_err(open)?;
-            diesel::sql_query("PRAGMA busy_timeout = 10000").execute(&mut conn).map_err(open)?;
+            let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(open(&url))?;
+            for setup in ["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL"] {
+                diesel::sql_query(setup).execute(&mut conn).map_err(open(&url))?;
+            }
             conn.immediate_transaction(|conn| run(conn, || SQLITE))
         }
-    })
-    .await
-    .map_err(failed)?
+    };
+    tokio::task::spawn_blocking(run).await.map_err(failed)?
+}
+
+/// Whether the database is there and at the program's version; nothing is changed.
+///
+/// # Errors
+/// [`MigrationError`] when it is not.
+pub async fn check(url: &DbUrl) -> Result<(), MigrationError> {
+    let url = url.clone();
+    let check = move || {
+        let pending = match &url {
+            DbUrl::Postgres(path) => {
+                let mut conn = AsyncConnectionWrapper::<PgConn>::establish(path).map_err(open(&url))?;
+                pending(&mut conn, || POSTGRES)
+            }
+            DbUrl::Sqlite(path) if !path.is_file() => return Err(open(&url)("there is no such file")),
+            DbUrl::Sqlite(path) => {
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(open(&url))?;
+                pending(&mut conn, || SQLITE)
+            }
+        };
+        if pending? { Err(MigrationError::Older(url)) } else { Ok(()) }
+    };
+    tokio::task::spawn_blocking(check).await.map_err(failed)?
+}
+
+/// Whether there are migrations to run. It is found out in a transaction that is rolled back with its connection, since
+/// asking makes the table that lists them.
+fn pending<C, DB>(conn: &mut C, migrations: fn() -> EmbeddedMigrations) -> Result<bool, MigrationError>
+where
+    C: MigrationHarness<DB> + Connection<Backend = DB>,
+    DB: diesel::backend::Backend,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    conn.begin_test_transaction().map_err(failed)?;
+    check_known(conn, migrations)?;
+    conn.has_pending_migration(migrations()).map_err(failed)
 }
 
 fn run<C, DB>(conn: &mut C, migrations: fn() -> EmbeddedMigrations) -> Result<Vec<String>, MigrationError>
+where
+    C: MigrationHarness<DB>,
+    DB: diesel::backend::Backend,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    check_known(conn, migrations)?;
+    let run = conn.run_pending_migrations(migrations()).map_err(failed)?;
+    Ok(run.iter().map(ToString::to_string).collect())
+}
+
+/// A newer program may have run migrations that this one does not know.
+fn check_known<C, DB>(conn: &mut C, migrations: fn() -> EmbeddedMigrations) -> Result<(), MigrationError>
 where
     C: MigrationHarness<DB>,
     DB: diesel::backend::Backend,
@@ -64,12 +115,11 @@ where
     if let Some(version) = foreign {
         return Err(MigrationError::Newer(version.to_string()));
     }
-    let run = conn.run_pending_migrations(migrations()).map_err(failed)?;
-    Ok(run.iter().map(ToString::to_string).collect())
+    Ok(())
 }
 
-fn open(error: impl std::fmt::Display) -> MigrationError {
-    MigrationError::Open(error.to_string())
+fn open<E: std::fmt::Display>(url: &DbUrl) -> impl Fn(E) -> MigrationError {
+    move |error| MigrationError::Open(url.clone(), error.to_string())
 }
 
 fn failed(error: impl std::fmt::Display) -> MigrationError {
@@ -79,11 +129,5 @@ fn failed(error: impl std::fmt::Display) -> MigrationError {
 impl From<diesel::result::Error> for MigrationError {
     fn from(error: diesel::result::Error) -> Self {
         failed(error)
-    }
-}
-
-impl From<DbError> for MigrationError {
-    fn from(error: DbError) -> Self {
-        open(error)
     }
 }

@@ -18,9 +18,9 @@ pub mod schema;
 mod txn;
 pub mod types;
 
-pub use connect::{Conn, Db, DbUrl, PgConn, SqliteConn};
+pub use connect::{Claim, Conn, Db, DbUrl, PgConn, SqliteConn};
 pub use error::{DbError, Failure};
-pub use migrate::{MigrationError, migrate};
+pub use migrate::{MigrationError, check, migrate};
 pub use txn::{AsDbError, Txn};
 
 /// Runs one Diesel expression against whichever database the connection is of, and counts it.

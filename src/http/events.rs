@@ -3,13 +3,16 @@
 //! `subject` is the customer's external id, `id` the event's id, `type` its type, `time` when it happened and `data` its
 //! properties. `specversion` and `source` are read but not needed. Each event stands or falls alone.
 
+use std::fmt;
+
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -17,6 +20,7 @@ use serde_json::value::RawValue;
 use crate::app::App;
 use crate::base::problem::Problem;
 use crate::base::time::Time;
+use crate::db::DbError;
 use crate::intake::{IncomingEvent, Receipt, Status, Whose};
 use crate::metering::event::Mode;
 
@@ -25,23 +29,30 @@ pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
 /// The most events of one request.
 const MAX_EVENTS: usize = 10_000;
 
-/// What the path's query says.
+/// What the path's query says. A misspelt mode must not be the other one.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Parameters {
     mode: Option<String>,
 }
 
-/// A CloudEvent, its parts not judged yet.
+/// A CloudEvent, its parts not read yet: each can be wrong in its own way.
 #[derive(Deserialize)]
-struct CloudEvent {
-    specversion: Option<Value>,
-    id: Option<Value>,
-    #[serde(rename = "type")]
-    event_type: Option<Value>,
-    subject: Option<Value>,
-    time: Option<Value>,
-    data: Option<Value>,
-    data_base64: Option<Value>,
+struct CloudEvent<'a> {
+    #[serde(borrow)]
+    specversion: Option<&'a RawValue>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, rename = "type")]
+    event_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    subject: Option<&'a RawValue>,
+    #[serde(borrow)]
+    time: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data_base64: Option<&'a RawValue>,
 }
 
 /// Why a request did nothing at all.
@@ -49,7 +60,7 @@ enum Refused {
     Malformed(String),
     TooLarge(&'static str),
     MediaType,
-    Away,
+    Failed(DbError),
 }
 
 /// The answer: counts, and a receipt for each event.
@@ -84,11 +95,11 @@ struct ErrorBody {
 /// Takes events in.
 pub(super) async fn post(
     State(app): State<App>,
-    Query(parameters): Query<Parameters>,
+    parameters: Result<Query<Parameters>, QueryRejection>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    match take(&app, &parameters, &headers, body).await {
+    match take(&app, parameters, &headers, body).await {
         Ok(answer) => Json(answer).into_response(),
         Err(refused) => refused.into_response(),
     }
@@ -96,10 +107,11 @@ pub(super) async fn post(
 
 async fn take(
     app: &App,
-    parameters: &Parameters,
+    parameters: Result<Query<Parameters>, QueryRejection>,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Answer, Refused> {
+    let Query(parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
     let mode = match parameters.mode.as_deref() {
         None | Some("record") => Mode::Record,
         Some("enforce") => Mode::Enforce,
@@ -110,9 +122,6 @@ async fn take(
         _ => Refused::Malformed("the body could not be read".to_owned()),
     })?;
     let parts = parts(headers, &body)?;
-    if parts.len() > MAX_EVENTS {
-        return Err(Refused::TooLarge("there are more than 10000 events; send them in parts"));
-    }
     let ids: Vec<String> = parts.iter().map(|(id, _)| id.clone()).collect();
     let mut receipts: Vec<Option<Receipt>> = Vec::with_capacity(parts.len());
     let mut events = Vec::with_capacity(parts.len());
@@ -125,7 +134,7 @@ async fn take(
             Err(problem) => receipts.push(Some(Receipt::invalid(problem))),
         }
     }
-    let mut given = app.intake.ingest(events, mode).await.map_err(|_| Refused::Away)?.into_iter();
+    let mut given = app.intake.ingest(events, mode).await.map_err(Refused::Failed)?.into_iter();
     let receipts = receipts.into_iter().filter_map(|receipt| receipt.or_else(|| given.next()));
     Ok(Answer::of(ids.into_iter().zip(receipts)))
 }
@@ -139,18 +148,59 @@ fn parts(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Part>, Refused> {
     match kind.as_str() {
         "application/cloudevents+json" => {
             let event: &RawValue = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
-            Ok(vec![part(event.get())])
+            Ok(vec![part("The event", event.get())])
         }
         "application/cloudevents-batch+json" => {
-            let events: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
-            Ok(events.into_iter().map(|event| part(event.get())).collect())
+            let Batch(events) = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
+            check_number(events.len())?;
+            Ok(events.into_iter().map(|event| part("The event", event.get())).collect())
         }
         "application/x-ndjson" => {
-            let text = std::str::from_utf8(body).map_err(|_| Refused::Malformed("the body is not UTF-8".to_owned()))?;
-            let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-            Ok(lines.map(|(number, line)| line_part(number.saturating_add(1), line)).collect())
+            let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+            let lines = (1..).zip(body.split(|byte| *byte == b'\n'));
+            let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
+            check_number(lines.clone().count())?;
+            Ok(lines.map(|(number, line)| line_part(number, line)).collect())
         }
         _ => Err(Refused::MediaType),
+    }
+}
+
+fn check_number(events: usize) -> Result<(), Refused> {
+    if events > MAX_EVENTS {
+        return Err(Refused::TooLarge("there are more than 10000 events; send them in parts"));
+    }
+    Ok(())
+}
+
+/// The events of a batch; of more than there may be, one more than that.
+struct Batch<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Batch<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(BatchVisitor)
+    }
+}
+
+struct BatchVisitor;
+
+impl<'de> Visitor<'de> for BatchVisitor {
+    type Value = Batch<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Batch<'de>, A::Error> {
+        let mut events = Vec::new();
+        while events.len() <= MAX_EVENTS {
+            match items.next_element()? {
+                Some(event) => events.push(event),
+                None => return Ok(Batch(events)),
+            }
+        }
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Batch(events))
     }
 }
 
@@ -159,29 +209,39 @@ fn no_json(error: &serde_json::Error) -> Refused {
 }
 
 /// A line of NDJSON; what is no JSON is that line's own fault, and says its number.
-fn line_part(number: usize, line: &str) -> Part {
+fn line_part(number: usize, line: &[u8]) -> Part {
+    let wrong = |what: String| (String::new(), Err(Problem::invalid(&[], format!("Line {number} is not {what}."))));
+    let Ok(line) = std::str::from_utf8(line) else { return wrong("UTF-8".to_owned()) };
     match serde_json::from_str::<&RawValue>(line) {
-        Ok(_) => part(line),
-        Err(error) => {
-            let message = format!("Line {number} is not JSON, at column {}.", error.column());
-            (String::new(), Err(Problem::invalid(&[], message)))
-        }
+        Ok(event) => part(&format!("Line {number}"), event.get()),
+        Err(error) => wrong(format!("JSON, at column {}", error.column())),
     }
 }
 
-fn part(text: &str) -> Part {
-    match serde_json::from_str::<CloudEvent>(text) {
+/// One event by its text; `what` is what a message calls it.
+fn part(what: &str, text: &str) -> Part {
+    let wrong = |message| (String::new(), Err(Problem::invalid(&[], message)));
+    // A list of an object's values in their order would be taken for the object.
+    if !text.starts_with('{') {
+        return wrong(format!("{what} is not a JSON object."));
+    }
+    match serde_json::from_str::<CloudEvent<'_>>(text) {
         Ok(event) => {
-            let id = event.id.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            let id = event.id.and_then(|id| serde_json::from_str(id.get()).ok()).unwrap_or_default();
             (id, event.incoming())
         }
-        Err(_) => (String::new(), Err(Problem::invalid(&[], "The event is not a JSON object."))),
+        Err(error) => wrong(format!("{what} cannot be read: {}.", reason(&error))),
     }
 }
 
-impl CloudEvent {
-    fn incoming(self) -> Result<IncomingEvent, Problem> {
-        if let Some(version) = self.specversion
+/// What is wrong with a piece of JSON. Where is left out: the place is that in the piece, not in the body.
+fn reason(error: &serde_json::Error) -> String {
+    error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+impl CloudEvent<'_> {
+    fn incoming(&self) -> Result<IncomingEvent, Problem> {
+        if let Some(version) = value("specversion", self.specversion)?
             && !version.as_str().is_some_and(|version| version.starts_with("1."))
         {
             return Err(Problem::invalid(&["specversion"], "specversion is not \"1.0\"."));
@@ -201,21 +261,28 @@ impl CloudEvent {
             whose: Whose::ExternalId(needed("subject", self.subject)?),
             event_type: needed("type", self.event_type)?,
             timestamp,
-            properties: self.data.filter(|data| !data.is_null()),
+            properties: value("data", self.data)?,
         })
     }
 }
 
-fn text(field: &str, value: Option<Value>) -> Result<Option<String>, Problem> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
+/// What a member holds; null is nothing.
+fn value(field: &str, member: Option<&RawValue>) -> Result<Option<Value>, Problem> {
+    let read = member.map(|member| serde_json::from_str(member.get())).transpose();
+    let wrong = |error| Problem::invalid(&[field], format!("{field} cannot be read: {}.", reason(&error)));
+    Ok(read.map_err(wrong)?.filter(|value: &Value| !value.is_null()))
+}
+
+fn text(field: &str, member: Option<&RawValue>) -> Result<Option<String>, Problem> {
+    match value(field, member)? {
+        None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(Problem::invalid(&[field], format!("{field} is not a string."))),
     }
 }
 
-fn needed(field: &str, value: Option<Value>) -> Result<String, Problem> {
-    text(field, value)?.ok_or_else(|| Problem::invalid(&[field], format!("{field} is missing.")))
+fn needed(field: &str, member: Option<&RawValue>) -> Result<String, Problem> {
+    text(field, member)?.ok_or_else(|| Problem::invalid(&[field], format!("{field} is missing.")))
 }
 
 impl Answer {
@@ -272,9 +339,14 @@ impl IntoResponse for Refused {
                 "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson"
                     .to_owned(),
             ),
-            Self::Away => {
+            Self::Failed(DbError::Unavailable(_) | DbError::Conflict(_)) => {
                 let message = "the database is away or the queue is full; send the same events again";
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message.to_owned())
+            }
+            Self::Failed(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "events could not be taken in");
+                let message = "something went wrong on the server; its log has the details, under this request's id";
+                (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message.to_owned())
             }
         };
         let retryable = status == StatusCode::SERVICE_UNAVAILABLE;

@@ -105,6 +105,10 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Resul
         }
         Err(_) => return reply.refuse(StatusCode::BAD_REQUEST, "The body could not be read."),
     };
+    // A list of a request's values in their order would be taken for the request.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return reply.refuse(StatusCode::BAD_REQUEST, "The body is not a GraphQL request: it is not a JSON object.");
+    }
     match serde_json::from_slice::<Body>(&body) {
         Ok(body) => reply.run(&api, body.into()).await,
         Err(error) => reply.refuse(StatusCode::BAD_REQUEST, &format!("The body is not a GraphQL request: {error}.")),

@@ -68,12 +68,12 @@ pub(super) fn open(api: Api, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> 
         return StatusCode::FORBIDDEN.into_response();
     }
     let id = request_id(headers).to_owned();
-    let span = Span::current();
+    let (span, sockets) = (Span::current(), api.app.sockets.clone());
     upgrade
         .protocols([PROTOCOL])
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| serve((api, id), socket).instrument(span))
+        .on_upgrade(move |socket| sockets.track_future(serve((api, id), socket).instrument(span)))
 }
 
 /// A browser names the page's origin; a page from elsewhere must not speak for who is logged in here.
@@ -140,7 +140,7 @@ impl Session {
                 },
                 Some(said) = from_operations.recv() => self.pass_on(said).await,
                 () = &mut hello, if !self.ready => Err((4408, "Connection initialisation timeout")),
-                () = stop.cancelled() => Err((1012, "The server restarts; come back")),
+                () = stop.cancelled() => Err((1012, "The server stops; come back")),
                 _ = ping.tick(), if self.ready => self.say("ping").await,
             };
             if let Err(end) = done {

@@ -20,7 +20,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::support::db::{TestDb, both};
 use crate::support::node::{Node, call, credits, made};
 use crate::support::proxy::Proxy;
-use crate::support::server::run_scrip;
+use crate::support::server::{Server, run_scrip};
 
 /// How long somebody waits at most to be told that the database is away.
 const PROMPT: Duration = Duration::from_secs(5);
@@ -300,3 +300,40 @@ both!(a_database_that_a_newer_program_migrated_is_refused, async |db| {
         assert!(said.contains("newer program") && said.contains("99990101000000"), "{said}");
     }
 });
+
+// --- The program -------------------------------------------------------------------------------------------------------
+
+#[test]
+fn an_audit_of_a_database_that_is_not_there_says_so_and_makes_none() {
+    let folder = std::env::temp_dir().join(format!("scrip-typo-{}", std::process::id()));
+    let output = run_scrip("verify", &DbUrl::Sqlite(folder.join("oops.db")));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("oops.db cannot be opened: there is no such file"), "{said}");
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn an_embedded_database_is_served_by_one_process_at_a_time() {
+    let db = TestDb::sqlite().await;
+    let mut first = Server::start(db.url());
+    let second = run_scrip("serve", db.url());
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(!second.status.success() && said.contains("is served by another process"), "{said}");
+    first.kill();
+    Server::start(db.url()).kill();
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_keep_a_server_that_is_told_twice_to_stop() {
+    let db = TestDb::sqlite().await;
+    let mut server = Server::start(db.url());
+    let mut caller = std::net::TcpStream::connect(server.url("", "").trim_start_matches("://")).expect("it listens");
+    let half = b"POST /v1/events HTTP/1.1\r\nhost: scrip\r\ncontent-length: 100\r\n\r\n{";
+    std::io::Write::write_all(&mut caller, half).expect("it reads");
+    server.terminate();
+    while !server.log().iter().any(|line| line.contains("stopping")) {
+        tokio::task::yield_now().await;
+    }
+    server.terminate();
+    assert!(server.wait().success());
+}

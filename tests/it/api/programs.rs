@@ -29,7 +29,7 @@ both!(a_line_that_is_no_json_is_invalid_by_its_number, async |db| {
             event: null, eventId: "", index: 1, status: "INVALID"
           }
           {
-            differs: false, error: {code: "INVALID_INPUT", message: "The event is not a JSON object.", path: ["2"]}
+            differs: false, error: {code: "INVALID_INPUT", message: "Line 4 is not a JSON object.", path: ["2"]}
             event: null, eventId: "", index: 2, status: "INVALID"
           }
           {
@@ -41,6 +41,146 @@ both!(a_line_that_is_no_json_is_invalid_by_its_number, async |db| {
       }
       status: 200
     }
+    "#);
+});
+
+both!(a_line_that_is_not_utf8_takes_no_other_with_it, async |db| {
+    let api = Api::on(db).await;
+    api.acme("10").await;
+    let good = |id: &str| format!("{{\"id\":\"{id}\",\"subject\":\"acme\",\"type\":\"call\"}}\r\n").into_bytes();
+    let body = [b"\xef\xbb\xbf".to_vec(), good("e1"), b"\xff\n".to_vec(), good("e2")].concat();
+    let sent = api.events("", NDJSON, body).await;
+    answer!(sent, @r#"
+    {
+      body: {
+        accepted: 2, duplicates: 0, invalid: 1
+        receipts: [
+          {
+            differs: false, event: "evt_06dndml801o07ai17capb1614a5lph6vfrm7qcg", eventId: "e1", index: 0
+            status: "ACCEPTED"
+          }
+          {
+            differs: false, error: {code: "INVALID_INPUT", message: "Line 2 is not UTF-8.", path: ["1"]}, event: null
+            eventId: "", index: 1, status: "INVALID"
+          }
+          {
+            differs: false, event: "evt_06dndml801o07ai17capb1614am0u2e0v2vlsug", eventId: "e2", index: 2
+            status: "ACCEPTED"
+          }
+        ]
+        refused: 0
+      }
+      status: 200
+    }
+    "#);
+});
+
+both!(an_event_that_cannot_be_read_says_what_is_wrong_with_it, async |db| {
+    let api = Api::on(db).await;
+    api.acme("10").await;
+    let events = [
+        r#"["1.0","e1","call","acme",null,{},null]"#,
+        r#"{"id":"e2","id":"e2","subject":"acme","type":"call"}"#,
+        r#"{"id":"e3","subject":"acme","type":"call","data":{"n":1e400}}"#,
+        "5",
+    ];
+    let batch = api.events("", BATCH, format!("[{}]", events.join(","))).await;
+    let lines = api.events("", NDJSON, events.join("\n")).await;
+    answer!(json!([batch, lines]), @r#"
+    [
+      {
+        body: {
+          accepted: 0, duplicates: 0, invalid: 4
+          receipts: [
+            {
+              differs: false, error: {code: "INVALID_INPUT", message: "The event is not a JSON object.", path: ["0"]}
+              event: null, eventId: "", index: 0, status: "INVALID"
+            }
+            {
+              differs: false
+              error: {
+                code: "INVALID_INPUT", message: "The event cannot be read: duplicate field `id`."
+                path: ["1"]
+              }
+              event: null, eventId: "", index: 1, status: "INVALID"
+            }
+            {
+              differs: false
+              error: {
+                code: "INVALID_INPUT", message: "data cannot be read: number out of range."
+                path: ["2", "data"]
+              }
+              event: null, eventId: "e3", index: 2, status: "INVALID"
+            }
+            {
+              differs: false, error: {code: "INVALID_INPUT", message: "The event is not a JSON object.", path: ["3"]}
+              event: null, eventId: "", index: 3, status: "INVALID"
+            }
+          ]
+          refused: 0
+        }
+        status: 200
+      }
+      {
+        body: {
+          accepted: 0, duplicates: 0, invalid: 4
+          receipts: [
+            {
+              differs: false, error: {code: "INVALID_INPUT", message: "Line 1 is not a JSON object.", path: ["0"]}
+              event: null, eventId: "", index: 0, status: "INVALID"
+            }
+            {
+              differs: false
+              error: {
+                code: "INVALID_INPUT", message: "Line 2 cannot be read: duplicate field `id`."
+                path: ["1"]
+              }
+              event: null, eventId: "", index: 1, status: "INVALID"
+            }
+            {
+              differs: false
+              error: {
+                code: "INVALID_INPUT", message: "data cannot be read: number out of range."
+                path: ["2", "data"]
+              }
+              event: null, eventId: "e3", index: 2, status: "INVALID"
+            }
+            {
+              differs: false, error: {code: "INVALID_INPUT", message: "Line 4 is not a JSON object.", path: ["3"]}
+              event: null, eventId: "", index: 3, status: "INVALID"
+            }
+          ]
+          refused: 0
+        }
+        status: 200
+      }
+    ]
+    "#);
+});
+
+both!(a_misspelt_parameter_is_a_bad_request, async |db| {
+    let api = Api::on(db).await;
+    api.acme("10").await;
+    let event = r#"{"id":"e1","subject":"acme","type":"call"}"#;
+    let misspelt = api.events("?mod=enforce", ONE, event).await;
+    let twice = api.events("?mode=enforce&mode=record", ONE, event).await;
+    answer!(json!([misspelt, twice]), @r#"
+    [
+      {
+        body: {error: {
+          code: "BAD_USER_INPUT"
+          message: "Failed to deserialize query string: mod: unknown field `mod`, expected `mode`", retryable: false
+        }}
+        status: 400
+      }
+      {
+        body: {error: {
+          code: "BAD_USER_INPUT", message: "Failed to deserialize query string: duplicate field `mode`"
+          retryable: false
+        }}
+        status: 400
+      }
+    ]
     "#);
 });
 
@@ -152,7 +292,7 @@ both!(a_body_that_is_not_what_its_type_says_is_a_bad_request, async |db| {
       {
         body: {error: {
           code: "BAD_USER_INPUT"
-          message: "the body is not the JSON that its content type says: invalid type: map, expected a sequence at line 1 column 0"
+          message: "the body is not the JSON that its content type says: invalid type: map, expected an array of events at line 1 column 0"
           retryable: false
         }}
         status: 400
