@@ -98,17 +98,13 @@ both!(an_event_that_cannot_be_read_says_what_is_wrong_with_it, async |db| {
             }
             {
               differs: false
-              error: {
-                code: "INVALID_INPUT", message: "The event cannot be read: duplicate field `id`."
-                path: ["1"]
-              }
+              error: {code: "INVALID_INPUT", message: "The event cannot be read: duplicate field `id`.", path: ["1"]}
               event: null, eventId: "", index: 1, status: "INVALID"
             }
             {
               differs: false
               error: {
-                code: "INVALID_INPUT", message: "data cannot be read: number out of range."
-                path: ["2", "data"]
+                code: "INVALID_INPUT", message: "data cannot be read: number out of range.", path: ["2", "data"]
               }
               event: null, eventId: "e3", index: 2, status: "INVALID"
             }
@@ -131,17 +127,13 @@ both!(an_event_that_cannot_be_read_says_what_is_wrong_with_it, async |db| {
             }
             {
               differs: false
-              error: {
-                code: "INVALID_INPUT", message: "Line 2 cannot be read: duplicate field `id`."
-                path: ["1"]
-              }
+              error: {code: "INVALID_INPUT", message: "Line 2 cannot be read: duplicate field `id`.", path: ["1"]}
               event: null, eventId: "", index: 1, status: "INVALID"
             }
             {
               differs: false
               error: {
-                code: "INVALID_INPUT", message: "data cannot be read: number out of range."
-                path: ["2", "data"]
+                code: "INVALID_INPUT", message: "data cannot be read: number out of range.", path: ["2", "data"]
               }
               event: null, eventId: "e3", index: 2, status: "INVALID"
             }
