@@ -7,7 +7,7 @@ use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::db::Db;
 use crate::intake::Intake;
-use crate::ledger::stream::Feeds;
+use crate::ledger::feeds::Feeds;
 
 /// The running program, shared by every request.
 #[derive(Clone)]

@@ -159,7 +159,7 @@ impl Server {
         let node = ids.uuid(Clock::System.now()).simple().to_string();
         let app = App::new(db, Clock::System, ids, &node);
         tokio::spawn(worker::keep_time(app.clone()));
-        tokio::spawn(worker::hear_other_nodes(app.clone(), node));
+        tokio::spawn(worker::hear_all_nodes(app.clone(), node));
         Ok(Self { app, listener, address, claim })
     }
 
@@ -230,11 +230,11 @@ async fn migrate_only() -> Result<(), Failure> {
 async fn verify() -> Result<(), Failure> {
     let config = Config::from_env()?;
     check(&config.database).await?;
-    let mut conn = Db::connect(&config.database)?.read().await?;
+    let db = Db::connect(&config.database)?;
     let (mut balances, mut entries, mut faults) = (0_usize, 0_u64, 0_usize);
     let mut place = None;
     loop {
-        let report = health::audit(&mut conn, place, health::Extent::balances(health::MAX_BALANCES)).await?;
+        let report = health::audit(&db, place, health::Extent::balances(health::MAX_BALANCES)).await?;
         balances = balances.saturating_add(report.balances);
         entries = entries.saturating_add(report.entries);
         faults = faults.saturating_add(report.findings.len());

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use crate::app::App;
-use crate::base::ids::CustomerId;
 use crate::db::DbError;
-use crate::db::listen::{Heard, listen};
-use crate::feed::Hint;
+use crate::db::listen::listen;
 use crate::ledger::store;
-use crate::ledger::stream::Feeds;
 
 /// How long the worker rests when nothing is due.
 const REST: Duration = Duration::from_millis(250);
@@ -49,34 +46,8 @@ pub async fn post_due(app: &App) -> Result<usize, DbError> {
     Ok(count)
 }
 
-/// Wakes the streams of this node for what other nodes commit, for ever.
-pub async fn hear_other_nodes(app: App, node: String) {
+/// Wakes the streams of this node for what is committed on any, for ever.
+pub async fn hear_all_nodes(app: App, node: String) {
     let feeds = app.feeds.clone();
-    listen(app.db.clone(), move |heard| match heard {
-        Heard::Anything => look_everywhere(&feeds),
-        Heard::Notice(text) => wake(&feeds, &node, &text),
-    })
-    .await;
-}
-
-fn look_everywhere(feeds: &Feeds) {
-    feeds.entries.look_all();
-    feeds.states.look_all();
-}
-
-/// A notice is the node that sent it, whether a state changed, and whose balances moved; `*` is everybody's.
-fn wake(feeds: &Feeds, node: &str, text: &str) {
-    let mut words = text.split(' ');
-    if words.next() == Some(node) {
-        return;
-    }
-    if words.next() == Some("S") {
-        feeds.states.look_all();
-    }
-    for word in words {
-        match uuid::Uuid::parse_str(word) {
-            Ok(customer) => feeds.entries.tell(&CustomerId(customer), Hint::Look),
-            Err(_) => feeds.entries.look_all(),
-        }
-    }
+    listen(app.db.clone(), move |heard| feeds.wake(&node, &heard)).await;
 }

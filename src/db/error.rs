@@ -58,6 +58,7 @@ impl From<Error> for DbError {
             return match error {
                 // The commit failed and so did its rollback: nobody knows whether it took place.
                 Error::BrokenTransactionManager | Error::RollbackErrorOnCommit { .. } => Self::unavailable(error),
+                Error::DeserializationError(why) => Self::Corrupt(why.to_string()),
                 other => Self::Query(other),
             };
         };

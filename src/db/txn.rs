@@ -3,7 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use diesel::connection::AnsiTransactionManager as SyncTransactions;
-use diesel_async::{AsyncConnection, TransactionManager};
+use diesel_async::{AnsiTransactionManager as Transactions, AsyncConnection, TransactionManager};
 
 use super::{Conn, Db, DbError, PgConn, SqliteConn};
 
@@ -85,6 +85,25 @@ impl Db {
             }
             Conn::Sqlite { conn, .. } => {
                 conn.spawn_blocking(|conn| SyncTransactions::begin_transaction_sql(conn, "BEGIN IMMEDIATE")).await?;
+            }
+        }
+        Ok(Txn { conn, after_commit: Vec::new() })
+    }
+
+    /// Opens a transaction that sees one state of the database, whatever others commit, and is only read in.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`].
+    pub async fn snapshot(&self) -> Result<Txn, DbError> {
+        let mut conn = self.read().await?;
+        conn.count_statement();
+        match &mut conn {
+            Conn::Postgres { conn, .. } => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Transactions::begin_transaction_sql(&mut ***conn, begin).await?;
+            }
+            Conn::Sqlite { conn, .. } => {
+                conn.spawn_blocking(|conn| SyncTransactions::begin_transaction_sql(conn, "BEGIN")).await?;
             }
         }
         Ok(Txn { conn, after_commit: Vec::new() })

@@ -79,9 +79,10 @@ impl<K: Eq + Hash, T: Clone> Feed<K, T> {
 }
 
 impl<T: Clone> Listener<T> {
-    /// Drops what was said until now and not heard yet.
-    pub fn forget_heard(&mut self) {
-        self.receiver = self.receiver.resubscribe();
+    /// What was said until now and not heard yet.
+    #[cfg(test)]
+    pub fn heard(&mut self) -> Vec<Hint<T>> {
+        std::iter::from_fn(|| self.receiver.try_recv().ok()).collect()
     }
 
     /// Waits for a hint. When none comes for a while, or some were missed, it is to look.

@@ -19,10 +19,11 @@ use super::paging::List;
 use super::scalars::{DateTime, Decimal};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId, ProductId};
+use crate::ledger::crossings::CrossingStream;
 use crate::ledger::entry::Entry;
 use crate::ledger::model::{self, Balance};
 use crate::ledger::store;
-use crate::ledger::stream::{EntryStream, Message, Positions, StateStream};
+use crate::ledger::stream::{EntryStream, Message, Positions};
 
 // --- Cursors -----------------------------------------------------------------------------------------------------------
 
@@ -296,7 +297,7 @@ impl LedgerSubscription {
             return Err(nothing("productId", "credit product"));
         }
         let app = ctx.app();
-        let stream = StateStream::open(&app.db, &app.feeds, app.clock.now()).await.map_err(|error| failed(&error))?;
+        let stream = CrossingStream::open(&app.db, &app.feeds, &app.clock).await.map_err(|error| failed(&error))?;
         Ok(unfold(Some(stream), move |stream| async move {
             let mut stream = stream?;
             match next_state(ctx, &mut stream, product).await {
@@ -347,7 +348,7 @@ where
 /// The next change of a state that is asked for.
 async fn next_state(
     ctx: &Context<'_>,
-    stream: &mut StateStream,
+    stream: &mut CrossingStream,
     product: Option<ProductId>,
 ) -> Result<BalanceStateChange> {
     loop {

@@ -18,13 +18,13 @@ use crate::base::problem::Problem;
 use crate::catalog::snapshot::{Snapshot, load_snapshot};
 use crate::catalog::store::{catalog_version, pin_catalog};
 use crate::customers::store::find_archived_at;
-use crate::db::listen::{MAX_NOTICE, notify};
+use crate::db::listen::notify;
 use crate::db::{Db, DbError, Failure, Txn};
 use crate::feed::Hint;
 use crate::ledger::entry::Entry;
+use crate::ledger::feeds::{self, Feeds};
 use crate::ledger::model::Balance;
 use crate::ledger::store;
-use crate::ledger::stream::Feeds;
 use crate::metering::store::{find_known, insert_types};
 
 /// How many events and orders share a transaction at most. Many: where customers are many, the pages of their indexes are
@@ -105,15 +105,15 @@ impl Committer {
         while let Some(mut batch) = rest.pop() {
             match self.commit(&batch).await {
                 Ok(outcomes) => answer(batch, outcomes),
-                Err(Failed::Fault(_)) if batch.len() > 1 => {
-                    let half = batch.split_off(batch.len() / 2);
-                    // The first half goes first: commands apply in the order in which they arrived.
-                    rest.push(half);
-                    rest.push(batch);
-                }
                 Err(Failed::Fault(error)) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a command failed");
-                    refuse(batch, || DbError::Corrupt("the command could not be applied".to_owned()));
+                    if let Some(half) = halve(&mut batch) {
+                        // The first half goes first: commands apply in the order in which they arrived.
+                        rest.push(half);
+                        rest.push(batch);
+                    } else {
+                        tracing::error!(error = &error as &dyn std::error::Error, "a command failed");
+                        fail(batch);
+                    }
                 }
                 Err(Failed::Away(error)) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
@@ -178,7 +178,9 @@ impl Committer {
         work.flush(txn).await?;
         work.recorded_types.retain(|name| !self.types.contains(name));
         insert_types(txn, work.recorded_types.iter().cloned()).await?;
-        if let Some(notice) = self.notice(&work) {
+        if self.db.is_postgres()
+            && let Some(notice) = self.notice(&work)
+        {
             notify(txn, &notice).await?;
         }
         Ok((outcomes, work))
@@ -269,25 +271,10 @@ impl Committer {
         Ok(())
     }
 
-    /// What other nodes are told: whose balances moved, and whether a state did.
+    /// What all nodes are told: whose balances moved, and what changed a state.
     fn notice(&self, work: &Work) -> Option<String> {
-        if !self.db.is_postgres() {
-            return None;
-        }
         let customers = work.told();
-        if customers.is_empty() {
-            return None;
-        }
-        let mut notice = self.node.clone();
-        notice.push_str(if work.announces() { " S" } else { " -" });
-        for customer in &customers {
-            notice.push(' ');
-            notice.push_str(&customer.0.simple().to_string());
-            if notice.len() > MAX_NOTICE {
-                return Some(format!("{} S *", self.node));
-            }
-        }
-        Some(notice)
+        (!customers.is_empty()).then(|| feeds::notice(&self.node, &customers, &work.crossings()))
     }
 
     /// Tells who listens here.
@@ -299,8 +286,12 @@ impl Committer {
         for customer in &work.look {
             self.feeds.entries.tell(customer, Hint::Look);
         }
-        if work.announces() {
-            self.feeds.states.tell(&(), Hint::Look);
+        // Where nodes share a database, all are told of these by the notice, in the order of the commits.
+        if !self.db.is_postgres() {
+            let crossings = work.crossings();
+            if !crossings.is_empty() {
+                self.feeds.states.tell(&(), Hint::News(crossings.into()));
+            }
         }
     }
 
@@ -324,6 +315,35 @@ fn answer(batch: Vec<Queued>, outcomes: Vec<Outcome>) {
                 drop(answer.send(done.map(|done| *done).map_err(Failure::Problem)));
             }
             (Job::Events { .. } | Job::Order { .. }, _) => {}
+        }
+    }
+}
+
+/// The second half of a batch, which keeps the first; `None` when there is one command left.
+fn halve(batch: &mut Vec<Queued>) -> Option<Vec<Queued>> {
+    match batch.as_mut_slice() {
+        [one] => Some(vec![one.halve()?]),
+        many => {
+            let half = many.len() / 2;
+            Some(batch.split_off(half))
+        }
+    }
+}
+
+/// Tells of the one command of a batch that it cannot be done.
+fn fail(batch: Vec<Queued>) {
+    for Queued { job, permit } in batch {
+        drop(permit);
+        match job {
+            // The other events of its request are recorded all the same.
+            Job::Events { events, answer, .. } => {
+                let problem = || Problem::invalid(&[], "The event could not be recorded; the server's log says why.");
+                let receipts = events.into_iter().map(|(place, _)| (place, Receipt::invalid(problem()))).collect();
+                drop(answer.send(Ok(receipts)));
+            }
+            Job::Order { answer, .. } => {
+                drop(answer.send(Err(DbError::Corrupt("the command could not be applied".to_owned()).into())));
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::base::credits::Credits;
@@ -20,7 +21,8 @@ use crate::ledger::entry::{Entry, Note, Origin};
 use crate::ledger::model::Balance;
 use crate::metering::event::{Mode, NewEvent, RawEvent};
 
-pub(super) type EventAnswers = oneshot::Receiver<Result<Vec<(usize, Receipt)>, DbError>>;
+/// The receipts of some events of a request, by their place in it; or why there are none.
+pub(super) type EventAnswer = Result<Vec<(usize, Receipt)>, DbError>;
 
 /// One piece of work, and the room in the queue that it takes until it is done.
 pub(super) struct Queued {
@@ -30,15 +32,21 @@ pub(super) struct Queued {
 
 /// One piece of work.
 pub(super) enum Job {
-    Events {
-        events: Vec<(usize, NewEvent)>,
-        mode: Mode,
-        answer: oneshot::Sender<Result<Vec<(usize, Receipt)>, DbError>>,
-    },
-    Order {
-        order: Order,
-        answer: oneshot::Sender<Result<Done, Failure>>,
-    },
+    Events { events: Vec<(usize, NewEvent)>, mode: Mode, answer: UnboundedSender<EventAnswer> },
+    Order { order: Order, answer: oneshot::Sender<Result<Done, Failure>> },
+}
+
+impl Queued {
+    /// The events of one piece in two halves; `None` for what is not to be divided.
+    pub(super) fn halve(&mut self) -> Option<Self> {
+        let Job::Events { events, mode, answer } = &mut self.job else { return None };
+        if events.len() < 2 {
+            return None;
+        }
+        let half = events.split_off(events.len() / 2);
+        let permit = self.permit.split(half.len())?;
+        Some(Self { job: Job::Events { events: half, mode: *mode, answer: answer.clone() }, permit })
+    }
 }
 
 /// Whose event it is, as a caller says it.

@@ -31,8 +31,8 @@ use crate::base::ids::{BalanceId, CustomerId};
 use crate::base::problem::Problem;
 use crate::customers;
 use crate::db::{Db, DbError, Failure};
+use crate::ledger::feeds::Feeds;
 use crate::ledger::store;
-use crate::ledger::stream::Feeds;
 use crate::metering::event::{Mode, NewEvent};
 
 use committer::Committer;
@@ -40,7 +40,7 @@ pub use job::{
     Action, Amendment, BalanceChanges, Done, Given, IncomingEvent, Key, NewBalance, Order, Receipt, Retention, Scope,
     Status, TopUp, Whose,
 };
-use job::{Job, Queued};
+use job::{EventAnswer, Job, Queued};
 
 /// How many events and commands wait at most.
 const CAPACITY: usize = 50_000;
@@ -119,8 +119,9 @@ impl Intake {
                 Err(problem) => *receipt = Some(Receipt::invalid(problem)),
             }
         }
-        for answer in self.send_events(shares, mode)? {
-            for (place, given) in answer.await.map_err(DbError::unavailable)?? {
+        let mut answers = self.send_events(shares, mode)?;
+        while let Some(answer) = answers.recv().await {
+            for (place, given) in answer? {
                 if let Some(receipt) = receipts.get_mut(place) {
                     *receipt = Some(given);
                 }
@@ -162,8 +163,12 @@ impl Intake {
         random.checked_rem(self.0.committers.len()).unwrap_or_default()
     }
 
-    fn send_events(&self, shares: Vec<Vec<(usize, NewEvent)>>, mode: Mode) -> Result<Vec<job::EventAnswers>, DbError> {
-        let mut answers = Vec::new();
+    fn send_events(
+        &self,
+        shares: Vec<Vec<(usize, NewEvent)>>,
+        mode: Mode,
+    ) -> Result<mpsc::UnboundedReceiver<EventAnswer>, DbError> {
+        let (answer, given) = mpsc::unbounded_channel();
         for share in shares {
             let Some(customer) = share.first().map(|(_, event)| event.key.customer) else { continue };
             let mut rest = share.into_iter();
@@ -172,12 +177,10 @@ impl Intake {
                 if events.is_empty() {
                     break;
                 }
-                let (answer, given) = oneshot::channel();
-                self.send(customer, events.len(), Job::Events { events, mode, answer })?;
-                answers.push(given);
+                self.send(customer, events.len(), Job::Events { events, mode, answer: answer.clone() })?;
             }
         }
-        Ok(answers)
+        Ok(given)
     }
 
     fn send(&self, customer: CustomerId, weight: usize, job: Job) -> Result<(), DbError> {

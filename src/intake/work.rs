@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::committer::Outcome;
 use super::job::{Done, Job, Key, Receipt};
-use crate::base::ids::{BalanceId, CustomerId, EventKey};
+use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::time::Time;
 use crate::catalog::snapshot::Snapshot;
@@ -258,8 +258,9 @@ impl Work {
         self.books
     }
 
-    pub(super) fn announces(&self) -> bool {
-        self.entries.iter().any(|entry| entry.announces().is_some())
+    /// The entries that changed a state.
+    pub(super) fn crossings(&self) -> Vec<EntryId> {
+        self.entries.iter().filter(|entry| entry.announces().is_some()).map(|entry| entry.id()).collect()
     }
 
     /// Whose streams have something to hear.

@@ -359,9 +359,9 @@ pub async fn list_balances_behind(
     conn: &mut Conn,
     after: Option<BalanceId>,
     limit: i64,
-) -> Result<Vec<Balance>, DbError> {
-    let rows: Vec<BalanceRow> = on!(conn, |c, B| {
-        let mut query = balances::table.select(BalanceRow::as_select()).into_boxed::<B>();
+) -> Result<Vec<BalanceId>, DbError> {
+    let rows: Vec<(CustomerId, i32)> = on!(conn, |c, B| {
+        let mut query = balances::table.select((balances::customer_id, balances::number)).into_boxed::<B>();
         if let Some(BalanceId { customer, number }) = after {
             let same = balances::customer_id.eq(customer).and(balances::number.gt(number));
             let behind = balances::customer_id.gt(customer).or(same);
@@ -369,7 +369,19 @@ pub async fn list_balances_behind(
         }
         query.order((balances::customer_id, balances::number)).limit(limit).load(c)
     })?;
-    rows.into_iter().map(BalanceRow::into_balance).collect()
+    Ok(rows.into_iter().map(|(customer, number)| BalanceId { customer, number }).collect())
+}
+
+/// A balance and when time alone next changes it, as its row says.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_on_record(conn: &mut Conn, id: BalanceId) -> Result<Option<(Balance, Option<Time>)>, DbError> {
+    let mut rows: Vec<BalanceRow> =
+        on!(conn, |c| balances::table.find((id.customer, id.number)).select(BalanceRow::as_select()).load(c))?;
+    let Some(row) = rows.pop() else { return Ok(None) };
+    let next_change_at = row.next_change_at.time();
+    Ok(Some((row.into_balance()?, next_change_at)))
 }
 
 /// The lots of a balance that are on record as open, by sequence.

@@ -14,7 +14,7 @@ use super::model::Balance;
 use super::rows::{BalanceRow, EntryRow, LotRow, RevisionRow};
 pub use super::rows::{KeyRow, LotRecord};
 use crate::base::credits::Credits;
-use crate::base::ids::{BalanceId, CustomerId, ProductId};
+use crate::base::ids::{BalanceId, CustomerId, EntryId, ProductId};
 use crate::base::time::Time;
 use crate::db::bulk::select_by_keys;
 use crate::db::schema::{balances, entries, idempotency_keys, lots, reversals};
@@ -159,18 +159,19 @@ pub async fn list_entries_after(
     rows.into_iter().map(EntryRow::into_entry).collect()
 }
 
-/// Entries that changed a state, recorded from then on, in the order in which they are announced.
+/// Entries that changed a state, recorded from then on, and when; in the order in which they are announced.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list_announced(conn: &mut Conn, from: Time) -> Result<Vec<Entry>, DbError> {
-    let rows: Vec<EntryRow> = on!(conn, |c| entries::table
+pub async fn list_announced(conn: &mut Conn, from: Time) -> Result<Vec<(EntryId, Time)>, DbError> {
+    let rows: Vec<(CustomerId, i32, i64, Time)> = on!(conn, |c| entries::table
         .filter(entries::state_before.is_not_null())
         .filter(entries::recorded_at.ge(from))
         .order((entries::recorded_at, entries::customer_id, entries::balance, entries::sequence))
-        .select(EntryRow::as_select())
+        .select((entries::customer_id, entries::balance, entries::sequence, entries::recorded_at))
         .load(c))?;
-    rows.into_iter().map(EntryRow::into_entry).collect()
+    let named = |(customer, number, sequence, at)| (BalanceId { customer, number }.entry(sequence), at);
+    Ok(rows.into_iter().map(named).collect())
 }
 
 /// Lots of one balance by their sequences.

@@ -4,33 +4,19 @@
 //! hints. The table is the truth: news that follow the position directly are passed on as they came, anything else
 //! makes it read.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::entry::Entry;
+use super::feeds::{Feeds, News};
 use super::model::Balance;
 use super::store;
-use crate::base::ids::{BalanceId, CustomerId, EntryId};
-use crate::base::time::{SECOND, Time};
+use crate::base::ids::{BalanceId, CustomerId};
 use crate::db::{Db, DbError};
-use crate::feed::{Feed, Hint, Listener};
-
-/// News of one commit: the entries of one customer, in order.
-pub type News = Arc<[Arc<Entry>]>;
-
-/// Who waits for what: a customer's entries, and changes of state anywhere.
-#[derive(Clone, Default)]
-pub struct Feeds {
-    /// By customer.
-    pub entries: Feed<CustomerId, News>,
-    /// Operators' streams: they are only told to look.
-    pub states: Feed<(), ()>,
-}
+use crate::feed::{Hint, Listener};
 
 /// How many entries a stream reads at a time.
 const CHUNK: i64 = 200;
-/// How far behind its newest a stream of state changes looks, for commits that became visible late.
-const OVERLAP: i64 = 5 * SECOND;
 
 /// Where a stream of all balances of a customer stands: the sequence reached of each balance, by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -185,62 +171,5 @@ impl EntryStream {
             }
         }
         Ok(false)
-    }
-}
-
-/// Balances that change their state, anywhere (L15): live only, each crossing once, in order within a balance.
-pub struct StateStream {
-    db: Db,
-    listener: Listener<()>,
-    newest: Time,
-    told: HashSet<EntryId>,
-    waiting: VecDeque<Entry>,
-}
-
-impl StateStream {
-    /// Streams what becomes visible from now on.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn open(db: &Db, feeds: &Feeds, now: Time) -> Result<Self, DbError> {
-        let listener = feeds.states.listen(());
-        let mut stream = Self { db: db.clone(), listener, newest: now, told: HashSet::new(), waiting: VecDeque::new() };
-        // What is there already was told to others.
-        stream.read().await?;
-        stream.waiting.clear();
-        Ok(stream)
-    }
-
-    /// The next entry that changed a state.
-    ///
-    /// # Errors
-    /// Those of the database; the stream goes on where it stands when asked again.
-    pub async fn next(&mut self) -> Result<Entry, DbError> {
-        loop {
-            if let Some(entry) = self.waiting.pop_front() {
-                return Ok(entry);
-            }
-            self.listener.hear().await;
-            // One look finds all that the hints so far are about.
-            self.listener.forget_heard();
-            self.read().await?;
-        }
-    }
-
-    /// Reads the newest announcements, with an overlap for commits that became visible late.
-    async fn read(&mut self) -> Result<(), DbError> {
-        let from = self.newest.plus_micros(OVERLAP.saturating_neg()).unwrap_or(self.newest);
-        let mut conn = self.db.read().await?;
-        let found = store::list_announced(&mut conn, from).await?;
-        drop(conn);
-        let ids: HashSet<EntryId> = found.iter().map(Entry::id).collect();
-        for entry in found {
-            self.newest = self.newest.max(entry.posting.recorded_at);
-            if !self.told.contains(&entry.id()) {
-                self.waiting.push_back(entry);
-            }
-        }
-        self.told = ids;
-        Ok(())
     }
 }

@@ -1,7 +1,5 @@
 //! Lists of the ledger on both databases: pages, filters, the audit.
 
-use diesel_async::RunQueryDsl;
-use scrip::db::{Conn, Db};
 use scrip::ledger::health::{Extent, Report, audit};
 use serde_json::{Value, json};
 
@@ -158,17 +156,6 @@ const HEALTH: &str = "query($first: Int, $after: String, $balanceId: ID) {
     ledgerHealth(first: $first, after: $after, balanceId: $balanceId) {
         healthy balancesChecked entriesChecked endCursor problems { balance { id } sequence rule } } }";
 
-async fn tamper(db: &Db, statement: &str) {
-    let mut txn = db.begin().await.unwrap();
-    let conn: &mut Conn = &mut txn;
-    let changed = match conn {
-        Conn::Postgres { conn, .. } => diesel::sql_query(statement).execute(conn).await,
-        Conn::Sqlite { conn, .. } => diesel::sql_query(statement).execute(conn).await,
-    };
-    assert_eq!(changed.unwrap(), 1, "{statement}");
-    txn.commit().await.unwrap();
-}
-
 both!(an_audit_goes_through_all_balances_page_by_page, async |db| {
     let api = Api::over(db);
     let product = api.product("ai").await;
@@ -196,14 +183,13 @@ both!(an_audit_in_small_steps_finds_what_one_of_all_finds, async |db| {
         }
         api.work(&[("e", name, 12)]).await;
     }
-    tamper(db, "UPDATE balances SET settled = settled + 1 WHERE customer_id = (SELECT customer_id FROM lots ORDER BY customer_id LIMIT 1)").await;
-    let mut conn = db.read().await.unwrap();
-    let whole = audit(&mut conn, None, Extent::balances(10)).await.unwrap();
+    db.tamper("UPDATE balances SET settled = settled + 1 WHERE customer_id = (SELECT customer_id FROM lots ORDER BY customer_id LIMIT 1)").await;
+    let whole = audit(db, None, Extent::balances(10)).await.unwrap();
     assert_eq!((whole.balances, whole.entries, whole.findings.len()), (2, 10, 1), "{whole:?}");
     for entries in 1..=10 {
         let (mut steps, mut from) = (Report::default(), None);
         loop {
-            let step = audit(&mut conn, from, Extent { balances: 1, entries }).await.unwrap();
+            let step = audit(db, from, Extent { balances: 1, entries }).await.unwrap();
             steps.balances += step.balances;
             steps.entries += step.entries;
             steps.findings.extend(step.findings);
@@ -221,6 +207,7 @@ both!(an_audit_finds_what_was_tampered_with, async |db| {
     let product = api.product("ai").await;
     let id = api.account("acme", &product, "10").await;
     api.top_up(&id, "k", json!({ "credits": "5" })).await;
+    api.set_clock(5);
     api.work(&[("e", "acme", 12)]).await;
     let problems = async || {
         let health = api.field(HEALTH, json!({ "balanceId": id })).await;
@@ -249,13 +236,36 @@ both!(an_audit_finds_what_was_tampered_with, async |db| {
             "UPDATE lots SET ended = NULL WHERE sequence = 2",
             vec!["L3 -"],
         ),
+        ("UPDATE balances SET state = 1", "UPDATE balances SET state = 0", vec!["L15 -"]),
+        (
+            "UPDATE balances SET recorded_at = created_at",
+            "UPDATE balances SET recorded_at = (SELECT max(recorded_at) FROM entries)",
+            vec!["L11 -"],
+        ),
+        (
+            "UPDATE entries SET recorded_at = (SELECT recorded_at FROM balances) WHERE sequence = 1",
+            "UPDATE entries SET recorded_at = occurred_at WHERE sequence = 1",
+            vec!["L12 1", "L11 2"],
+        ),
+        (
+            "UPDATE entries SET state_after = 2 WHERE sequence = 2",
+            "UPDATE entries SET state_after = 0 WHERE sequence = 2",
+            vec!["L12 2", "L15 2"],
+        ),
+        (
+            "UPDATE entries SET state_before = 1 WHERE sequence = 3",
+            "UPDATE entries SET state_before = NULL WHERE sequence = 3",
+            vec!["L15 3"],
+        ),
         ("DELETE FROM entries WHERE sequence = 2", "", vec!["L2 3", "L12 3", "L3 3"]),
+        ("UPDATE balances SET next_change_at = created_at", "", vec!["L8 -"]),
+        ("UPDATE entries SET allocations = 'no JSON' WHERE sequence = 3", "", vec!["L12 -"]),
     ] {
-        tamper(db, statement).await;
+        db.tamper(statement).await;
         let rules = problems().await;
         assert!(found.iter().all(|wanted| rules.iter().any(|rule| rule == wanted)), "{statement}: {rules:?}");
         if !undo.is_empty() {
-            tamper(db, undo).await;
+            db.tamper(undo).await;
             assert_eq!(problems().await, [""; 0], "{undo}");
         }
     }

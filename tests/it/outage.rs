@@ -39,6 +39,30 @@ async fn send(node: &Node, balance: BalanceId, id: &str) -> Result<Status, DbErr
     Ok(receipts[0].status)
 }
 
+// --- What cannot be applied --------------------------------------------------------------------------------------------
+
+both!(a_balance_that_cannot_be_read_takes_no_other_command_with_it, async |db| {
+    let node = Node::on(db);
+    let balance = node.shop(100).await;
+    let product = node.balance(balance).await.product;
+    let mut whose = vec![balance.customer];
+    for name in ["b", "c"] {
+        let customer = node.make_customer(name).await;
+        node.open(customer, product, 100).await.expect("a balance can be opened");
+        whose.push(customer);
+    }
+    let first = "customer_id = (SELECT customer_id FROM balances ORDER BY customer_id LIMIT 1)";
+    db.tamper(&format!("UPDATE balances SET lots = 'no JSON' WHERE {first}")).await;
+    let fresh = Node::on(db);
+    let events = (0..6).map(|number| call(whose[number % 3], &format!("e{number}"))).collect();
+    let receipts = fresh.0.intake.ingest(events, Mode::Record).await.expect("the intake answers");
+    let statuses: Vec<Status> = receipts.iter().map(|receipt| receipt.status).collect();
+    let (broken, sound) = (Status::Invalid, Status::Accepted);
+    assert_eq!(statuses, [broken, sound, sound, broken, sound, sound]);
+    let told = fresh.retain(balance, 1, "k").await;
+    assert!(matches!(told, Err(Failure::Db(DbError::Corrupt(_)))), "{told:?}");
+});
+
 // --- Notices between nodes ---------------------------------------------------------------------------------------------
 
 /// What a listener on the database hears, in order.
@@ -55,7 +79,7 @@ async fn every_commit_is_told_to_other_nodes_also_after_the_listener_lost_its_co
     let node = Node::on(&db);
     let balance = node.shop(100).await;
     let mut heard = listen(Db::clone(&db));
-    let told = Heard::Notice(format!("first - {}", balance.customer.0.simple()));
+    let told = Heard::Notice(format!("first {}", balance.customer));
     for round in ["1", "2"] {
         assert_eq!(promptly(heard.recv()).await, Some(Heard::Anything), "it has just begun to listen");
         node.retain(balance, 1, round).await.expect("there is enough");

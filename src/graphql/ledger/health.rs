@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use super::balances::CreditBalance;
 use crate::base::ids::BalanceId;
-use crate::graphql::context::{Reach, read};
+use crate::graphql::context::Reach;
 use crate::graphql::errors::{bad_input, failed};
 use crate::graphql::ids::id_argument;
 use crate::graphql::paging::List;
@@ -59,7 +59,8 @@ impl LedgerProblem {
         self.0.sequence.map(BigInt)
     }
 
-    /// The rule that is broken: `"L2"` for a gap, `"L3"` for a sum, `"L12"` for the chain of hashes.
+    /// The rule that is broken: `"L2"` for a gap, `"L3"` for a sum, `"L8"` for what is due, `"L11"` for the order of
+    /// time, `"L12"` for the chain of hashes, `"L15"` for a state.
     async fn rule(&self) -> &str {
         self.0.rule
     }
@@ -105,16 +106,17 @@ fn size(given: i32) -> Result<usize> {
 async fn all(ctx: &Context<'_>, first: usize, after: Option<&str>) -> Result<LedgerHealth> {
     let list = List::all("ledgerHealth");
     let from: Option<Place> = after.map(|cursor| list.position("after", cursor)).transpose()?;
-    let report = audit(&mut read(ctx).await?, from, Extent::balances(first)).await.map_err(|error| failed(&error))?;
+    let report = audit(&ctx.app().db, from, Extent::balances(first)).await.map_err(|error| failed(&error))?;
     Ok(LedgerHealth::of(&list, report))
 }
 
 async fn one(ctx: &Context<'_>, id: BalanceId, after: Option<&str>) -> Result<Option<LedgerHealth>> {
     let list = List::of("ledgerHealth", id);
     let from: Option<Place> = after.map(|cursor| list.position("after", cursor)).transpose()?;
-    let Some(known) = ctx.loaders().find(id).await? else { return Ok(None) };
-    let balance = known.balance.as_ref().clone();
+    if ctx.loaders().find(id).await?.is_none() {
+        return Ok(None);
+    }
     let within = from.filter(|place| place.balance == id).and_then(|place| place.within);
-    let report = audit_one(&mut read(ctx).await?, balance, within).await.map_err(|error| failed(&error))?;
+    let report = audit_one(&ctx.app().db, id, within).await.map_err(|error| failed(&error))?;
     Ok(Some(LedgerHealth::of(&list, report)))
 }

@@ -1,31 +1,14 @@
 //! The audit: clean books are healthy, and a row that was changed behind the ledger's back is named.
 
-use diesel_async::RunQueryDsl;
-use scrip::db::{Conn, DbError};
 use serde_json::json;
 
 use crate::support::answer::answer;
 use crate::support::api::Api;
-use crate::support::db::{TestDb, both};
+use crate::support::db::both;
 
 const HEALTH: &str = "query($id: ID, $first: Int, $after: String) {
     ledgerHealth(balanceId: $id, first: $first, after: $after) { healthy balancesChecked entriesChecked endCursor
         problems { sequence rule detail balance { id } } } }";
-
-/// Changes rows directly.
-async fn tamper(db: &TestDb, statement: &str) {
-    let changed = db
-        .write(async |txn| -> Result<usize, DbError> {
-            let conn: &mut Conn = txn;
-            let statement = diesel::sql_query(statement);
-            Ok(match conn {
-                Conn::Postgres { conn, .. } => statement.execute(conn).await,
-                Conn::Sqlite { conn, .. } => statement.execute(conn).await,
-            }?)
-        })
-        .await;
-    assert_eq!(changed.expect(statement), 1, "{statement}");
-}
 
 /// A balance of four entries.
 async fn four_entries(api: &Api) -> String {
@@ -107,7 +90,7 @@ both!(an_audit_of_nothing_is_null_and_a_wrong_page_bad_input, async |db| {
 both!(an_entry_that_is_missing_is_a_gap, async |db| {
     let api = Api::on(db).await;
     four_entries(&api).await;
-    tamper(db, "DELETE FROM entries WHERE sequence = 3").await;
+    db.tamper("DELETE FROM entries WHERE sequence = 3").await;
     let health = api.ask(HEALTH, json!({})).await;
     answer!(health, @r#"
     {data: {ledgerHealth: {
@@ -138,7 +121,7 @@ both!(an_entry_that_is_missing_is_a_gap, async |db| {
 both!(a_sum_that_was_changed_is_named, async |db| {
     let api = Api::on(db).await;
     four_entries(&api).await;
-    tamper(db, "UPDATE balances SET settled = settled + 1000000").await;
+    db.tamper("UPDATE balances SET settled = settled + 1000000").await;
     let health = api.ask(HEALTH, json!({})).await;
     answer!(health, @r#"
     {data: {ledgerHealth: {
@@ -154,7 +137,7 @@ both!(a_sum_that_was_changed_is_named, async |db| {
 both!(credits_of_an_entry_that_were_changed_break_sums_and_the_chain, async |db| {
     let api = Api::on(db).await;
     four_entries(&api).await;
-    tamper(db, "UPDATE entries SET credits = credits + 1 WHERE sequence = 2").await;
+    db.tamper("UPDATE entries SET credits = credits + 1 WHERE sequence = 2").await;
     let health = api.ask(HEALTH, json!({})).await;
     answer!(health, @r#"
     {data: {ledgerHealth: {
@@ -176,7 +159,7 @@ both!(credits_of_an_entry_that_were_changed_break_sums_and_the_chain, async |db|
 both!(words_of_an_entry_that_were_changed_break_the_chain, async |db| {
     let api = Api::on(db).await;
     four_entries(&api).await;
-    tamper(db, "UPDATE entries SET reason = 'another' WHERE sequence = 3").await;
+    db.tamper("UPDATE entries SET reason = 'another' WHERE sequence = 3").await;
     let health = api.ask(HEALTH, json!({})).await;
     answer!(health, @r#"
     {data: {ledgerHealth: {
@@ -192,7 +175,7 @@ both!(words_of_an_entry_that_were_changed_break_the_chain, async |db| {
 both!(terms_of_a_grant_that_were_changed_are_named, async |db| {
     let api = Api::on(db).await;
     four_entries(&api).await;
-    tamper(db, "UPDATE lots SET priority = 1 WHERE sequence = 2").await;
+    db.tamper("UPDATE lots SET priority = 1 WHERE sequence = 2").await;
     let health = api.ask(HEALTH, json!({})).await;
     answer!(health, @r#"
     {data: {ledgerHealth: {

@@ -1,9 +1,10 @@
 //! Streams over WebSocket: every change once, in order, without gaps.
 
+use scrip::base::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::support::answer::answer;
-use crate::support::api::Api;
+use crate::support::api::{Api, time};
 use crate::support::db::{TestDb, both};
 use crate::support::socket::Socket;
 
@@ -454,8 +455,6 @@ async fn a_change_that_one_node_commits_arrives_on_a_stream_of_another() {
     let db = TestDb::postgres().await;
     let one = Api::on(&db).await;
     let two = one.another_on(&db, 2).await;
-    one.hear_other_nodes(1);
-    two.hear_other_nodes(2);
     let balance = one.acme("10").await;
     let mut stream = Socket::subscribe(&two, ONE, json!({"id": balance})).await;
     let first = stream.next().await;
@@ -497,7 +496,6 @@ async fn a_customers_stream_on_another_node_hears_of_a_balance_that_is_opened_on
     let db = TestDb::postgres().await;
     let one = Api::on(&db).await;
     let two = one.another_on(&db, 2).await;
-    two.hear_other_nodes(2);
     one.acme("10").await;
     let mut stream = Socket::subscribe(&two, ALL, json!({})).await;
     let first = stream.next().await;
@@ -532,7 +530,6 @@ async fn a_crossing_on_one_node_is_told_once_on_another() {
     let db = TestDb::postgres().await;
     let one = Api::on(&db).await;
     let two = one.another_on(&db, 2).await;
-    two.hear_other_nodes(2);
     let balance = one.acme("1").await;
     let product = product_of_acme(&one).await;
     let mut stream = watch_states(&two, &product, json!({})).await;
@@ -554,6 +551,37 @@ async fn a_crossing_on_one_node_is_told_once_on_another() {
         at: "2026-01-01T00:00:00.000000Z", available: "0", balance: {customer: {externalId: "acme"}}
         current: "DEPLETED", entry: {kind: "USAGE", sequence: "4"}, previous: "ACTIVE", threshold: null
       }}
+    ]
+    "#);
+}
+
+#[tokio::test]
+async fn a_crossing_is_told_whatever_the_clock_of_the_node_that_wrote_it_says() {
+    let db = TestDb::postgres().await;
+    let one = Api::on(&db).await;
+    let balance = one.acme("1").await;
+    let product = product_of_acme(&one).await;
+    let mut stream = watch_states(&one, &product, json!({})).await;
+    let behind = Api::at_time_of(&db, Clock::at(time("2025-12-31T00:00:00Z")), 2).await;
+    let ahead = Api::at_time_of(&db, Clock::at(time("2026-01-02T00:00:00Z")), 3).await;
+    // Each on a balance of its own, since times never go back within one.
+    for (node, name) in [(&behind, "behind"), (&ahead, "ahead")] {
+        node.customer(name).await;
+        let own = node.balance(name, &product, "1", json!({})).await;
+        node.retain(&own, "1", name).await;
+    }
+    one.retain(&balance, "1", "one").await;
+    one.at("2025-12-01T00:00:00Z");
+    one.top_up(&balance, "1", "put back", json!({})).await;
+    let told = crossings(&mut stream, 4).await;
+    let told = told.as_array().expect("a list").iter().map(|told| {
+        let told = &told["balanceStateChanges"];
+        json!([told["balance"]["customer"]["externalId"], told["current"], told["at"]])
+    });
+    answer!(told.collect::<Value>(), @r#"
+    [
+      ["behind", "DEPLETED", "2025-12-31T00:00:00.000000Z"], ["ahead", "DEPLETED", "2026-01-02T00:00:00.000000Z"]
+      ["acme", "DEPLETED", "2026-01-01T00:00:00.000000Z"], ["acme", "ACTIVE", "2026-01-01T00:00:00.000000Z"]
     ]
     "#);
 }

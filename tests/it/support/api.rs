@@ -58,22 +58,24 @@ impl Api {
 
     /// Another node on the same database, with the same clock and connections of its own.
     pub(crate) async fn another_on(&self, db: &TestDb, seed: u64) -> Self {
+        Self::at_time_of(db, self.app.clock.clone(), seed).await
+    }
+
+    /// A node on a database with a clock and connections of its own.
+    pub(crate) async fn at_time_of(db: &TestDb, clock: Clock, seed: u64) -> Self {
         let own = Db::connect(db.url()).expect("its pools can be opened");
-        Self::start(own, self.app.clock.clone(), seed).await
+        Self::start(own, clock, seed).await
     }
 
     /// Starts a node whose name and ids follow from a seed.
     async fn start(db: Db, clock: Clock, seed: u64) -> Self {
-        let app = App::new(db, clock, Ids::seeded(seed), &format!("node-{seed}"));
+        let node = format!("node-{seed}");
+        let app = App::new(db, clock, Ids::seeded(seed), &node);
+        tokio::spawn(worker::hear_all_nodes(app.clone(), node));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it has an address");
         tokio::spawn(axum::serve(listener, http::router(app.clone())).into_future());
         Self { app, address, client: reqwest::Client::new() }
-    }
-
-    /// Begins to hear what other nodes on the database commit; the seed is the one that the node was started with.
-    pub(crate) fn hear_other_nodes(&self, seed: u64) {
-        tokio::spawn(worker::hear_other_nodes(self.app.clone(), format!("node-{seed}")));
     }
 
     /// Moves the clock.

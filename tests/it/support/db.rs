@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use scrip::db::{Db, DbUrl, PgConn, migrate};
+use scrip::db::{Conn, Db, DbUrl, PgConn, migrate};
 
 /// Makes two tests of one scenario, one for each database; in it `db` is a `&TestDb`.
 macro_rules! both {
@@ -85,6 +85,19 @@ impl TestDb {
         migrate(&url).await.expect("the database can be migrated");
         let db = Db::connect(&url).expect("its pools can be opened");
         Self { db, url, _place: place }
+    }
+
+    /// Changes one row behind the program's back.
+    pub(crate) async fn tamper(&self, statement: &str) {
+        let mut txn = self.db.begin().await.expect("the database answers");
+        let conn: &mut Conn = &mut txn;
+        let query = diesel::sql_query(statement);
+        let changed = match conn {
+            Conn::Postgres { conn, .. } => query.execute(conn).await,
+            Conn::Sqlite { conn, .. } => query.execute(conn).await,
+        };
+        assert_eq!(changed.expect(statement), 1, "{statement}");
+        txn.commit().await.expect("it can be committed");
     }
 
     /// Where it is, for a second node on it or a connection of one's own.

@@ -26,6 +26,7 @@ impl Api {
     /// Over a database of the test's own; the clock stands at its beginning.
     pub(crate) fn over(db: &TestDb) -> Self {
         let app = App::new((**db).clone(), Clock::at(at(0)), Ids::seeded(7), "test");
+        tokio::spawn(scrip::worker::hear_all_nodes(app.clone(), "test".to_owned()));
         Self { schema: build_schema(app.clone()), app }
     }
 

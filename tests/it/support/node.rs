@@ -152,10 +152,9 @@ impl Node {
 
     /// The audit finds nothing in any balance.
     pub(crate) async fn assert_sound(&self) {
-        let mut conn = self.0.db.read().await.expect("the database answers");
         let mut place = None;
         loop {
-            let report = health::audit(&mut conn, place, Extent::balances(health::MAX_BALANCES))
+            let report = health::audit(&self.0.db, place, Extent::balances(health::MAX_BALANCES))
                 .await
                 .expect("it can be audited");
             assert_eq!(report.findings, []);

@@ -1,50 +1,16 @@
-//! The audit of the ledger: do entries, lots, holds, balances and the hash chain agree?
-//!
-//! - L2: sequences run 1, 2, 3 … up to the balance's own.
-//! - L3: each entry's sums follow from the entry before it, and each lot's remaining from the lot's last change; what
-//!   the entries come to is what the balance, its lots and its holds say.
-//! - L12: each hash is that of the entry behind the one before, and the balance holds the last.
-//!
-//! The heart is a pure fold over entries, `Fold`, that can stop and go on anywhere. An audit writes nothing and holds
-//! nothing up: where a balance moves while it is looked at, it is looked at again.
+//! What entries come to: a pure fold over them that can stop and go on anywhere.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use super::entry::{Entry, FIRST_HASH, Hash};
-use super::model::{Balance, Lot};
-use super::rows::LotRecord;
-use super::{reads, store};
+use super::{Place, Within};
 use crate::base::credits::{Credits, Overflow};
 use crate::base::ids::BalanceId;
-use crate::db::{Conn, DbError};
-
-/// How many problems one audit tells at most.
-pub const MAX_PROBLEMS: usize = 100;
-/// How many entries one audit reads at most.
-pub const MAX_ENTRIES: u64 = 50_000;
-/// How many balances one audit may be asked for.
-pub const MAX_BALANCES: usize = 1_000;
-/// How far one audit goes at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// How many balances it begins.
-    pub balances: usize,
-    /// How many entries it reads; the next goes on inside the balance where that is enough.
-    pub entries: u64,
-}
-
-impl Extent {
-    /// So many balances, as far as one audit may go.
-    #[must_use]
-    pub fn balances(balances: usize) -> Self {
-        Self { balances: balances.clamp(1, MAX_BALANCES), entries: MAX_ENTRIES }
-    }
-}
-
-/// How many entries are read at a time.
-const CHUNK: i64 = 1_000;
-/// How often a balance is looked at that keeps moving.
-const LOOKS: u32 = 20;
+use crate::base::time::Time;
+use crate::ledger::entry::{Entry, FIRST_HASH, Hash};
+use crate::ledger::model::{Balance, BalanceState, Lot};
+use crate::ledger::rows::LotRecord;
+use crate::ledger::rules;
 
 /// Something that does not agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,73 +19,74 @@ pub struct Finding {
     pub balance: BalanceId,
     /// At which entry, where it is about one.
     pub sequence: Option<i64>,
-    /// The rule that is broken: "L2", "L3" or "L12".
+    /// The rule that is broken: "L2", "L3", "L8", "L11", "L12" or "L15".
     pub rule: &'static str,
     /// A full sentence.
     pub detail: String,
 }
 
-/// What an audit came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// How many balances were gone through to their end.
-    pub balances: usize,
-    /// How many entries were read.
-    pub entries: u64,
-    /// What does not agree, at most [`MAX_PROBLEMS`].
-    pub findings: Vec<Finding>,
-    /// Where to go on; `None` when all is done.
-    pub end: Option<Place>,
-}
-
-/// Where an audit stopped: behind a balance, or inside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The balance.
-    pub balance: BalanceId,
-    /// How far it came within the balance; `None` when it is done with it.
-    pub within: Option<Within>,
-}
-
-/// A place inside a balance. The entry there is read again; of the lots only what is left of them must be carried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Within {
-    /// The last entry that was checked.
-    pub sequence: i64,
-    /// Remaining and held of each lot that has some, by sequence.
-    pub lots: BTreeMap<i64, (Credits, Credits)>,
-}
-
 /// What entries have come to so far.
 #[derive(Clone, Debug)]
-struct Fold {
-    balance: BalanceId,
-    sequence: i64,
+pub(super) struct Fold {
+    pub(super) balance: BalanceId,
+    pub(super) sequence: i64,
     hash: Hash,
     settled: Credits,
     held: Credits,
+    /// The state and the time of the last entry.
+    last: Option<(BalanceState, Time)>,
     lots: BTreeMap<i64, (Credits, Credits)>,
-    findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// A balance as it is on record, with all that must agree with its entries.
+pub(super) struct Record {
+    /// The balance.
+    pub(super) balance: Balance,
+    /// When time alone next changes it, as its row says.
+    pub(super) next_change_at: Option<Time>,
+    /// Its lots that are on record as open, by sequence.
+    pub(super) lots: Vec<LotRecord>,
+    /// Its holds that are on record as active, by sequence, and how much each holds.
+    pub(super) holds: Vec<(i64, Credits)>,
 }
 
 impl Fold {
-    fn new(balance: BalanceId) -> Self {
+    pub(super) fn new(balance: BalanceId) -> Self {
         let (settled, held) = (Credits::ZERO, Credits::ZERO);
         let (lots, findings) = (BTreeMap::new(), Vec::new());
-        Self { balance, sequence: 0, hash: FIRST_HASH, settled, held, lots, findings }
+        Self { balance, sequence: 0, hash: FIRST_HASH, settled, held, last: None, lots, findings }
     }
 
-    fn find(&mut self, sequence: Option<i64>, rule: &'static str, detail: String) {
+    /// The fold as it was behind an entry that was checked before, with what was left of the lots then.
+    pub(super) fn behind(entry: &Entry, lots: BTreeMap<i64, (Credits, Credits)>) -> Self {
+        Self { lots, ..Self::new(entry.balance) }.at(entry)
+    }
+
+    /// Goes on from what an entry says.
+    fn at(self, entry: &Entry) -> Self {
+        let posting = &entry.posting;
+        Self {
+            sequence: posting.sequence,
+            hash: entry.hash,
+            settled: posting.settled_after,
+            held: posting.held_after,
+            last: Some((posting.state_after, posting.recorded_at)),
+            ..self
+        }
+    }
+
+    pub(super) fn find(&mut self, sequence: Option<i64>, rule: &'static str, detail: String) {
         self.findings.push(Finding { balance: self.balance, sequence, rule, detail });
     }
 
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         let within = Some(Within { sequence: self.sequence, lots: self.lots.clone() });
         Place { balance: self.balance, within }
     }
 
     /// Checks one entry, and goes on from what it says: one fault is told once.
-    fn take(&mut self, entry: &Entry) {
+    pub(super) fn take(&mut self, entry: &Entry) {
         let posting = &entry.posting;
         let at = Some(posting.sequence);
         let expected = self.sequence.saturating_add(1);
@@ -140,9 +107,35 @@ impl Fold {
             let held = held.plus(allocation.held_change).unwrap_or_default();
             self.set_lot(allocation.lot, (allocation.remaining_after, held));
         }
-        (self.sequence, self.hash) = (posting.sequence, entry.hash);
-        (self.settled, self.held) = (posting.settled_after, posting.held_after);
+        self.check_time_and_state(entry);
+        *self = std::mem::replace(self, Self::new(self.balance)).at(entry);
         self.check_lots(at);
+    }
+
+    /// Time does not go back (L11); the state is one that what is available allows, and announced where it is new (L15).
+    fn check_time_and_state(&mut self, entry: &Entry) {
+        let posting = &entry.posting;
+        let at = Some(posting.sequence);
+        if let Some((_, before)) = self.last.filter(|(_, before)| posting.recorded_at < *before) {
+            let recorded = posting.recorded_at;
+            self.find(at, "L11", format!("It was recorded at {recorded}, before the entry before it at {before}."));
+        }
+        let state = posting.state_after;
+        let allowed = match posting.available_after.cmp(&Credits::ZERO) {
+            Ordering::Less => state == BalanceState::Overdrawn,
+            Ordering::Equal => state == BalanceState::Depleted,
+            Ordering::Greater => matches!(state, BalanceState::Active | BalanceState::Low),
+        };
+        if !allowed {
+            let (state, available) = (state.name(), posting.available_after);
+            self.find(at, "L15", format!("The state after it is {state} with {available} available."));
+        }
+        let before = self.last.map(|(before, _)| before).filter(|before| *before != state);
+        if entry.announces() != before {
+            let name = |state: Option<BalanceState>| state.map_or("none", BalanceState::name);
+            let (expected, found) = (name(before), name(entry.announces()));
+            self.find(at, "L15", format!("It left the state {expected} by the entries; on record is {found}."));
+        }
     }
 
     fn check_sum(&mut self, at: Option<i64>, what: &str, sums: (Result<Credits, Overflow>, Credits)) {
@@ -196,9 +189,9 @@ impl Fold {
     }
 
     /// What does not agree between the entries and the balance with its lots and holds.
-    fn compare(&self, balance: &Balance, lots: &[LotRecord], holds: &[(i64, Credits)]) -> Vec<Finding> {
+    pub(super) fn compare(&self, record: &Record) -> Vec<Finding> {
         let mut told = Self { findings: Vec::new(), ..self.clone() };
-        let account = &balance.account;
+        let account = &record.balance.account;
         if account.sequence != self.sequence {
             let (says, last) = (account.sequence, self.sequence);
             told.find(
@@ -207,12 +200,49 @@ impl Fold {
                 format!("The balance says that its newest entry is {says}; entry {last} is the last."),
             );
         }
-        if balance.hash != self.hash {
+        if record.balance.hash != self.hash {
             told.find(None, "L12", "The balance's hash is not that of its newest entry.".to_owned());
         }
         told.check_sum(None, "settled", (Ok(self.settled), account.settled));
         told.check_sum(None, "held", (Ok(self.held), account.held));
         told.check_sum(None, "debt", (self.debt(), account.debt));
+        told.compare_state(record);
+        told.compare_lots(record);
+        if !account.holds.iter().map(|hold| (hold.sequence, hold.credits)).eq(record.holds.iter().copied()) {
+            told.find(None, "L3", "The holds on record as active are not those of the balance.".to_owned());
+        }
+        let holds = account.holds.iter().try_fold(Credits::ZERO, |sum, hold| sum.plus(hold.credits));
+        told.check_sum(None, "the sum of active holds", (holds, account.held));
+        told.findings
+    }
+
+    fn compare_state(&mut self, Record { balance, next_change_at, .. }: &Record) {
+        let account = &balance.account;
+        let closed = balance.closed_at.is_some();
+        let last = self.last.map_or(BalanceState::Depleted, |(state, _)| state);
+        let state = if closed { BalanceState::Closed } else { last };
+        if account.state != state {
+            let (expected, found) = (state.name(), account.state.name());
+            self.find(None, "L15", format!("By the entries, the state is {expected}; {found} is on record."));
+        }
+        if let Some((_, last)) = self.last.filter(|(_, last)| account.recorded_at < *last) {
+            let says = account.recorded_at;
+            self.find(None, "L11", format!("The balance stands at {says}; its newest entry was recorded at {last}."));
+        }
+        let due = rules::next_change(account).filter(|_| !closed);
+        if *next_change_at != due {
+            let name = |time: Option<Time>| time.map_or_else(|| "never".to_owned(), |time| time.to_string());
+            let (expected, found) = (name(due), name(*next_change_at));
+            self.find(
+                None,
+                "L8",
+                format!("By its grants and holds, it next changes {expected}; on record is {found}."),
+            );
+        }
+    }
+
+    fn compare_lots(&mut self, Record { balance, lots, .. }: &Record) {
+        let account = &balance.account;
         let kept: BTreeMap<i64, (Credits, Credits)> = account
             .lots
             .iter()
@@ -220,7 +250,7 @@ impl Fold {
             .filter(|(_, (remaining, held))| !remaining.is_zero() || !held.is_zero())
             .collect();
         if kept != self.lots {
-            told.find(
+            self.find(
                 None,
                 "L3",
                 "What the balance says remains of its grants is not what its entries say.".to_owned(),
@@ -231,141 +261,9 @@ impl Fold {
         let mut of_balance: Vec<_> = account.lots.iter().filter(open).map(terms).collect();
         of_balance.sort_by_key(|(sequence, ..)| *sequence);
         if !of_balance.into_iter().eq(lots.iter().map(|record| terms(&record.lot))) {
-            told.find(None, "L3", "The grants on record as open are not those of the balance.".to_owned());
-        }
-        if !account.holds.iter().map(|hold| (hold.sequence, hold.credits)).eq(holds.iter().copied()) {
-            told.find(None, "L3", "The holds on record as active are not those of the balance.".to_owned());
-        }
-        let holds = account.holds.iter().try_fold(Credits::ZERO, |sum, hold| sum.plus(hold.credits));
-        told.check_sum(None, "the sum of active holds", (holds, account.held));
-        told.findings
-    }
-}
-
-/// What an audit may still read, and what it has found.
-struct Audit {
-    report: Report,
-    left: u64,
-}
-
-impl Audit {
-    fn is_over(&self) -> bool {
-        self.left == 0 || self.report.findings.len() >= MAX_PROBLEMS
-    }
-
-    fn tell(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        let room = MAX_PROBLEMS.saturating_sub(self.report.findings.len());
-        self.report.findings.extend(findings.into_iter().take(room));
-    }
-
-    /// Goes through one balance; answers where it stopped, if that was inside.
-    async fn check(
-        &mut self,
-        conn: &mut Conn,
-        mut balance: Balance,
-        from: Option<Within>,
-    ) -> Result<Option<Place>, DbError> {
-        let id = balance.account.id;
-        let mut fold = resume(conn, id, from).await?;
-        for _ in 0..LOOKS {
-            if self.read(conn, &mut fold).await? {
-                return Ok(Some(fold.place()));
-            }
-            let lots = reads::list_open_lots(conn, id).await?;
-            let holds = reads::list_active_holds(conn, id).await?;
-            let findings = fold.compare(&balance, &lots, &holds);
-            if findings.is_empty() {
-                break;
-            }
-            let Some(again) = store::find_balances(conn, &[id]).await?.pop() else { break };
-            if again.revision == balance.revision {
-                self.tell(findings);
-                break;
-            }
-            balance = again;
-        }
-        self.report.balances = self.report.balances.saturating_add(1);
-        Ok(None)
-    }
-
-    /// Folds all entries that there are; answers whether it had to stop before.
-    async fn read(&mut self, conn: &mut Conn, fold: &mut Fold) -> Result<bool, DbError> {
-        loop {
-            let limit = CHUNK.min(i64::try_from(self.left).unwrap_or(CHUNK));
-            let entries = store::list_entries_after(conn, fold.balance, fold.sequence, limit).await?;
-            for entry in &entries {
-                fold.take(entry);
-                self.report.entries = self.report.entries.saturating_add(1);
-                self.left = self.left.saturating_sub(1);
-                self.tell(fold.findings.drain(..));
-                if self.is_over() {
-                    return Ok(true);
-                }
-            }
-            if i64::try_from(entries.len()).is_ok_and(|read| read < limit) {
-                return Ok(false);
-            }
+            self.find(None, "L3", "The grants on record as open are not those of the balance.".to_owned());
         }
     }
-}
-
-/// The fold as it was behind a place.
-async fn resume(conn: &mut Conn, id: BalanceId, from: Option<Within>) -> Result<Fold, DbError> {
-    let mut fold = Fold::new(id);
-    let Some(Within { sequence, lots }) = from else { return Ok(fold) };
-    if let Some(entry) = store::find_entry(conn, id, sequence).await? {
-        (fold.sequence, fold.hash) = (sequence, entry.hash);
-        (fold.settled, fold.held) = (entry.posting.settled_after, entry.posting.held_after);
-        fold.lots = lots;
-    }
-    Ok(fold)
-}
-
-/// Audits balances in order of their ids, behind or from inside the place where an earlier audit stopped.
-///
-/// # Errors
-/// Those of the database.
-pub async fn audit(conn: &mut Conn, from: Option<Place>, extent: Extent) -> Result<Report, DbError> {
-    let mut audit = Audit { report: Report::default(), left: extent.entries };
-    let mut behind = from.as_ref().map(|place| place.balance);
-    if let Some(Place { balance: id, within: Some(within) }) = from
-        && let Some(balance) = store::find_balances(conn, &[id]).await?.pop()
-    {
-        audit.report.end = audit.check(conn, balance, Some(within)).await?;
-        if audit.report.end.is_some() {
-            return Ok(audit.report);
-        }
-    }
-    let left = extent.balances.saturating_sub(audit.report.balances);
-    let probe = i64::try_from(left.saturating_add(1)).unwrap_or(i64::MAX);
-    let page = reads::list_balances_behind(conn, behind, probe).await?;
-    let more = page.len() > left;
-    for balance in page.into_iter().take(left) {
-        let id = balance.account.id;
-        if audit.is_over() {
-            audit.report.end = behind.map(|balance| Place { balance, within: None });
-            return Ok(audit.report);
-        }
-        if let Some(place) = audit.check(conn, balance, None).await? {
-            audit.report.end = Some(place);
-            return Ok(audit.report);
-        }
-        behind = Some(id);
-    }
-    if more {
-        audit.report.end = behind.map(|balance| Place { balance, within: None });
-    }
-    Ok(audit.report)
-}
-
-/// Audits one balance, from its beginning or from inside it.
-///
-/// # Errors
-/// Those of the database.
-pub async fn audit_one(conn: &mut Conn, balance: Balance, from: Option<Within>) -> Result<Report, DbError> {
-    let mut audit = Audit { report: Report::default(), left: MAX_ENTRIES };
-    audit.report.end = audit.check(conn, balance, from).await?;
-    Ok(audit.report)
 }
 
 #[cfg(test)]
@@ -377,7 +275,7 @@ mod tests {
     use super::*;
     use crate::base::ids::{CustomerId, ProductId};
     use crate::base::settings::{Overdraft, Overrides};
-    use crate::base::time::{SECOND, Time};
+    use crate::base::time::SECOND;
     use crate::ledger::command::{Command, Cover, NewGrant, Overrun, Spend, SpendKind};
     use crate::ledger::entry::{Note, Origin};
     use crate::ledger::model::{DEFAULT_PRIORITY, GrantSource, Policy};
@@ -424,7 +322,7 @@ mod tests {
         (balance, entries)
     }
 
-    fn open_lots(balance: &Balance) -> Vec<LotRecord> {
+    fn record(balance: &Balance) -> Record {
         let record = |lot: &Lot| LotRecord {
             balance: balance.account.id,
             lot: *lot,
@@ -434,7 +332,8 @@ mod tests {
         };
         let mut lots: Vec<LotRecord> = balance.account.lots.iter().map(record).collect();
         lots.sort_by_key(|record| record.lot.sequence);
-        lots
+        let next_change_at = rules::next_change(&balance.account);
+        Record { balance: balance.clone(), next_change_at, lots, holds: Vec::new() }
     }
 
     #[test]
@@ -444,14 +343,11 @@ mod tests {
             let mut first = Fold::new(balance.account.id);
             entries[..stop].iter().for_each(|entry| first.take(entry));
             let Some(Within { sequence, lots }) = first.place().within else { panic!("it is inside") };
-            let mut second = Fold { lots, ..Fold::new(balance.account.id) };
-            if let Some(last) = entries[..stop].last() {
-                (second.sequence, second.hash) = (sequence, last.hash);
-                (second.settled, second.held) = (last.posting.settled_after, last.posting.held_after);
-            }
+            let last = entries.iter().find(|entry| entry.posting.sequence == sequence);
+            let mut second = last.map_or(Fold::new(balance.account.id), |last| Fold::behind(last, lots));
             entries[stop..].iter().for_each(|entry| second.take(entry));
             assert_eq!(second.findings, [], "stopped behind {stop}");
-            assert_eq!(second.compare(&balance, &open_lots(&balance), &[]), []);
+            assert_eq!(second.compare(&record(&balance)), []);
         }
     }
 
