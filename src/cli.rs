@@ -138,6 +138,7 @@ struct Server {
     listener: TcpListener,
     address: SocketAddr,
     claim: Claim,
+    signals: Signals,
 }
 
 impl Server {
@@ -151,6 +152,8 @@ impl Server {
             tracing::info!(migration, "migrated");
         }
         let db = Db::connect(&config.database)?;
+        // Before anybody can know that it is there: who is told to stop at once stops in order.
+        let signals = Signals::new()?;
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("cannot listen on {} (set SCRIP_LISTEN to another): {error}", config.listen))?;
@@ -160,12 +163,12 @@ impl Server {
         let app = App::new(db, Clock::System, ids, &node);
         tokio::spawn(worker::keep_time(app.clone()));
         tokio::spawn(worker::hear_all_nodes(app.clone(), node));
-        Ok(Self { app, listener, address, claim })
+        Ok(Self { app, listener, address, claim, signals })
     }
 
     /// Serves until it is told to stop; then lets nothing more in, and finishes what was let in.
     async fn run(self) -> Result<(), Failure> {
-        let Self { app, listener, claim, .. } = self;
+        let Self { app, listener, claim, mut signals, .. } = self;
         // What is written goes out at once: a stream's messages are small, and somebody waits for each.
         let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
         let serving = async {
@@ -176,7 +179,6 @@ impl Server {
             app.sockets.wait().await;
             Ok(())
         };
-        let mut signals = Signals::new()?;
         let hurry = async {
             signals.next().await;
             tracing::info!("stopping: what was begun is finished");

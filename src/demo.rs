@@ -20,6 +20,7 @@ use crate::catalog::input::{
     AggregationKind, ExpirationPolicy, GivenExpiration, GivenRule, NewCreditProduct, NewMeter, NewPurchaseOption,
 };
 use crate::catalog::model::{EventFilter, FilterOperator, PropertyFilter};
+use crate::catalog::product_rules::DEFAULT_UNIT;
 use crate::catalog::service as catalog;
 use crate::catalog::store::catalog_version;
 use crate::customers::input::NewCustomer;
@@ -259,7 +260,7 @@ async fn make_catalog(app: &App) -> Result<ProductId, Failure> {
         key: "ai_credits".into(),
         name: "AI credits".into(),
         description: Some("One balance for all models and images.".into()),
-        unit_name: "credit".into(),
+        unit_name: DEFAULT_UNIT.into(),
         consumption,
         low_balance_threshold: Some(decimal("100")?),
         overdraft: None,

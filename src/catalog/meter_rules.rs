@@ -38,12 +38,12 @@ pub fn changed(meter: &Meter, now: Time, changes: &MeterChanges) -> Result<Meter
     }
     let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
     let filter = changes.filter.as_ref().try_map(|given| kept_filter(given))?;
-    Ok(Meter {
+    let next = Meter {
         name: name.map_or_else(|| Ok(meter.name.clone()), |name| fields::name(&["name"], name))?,
         filter: filter.over(meter.filter.clone(), Vec::new()),
-        updated_at: now,
         ..meter.clone()
-    })
+    };
+    Ok(if next == *meter { next } else { Meter { updated_at: now, ..next } })
 }
 
 /// COUNT takes no property, SUM needs one of 1 to 255 characters.

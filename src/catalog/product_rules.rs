@@ -19,6 +19,8 @@ use crate::base::time::Time;
 pub const MAX_RULES: usize = 100;
 /// The most days after which credits end.
 pub const MAX_DAYS: i32 = 36_500;
+/// What one credit is called where nothing is said.
+pub const DEFAULT_UNIT: &str = "credit";
 
 /// The product that was asked for; its meters are still to be checked by `check_meters`.
 ///
@@ -54,24 +56,24 @@ pub fn changed(product: &CreditProduct, now: Time, changes: &CreditProductChange
     check_open(product, &["id"])?;
     let was = product.clone();
     let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
-    let unit = fields::not_cleared(&["unitName"], changes.unit_name.as_ref())?;
+    let unit = changes.unit_name.as_ref().try_map(|given| unit_name(given))?;
     let description = changes.description.as_ref().try_map(|given| fields::prose(&["description"], given))?;
     let rules = changes.consumption.as_ref().try_map(|given| consumption(given))?;
     let threshold = changes.low_balance_threshold.as_ref();
     let threshold = threshold.try_map(|given| fields::amount(&["lowBalanceThreshold"], given))?;
     let metadata = changes.metadata.as_ref().try_map(|given| fields::metadata(&["metadata"], Some(given)))?;
-    Ok(CreditProduct {
+    let next = CreditProduct {
         name: name.map_or_else(|| Ok(was.name), |name| fields::name(&["name"], name))?,
         description: description.over_optional(was.description),
-        unit_name: unit.map_or_else(|| Ok(was.unit_name), |unit| unit_name(unit))?,
+        unit_name: unit.over(was.unit_name, DEFAULT_UNIT.to_owned()),
         consumption: rules.over(was.consumption, Vec::new()),
         low_balance_threshold: threshold.over_optional(was.low_balance_threshold),
         overdraft: changes.overdraft.as_ref().try_map(overdraft)?.over(was.overdraft, Overdraft::default()),
         expiration: changes.expiration.as_ref().try_map(expiration)?.over(was.expiration, Expiration::default()),
         metadata: metadata.over(was.metadata, CanonicalJson::empty_object()),
-        updated_at: now,
         ..was
-    })
+    };
+    Ok(if next == *product { next } else { CreditProduct { updated_at: now, ..next } })
 }
 
 /// Whether something can still be done with a product.
@@ -253,13 +255,13 @@ mod tests {
             overdraft: Overdraft::Deny,
             expiration: Expiration::Never,
             metadata: CanonicalJson::empty_object(),
+            unit_name: DEFAULT_UNIT.into(),
             updated_at: Time::MAX,
             ..was.clone()
         };
         assert_eq!(changed(&was, Time::MAX, &changes), Ok(bare));
-        let kept = CreditProduct { updated_at: Time::MAX, ..was.clone() };
-        assert_eq!(changed(&was, Time::MAX, &CreditProductChanges::default()), Ok(kept));
-        let nameless = CreditProductChanges { unit_name: Patch::Clear, ..CreditProductChanges::default() };
-        assert_eq!(place(changed(&was, Time::MAX, &nameless)), "unitName");
+        assert_eq!(changed(&was, Time::MAX, &CreditProductChanges::default()), Ok(was.clone()));
+        let nameless = CreditProductChanges { name: Patch::Clear, ..CreditProductChanges::default() };
+        assert_eq!(place(changed(&was, Time::MAX, &nameless)), "name");
     }
 }

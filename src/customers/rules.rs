@@ -40,15 +40,15 @@ pub fn changed(customer: &Customer, now: Time, changes: &CustomerChanges) -> Res
     let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
     let email = changes.email.as_ref().try_map(|given| email(given))?;
     let metadata = changes.metadata.as_ref().try_map(|given| fields::metadata(&["metadata"], Some(given)))?;
-    Ok(Customer {
+    let next = Customer {
         external_id: external.over_optional(was.external_id),
         name: name.map_or_else(|| Ok(was.name), |name| fields::name(&["name"], name))?,
         email: email.over_optional(was.email),
         currency: changes.currency.over_optional(was.currency),
         metadata: metadata.over(was.metadata, CanonicalJson::empty_object()),
-        updated_at: now,
         ..was
-    })
+    };
+    Ok(if next == *customer { next } else { Customer { updated_at: now, ..next } })
 }
 
 fn external_id(given: &str) -> Result<String, Problem> {
@@ -127,6 +127,7 @@ mod tests {
             ..ada()
         };
         assert_eq!(changed(&ada(), Time::MAX, &clear), Ok(bare));
+        assert_eq!(changed(&ada(), Time::MAX, &CustomerChanges::default()), Ok(ada()), "nothing changed");
         let nameless = CustomerChanges { name: Patch::Clear, ..CustomerChanges::default() };
         assert_eq!(changed(&ada(), Time::MAX, &nameless).unwrap_err().path, ["name"]);
     }

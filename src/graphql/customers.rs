@@ -8,7 +8,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, Si
 use super::catalog::ArchiveInput;
 use super::catalog::products::find_product;
 use super::context::{Reach, read};
-use super::errors::{UserError, answer, payload, refused_query};
+use super::errors::{UserError, answer, bad_input, payload, refused_query};
 use super::ids::{CustomerBy, KeyBy, id_argument, id_input};
 use super::ledger::CreditBalance;
 use super::ledger::balances::balances_of;
@@ -20,6 +20,7 @@ use super::patch::patch;
 use super::scalars::{Currency, DateTime, Json};
 use super::streams::customer_cursor;
 use crate::base::ids::CustomerId;
+use crate::base::text::{self, MAX_REFERENCE};
 use crate::customers::input::{CustomerChanges, ListCustomers, NewCustomer};
 use crate::customers::{model, service, store};
 use crate::metering::event::event_key;
@@ -200,7 +201,11 @@ impl From<model::Customer> for CustomerPayload {
 pub async fn find_customer(ctx: &Context<'_>, argument: &str, by: &CustomerBy) -> Result<Option<Customer>> {
     let found = match by {
         CustomerBy::Id(id) => ctx.loaders().find(id_argument::<CustomerId>(&format!("{argument}.id"), id)?).await,
-        CustomerBy::ExternalId(external_id) => ctx.loaders().find(ExternalId(external_id.clone())).await,
+        CustomerBy::ExternalId(external_id) => {
+            let name = format!("{argument}.externalId");
+            text::check(external_id, MAX_REFERENCE).map_err(|error| bad_input(&name, format!("{name} {error}.")))?;
+            ctx.loaders().find(ExternalId(external_id.clone())).await
+        }
     };
     Ok(found?.map(Customer))
 }

@@ -6,9 +6,10 @@ use std::str::FromStr;
 use async_graphql::{Error, ID, OneofObject};
 
 use super::errors::bad_input;
-use crate::base::fields::refused;
+use crate::base::fields::{refused, text};
 use crate::base::ids::{CustomerId, IdError};
 use crate::base::problem::Problem;
+use crate::base::text::MAX_REFERENCE;
 
 /// Names a thing of the catalog: by its id, or by the key that you gave it. Exactly one of the two.
 #[derive(OneofObject, Clone, Debug)]
@@ -47,10 +48,12 @@ pub fn id_input<I: FromStr<Err = IdError>>(path: &[&str], id: &ID) -> Result<I, 
 /// A customer's id in a mutation's input, where it is named by one; `Err` holds the external id otherwise.
 ///
 /// # Errors
-/// Invalid, at `["…", "id"]` within `path`.
+/// Invalid, at `["…", "id"]` or `["…", "externalId"]` within `path`.
 pub fn customer_input(path: &[&str], by: &CustomerBy) -> Result<Result<CustomerId, String>, Problem> {
     match by {
         CustomerBy::Id(id) => id_input(&[path, &["id"]].concat(), id).map(Ok),
-        CustomerBy::ExternalId(external_id) => Ok(Err(external_id.clone())),
+        CustomerBy::ExternalId(external_id) => {
+            text(&[path, &["externalId"]].concat(), external_id, MAX_REFERENCE).map(Err)
+        }
     }
 }

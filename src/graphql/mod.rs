@@ -14,6 +14,7 @@
 pub mod catalog;
 pub mod context;
 pub mod customers;
+pub mod documents;
 pub mod errors;
 pub mod ids;
 pub mod ledger;

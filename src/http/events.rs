@@ -9,14 +9,15 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CONTENT_ENCODING, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::body::media_type;
 use crate::app::App;
 use crate::base::problem::Problem;
 use crate::base::time::Time;
@@ -59,7 +60,7 @@ struct CloudEvent<'a> {
 enum Refused {
     Malformed(String),
     TooLarge(&'static str),
-    MediaType,
+    MediaType(&'static str),
     Failed(DbError),
 }
 
@@ -143,8 +144,11 @@ async fn take(
 type Part = (String, Result<IncomingEvent, Problem>);
 
 fn parts(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Part>, Refused> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let coding = headers.get(CONTENT_ENCODING).map_or(b"identity".as_slice(), HeaderValue::as_bytes);
+    if !coding.eq_ignore_ascii_case(b"identity") {
+        return Err(Refused::MediaType("send the body as it is, without a Content-Encoding"));
+    }
+    let kind = media_type(headers).ok_or(Refused::MediaType("send the body in UTF-8"))?;
     match kind.as_str() {
         "application/cloudevents+json" => {
             let event: &RawValue = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
@@ -162,7 +166,9 @@ fn parts(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Part>, Refused> {
             check_number(lines.clone().count())?;
             Ok(lines.map(|(number, line)| line_part(number, line)).collect())
         }
-        _ => Err(Refused::MediaType),
+        _ => Err(Refused::MediaType(
+            "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson",
+        )),
     }
 }
 
@@ -333,12 +339,7 @@ impl IntoResponse for Refused {
         let (status, code, message) = match self {
             Self::Malformed(message) => (StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message),
             Self::TooLarge(message) => (StatusCode::PAYLOAD_TOO_LARGE, "BAD_USER_INPUT", message.to_owned()),
-            Self::MediaType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "BAD_USER_INPUT",
-                "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson"
-                    .to_owned(),
-            ),
+            Self::MediaType(message) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message.to_owned()),
             Self::Failed(DbError::Unavailable(_) | DbError::Conflict(_)) => {
                 let message = "the database is away or the queue is full; send the same events again";
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message.to_owned())
@@ -353,7 +354,7 @@ impl IntoResponse for Refused {
         let body = serde_json::json!({"error": {"code": code, "message": message, "retryable": retryable}});
         let mut response = (status, Json(body)).into_response();
         if retryable {
-            response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

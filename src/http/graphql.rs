@@ -16,9 +16,11 @@ use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
+use super::body::media_type;
 use super::router::request_id;
 use super::socket;
 use crate::app::App;
+use crate::graphql::documents::check_roots;
 use crate::graphql::errors::{INTERNAL, coded, complete};
 use crate::graphql::{Schema, build_schema, request_data};
 
@@ -75,7 +77,12 @@ impl Api {
 
     /// Runs one operation that may answer many times.
     pub(super) fn stream(&self, request: Request, id: String) -> impl Stream<Item = Answer> + Send + use<> {
-        self.schema.execute_stream(self.with_data(request)).map(move |answer| finished(answer, &id))
+        let mut request = self.with_data(request);
+        let answers = match check_roots(&mut request) {
+            Ok(()) => self.schema.execute_stream(request).left_stream(),
+            Err(error) => futures_util::stream::iter([Answer::from_errors(vec![error])]).right_stream(),
+        };
+        answers.map(move |answer| finished(answer, &id))
     }
 
     fn with_data(&self, request: Request) -> Request {
@@ -94,8 +101,7 @@ fn finished(mut answer: Answer, id: &str) -> Answer {
 /// Runs what a body of JSON says.
 pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
     let Some(reply) = Reply::to(&headers) else { return not_acceptable() };
-    let sent = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !is_json(sent) {
+    if media_type(&headers).is_none_or(|kind| kind != JSON) {
         return reply.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8.");
     }
     let body = match body {
@@ -178,17 +184,6 @@ fn runs_more_than_a_query(request: &Request) -> bool {
             request.operation_name.as_deref().is_none_or(|wanted| wanted == name.as_str()) && more(operation.node.ty)
         }),
     }
-}
-
-fn is_json(kind: &str) -> bool {
-    let mut parts = kind.split(';').map(str::trim);
-    let is_json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(JSON));
-    is_json
-        && parts.all(|part| {
-            part.split_once('=').is_none_or(|(name, value)| {
-                !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-            })
-        })
 }
 
 fn not_acceptable() -> Response {

@@ -2,6 +2,7 @@
 //!
 //! Not here: what a field or an event means.
 
+mod body;
 mod events;
 mod graphql;
 mod health;

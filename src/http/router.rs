@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
@@ -44,6 +44,8 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(health::ready).with_state(app.clone()))
         .route("/", get(playground::index))
         .route("/playground/{file}", get(playground::file))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(another_method)
         .layer(header(CONTENT_SECURITY_POLICY, POLICY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
@@ -51,6 +53,17 @@ pub fn router(app: App) -> Router {
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(app)))
+}
+
+async fn nothing_here() -> (StatusCode, &'static str) {
+    (
+        StatusCode::NOT_FOUND,
+        "There is nothing here. The API is at /graphql, its playground at /, usage goes to /v1/events.\n",
+    )
+}
+
+async fn another_method() -> (StatusCode, &'static str) {
+    (StatusCode::METHOD_NOT_ALLOWED, "This path takes another method: the header Allow says which.\n")
 }
 
 /// One span a request: its id and path, never a body, a variable or a token.

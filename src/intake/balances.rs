@@ -179,6 +179,7 @@ impl Work {
         }
         let action = action.as_ref().map_err(Problem::clone)?;
         let mut balance = self.open_balance(id)?.clone();
+        let policy = policy_of(&self.catalog, &balance);
         let command = match action {
             Action::TopUp(top_up) => Command::Grant(self.grant(&balance, GrantSource::TopUp, top_up)),
             Action::Retain(Retention { credits, occurred_at }) => Command::Spend(Spend {
@@ -187,12 +188,11 @@ impl Work {
                 cover: Cover::Whole,
                 occurred_at: *occurred_at,
             }),
-            Action::Amend(amendment) => match amended(txn, &balance, amendment, self.now).await? {
+            Action::Amend(amendment) => match amended(txn, &balance, &policy, amendment, self.now).await? {
                 Some(command) => command,
                 None => return Ok(self.replayed(balance, None)),
             },
         };
-        let policy = policy_of(&self.catalog, &balance);
         let terms = Terms { policy: &policy, renewals: &[], now: self.now };
         let entries = post(&mut balance, terms, (&command, &given.note()), &mut self.writes)
             .map_err(|refusal| refusal.problem(id))?;
@@ -210,15 +210,18 @@ impl Work {
 async fn amended(
     txn: &mut Txn,
     balance: &Balance,
+    policy: &Policy,
     amendment: &Amendment,
     now: Time,
 ) -> Result<Option<Command>, Failure> {
     let sequence = amendment.grant.sequence;
-    let Some(lot) = balance.account.lots.iter().find(|lot| lot.sequence == sequence) else {
-        let record = store::find_lots(txn, balance.account.id, &[sequence]).await?.pop();
+    let id = balance.account.id;
+    let account = rules::carry(&balance.account, policy, now, &[]).map_err(|refusal| refusal.problem(id))?.account;
+    let Some(lot) = account.lots.iter().find(|lot| lot.sequence == sequence) else {
+        let record = store::find_lots(txn, id, &[sequence]).await?.pop();
         let missing = || Problem::not_found(&["id"], "grant", amendment.grant.to_string());
         let state = rules::grant_state(&record.ok_or_else(missing)?.lot, now);
-        return Err(Refusal::GrantOver(state).problem(balance.account.id).within(&["id"]).into());
+        return Err(Refusal::GrantOver(state).problem(id).within(&["id"]).into());
     };
     let priority = amendment.priority.over(lot.priority, DEFAULT_PRIORITY);
     let expires_at = amendment.expires_at.over_optional(lot.expires_at);

@@ -9,11 +9,13 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::base::credits::Credits;
+use crate::base::fields;
 use crate::base::ids::{BalanceId, CustomerId, EventKey, GrantId, ProductId};
 use crate::base::json::CanonicalJson;
 use crate::base::patch::Patch;
 use crate::base::problem::Problem;
 use crate::base::settings::{Overdraft, Overrides};
+use crate::base::text::MAX_REFERENCE;
 use crate::base::time::Time;
 use crate::catalog::snapshot::Snapshot;
 use crate::db::{DbError, Failure};
@@ -77,10 +79,11 @@ impl Whose {
     pub(super) fn customer(&self, names: &HashMap<String, CustomerId>) -> Result<CustomerId, Problem> {
         match self {
             Self::Id(id) => Ok(*id),
-            Self::ExternalId(name) => names
-                .get(name)
-                .copied()
-                .ok_or_else(|| Problem::not_found(&["customer", "externalId"], "customer", name.clone())),
+            Self::ExternalId(name) => names.get(name).copied().ok_or_else(|| {
+                let path = ["customer", "externalId"];
+                let possible = fields::text(&path, name, MAX_REFERENCE);
+                possible.err().unwrap_or_else(|| Problem::not_found(&path, "customer", name.clone()))
+            }),
         }
     }
 }

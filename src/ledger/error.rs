@@ -83,8 +83,8 @@ impl Refusal {
                 let balance = Some(balance);
                 says(ProblemKind::Insufficient { balance, available, required, shortfall }, &["credits"])
             }
-            Self::TooManyLots => says(limit(MAX_OPEN_LOTS.to_string()), &[]),
-            Self::TooManyHolds => says(limit(MAX_HOLDS.to_string()), &[]),
+            Self::TooManyLots => says(limit(MAX_OPEN_LOTS.to_string()), &["balanceId"]),
+            Self::TooManyHolds => says(limit(MAX_HOLDS.to_string()), &["balanceId"]),
             Self::BeyondBalance => says(limit(Credits::MAX_BALANCE.to_string()), &["credits"]),
             Self::BeyondHold { held } => says(limit(held.to_string()), &["credits"]),
             Self::BeyondEntry { left } => says(limit(left.to_string()), &["credits"]),

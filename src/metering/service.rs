@@ -167,13 +167,12 @@ fn check_covered(judged: &[Judged], context: Context<'_>, balances: &[Balance]) 
             check_balance(balance, required, context)?;
         }
     }
-    let matched = |j: &&Judged| matches!(j.outcome.result, RuleResult::Burned | RuleResult::Zero);
-    if judged.iter().any(|j| j.balance.is_some() && matched(&j)) {
-        return Ok(());
-    }
-    match judged.iter().find(|j| j.outcome.result == RuleResult::NoBalance) {
-        Some(first) => Err(NotRecorded::Refused(no_balance(judged, first.outcome.product, context.catalog)?)),
-        None => Ok(()),
+    let matched = || judged.iter().filter(|j| j.outcome.result != RuleResult::FilteredOut);
+    match matched().next() {
+        Some(first) if matched().all(|j| j.balance.is_none()) => {
+            Err(NotRecorded::Refused(no_balance(judged, first.outcome.product, context.catalog)?))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ use super::{ArchiveInput, ConsumptionRule, Expiration, Overdraft, PurchaseOption
 use crate::base::ids::ProductId;
 use crate::base::problem::Problem;
 use crate::catalog::input::{CreditProductChanges, ListProducts, NewCreditProduct, ProductChanges};
+use crate::catalog::product_rules::DEFAULT_UNIT;
 use crate::catalog::{model, service, store};
 use crate::graphql::context::{Reach, read};
 use crate::graphql::errors::{UserError, answer, failed, payload};
@@ -156,7 +157,7 @@ pub struct CreateCreditProductInput {
     /// For people, longer: at most 2,000 characters.
     pub description: Option<String>,
     /// What one credit is called to customers: 1 to 200 characters.
-    #[graphql(default = "credit")]
+    #[graphql(default_with = "DEFAULT_UNIT.to_owned()")]
     pub unit_name: String,
     /// Which usage burns credits: at most 100 rules, each meter once.
     #[graphql(default)]
@@ -180,7 +181,7 @@ pub struct UpdateCreditProductInput {
     pub name: MaybeUndefined<String>,
     /// For people, longer: at most 2,000 characters; null clears it.
     pub description: MaybeUndefined<String>,
-    /// What one credit is called to customers: 1 to 200 characters. It cannot be null.
+    /// What one credit is called to customers: 1 to 200 characters; null is `"credit"`.
     pub unit_name: MaybeUndefined<String>,
     /// Which usage burns credits, replaced as a whole: at most 100 rules, each meter once; null is none.
     pub consumption: MaybeUndefined<Vec<ConsumptionRuleInput>>,

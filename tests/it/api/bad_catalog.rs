@@ -321,6 +321,7 @@ both!(a_grant_that_is_over_takes_no_new_terms, async |db| {
             r#"mutation($burned: ID!, $expired: ID!, $open: ID!) {
                 burned: updateGrant(input: {id: $burned, priority: 1}) { errors { ...Error } }
                 expired: updateGrant(input: {id: $expired, expiresAt: null}) { errors { ...Error } }
+                same: updateGrant(input: {id: $expired, priority: 500}) { replayed errors { ...Error } }
                 early: updateGrant(input: {id: $open, expiresAt: "2026-01-05T00:00:00Z"}) { errors { ...Error } }
                 priority: updateGrant(input: {id: $open, priority: -1}) { errors { ...Error } }
             }"#,
@@ -338,6 +339,10 @@ both!(a_grant_that_is_over_takes_no_new_terms, async |db| {
       priority: {errors: [{
         __typename: "InvalidInput", message: "priority is -1; write 0 to 1000.", path: ["priority"]
       }]}
+      same: {
+        errors: [{__typename: "InvalidState", message: "The grant is over.", path: ["id"], state: "EXPIRED"}]
+        replayed: false
+      }
     }}
     "#);
 });

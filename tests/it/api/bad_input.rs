@@ -398,13 +398,14 @@ both!(a_query_by_an_id_of_the_wrong_kind_is_bad_input_and_by_one_of_nothing_null
     let answered = api
         .ask(
             r#"query($id: ID!) { wrong: creditBalance(id: $id) { id } customer(by: {id: "cus_00000000000000000000000000"}) { id }
-                product(by: {id: $id}) { id } nothing: customer(by: {externalId: "nobody"}) { id } }"#,
+                product(by: {id: $id}) { id } nothing: customer(by: {externalId: "nobody"}) { id }
+                nul: customer(by: {externalId: "a\u0000"}) { id } }"#,
             json!({"id": customer}),
         )
         .await;
     answer!(answered, @r#"
     {
-      data: {customer: null, nothing: null, product: null, wrong: null}
+      data: {customer: null, nothing: null, nul: null, product: null, wrong: null}
       errors: [
         {
           extensions: {argument: "id", code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 19, line: 1}]
@@ -414,6 +415,10 @@ both!(a_query_by_an_id_of_the_wrong_kind_is_bad_input_and_by_one_of_nothing_null
           extensions: {argument: "by.id", code: "BAD_USER_INPUT", requestId: "test"}
           locations: [{column: 17, line: 2}]
           message: "by.id is the id of a customer; a product is needed here (\"prd_…\").", path: ["product"]
+        }
+        {
+          extensions: {argument: "by.externalId", code: "BAD_USER_INPUT", requestId: "test"}
+          locations: [{column: 17, line: 3}], message: "by.externalId holds the character U+0000.", path: ["nul"]
         }
       ]
     }

@@ -387,6 +387,32 @@ both!(an_enforced_event_is_refused_where_no_balance_is_open_for_what_matches, as
     "#);
 });
 
+both!(an_enforced_event_that_matches_is_refused_without_a_balance_whatever_it_comes_to, async |db| {
+    let api = Api::on(db).await;
+    api.acme("5").await;
+    api.customer("poor").await;
+    let counts = json!([0, -1, "1000000000000000", null]);
+    let events = counts.as_array().expect("a list").iter().map(|count| {
+        json!({"id": count.to_string(), "customer": {"externalId": "poor"}, "type": "tokens",
+               "properties": {"count": count}})
+    });
+    let sent = api
+        .ask(
+            "mutation($events: [EventInput!]!) { ingestEvents(input: {events: $events, mode: ENFORCE}) {
+                receipts { status error { __typename } } } }",
+            json!({"events": events.collect::<Value>()}),
+        )
+        .await;
+    answer!(sent, @r#"
+    {data: {ingestEvents: {receipts: [
+      {error: {__typename: "InsufficientCredits"}, status: "REFUSED"}
+      {error: {__typename: "InsufficientCredits"}, status: "REFUSED"}
+      {error: {__typename: "InsufficientCredits"}, status: "REFUSED"}
+      {error: {__typename: "InsufficientCredits"}, status: "REFUSED"}
+    ]}}}
+    "#);
+});
+
 both!(an_enforced_event_that_cannot_be_rated_is_invalid_and_one_that_nothing_matches_accepted, async |db| {
     let api = Api::on(db).await;
     api.acme("5").await;

@@ -254,7 +254,7 @@ both!(a_thousand_open_grants_are_as_many_as_a_balance_may_have, async |db| {
       errors: [{
         __typename: "LimitExceeded", limit: "1000"
         message: "The balance has 1000 grants that are pending or not used up, which is as many as it may have."
-        path: []
+        path: ["balanceId"]
       }]
     }}}
     "#);

@@ -188,6 +188,7 @@ both!(a_cloud_event_with_a_wrong_part_names_it, async |db| {
         with("specversion", json!("0.3")),
         with("id", json!(1)),
         with("subject", json!("nobody")),
+        with("subject", json!("a\u{0}")),
         with("type", Value::Null),
         with("time", json!("yesterday")),
         with("time", json!("2026-01-02T00:00:00Z")),
@@ -199,7 +200,7 @@ both!(a_cloud_event_with_a_wrong_part_names_it, async |db| {
     answer!(sent, @r#"
     {
       body: {
-        accepted: 0, duplicates: 0, invalid: 9
+        accepted: 0, duplicates: 0, invalid: 10
         receipts: [
           {
             differs: false
@@ -218,21 +219,18 @@ both!(a_cloud_event_with_a_wrong_part_names_it, async |db| {
             event: null, eventId: "e", index: 2, status: "INVALID"
           }
           {
-            differs: false, error: {code: "INVALID_INPUT", message: "type is missing.", path: ["3", "type"]}
+            differs: false
+            error: {code: "INVALID_INPUT", message: "externalId holds the character U+0000.", path: ["3", "subject"]}
             event: null, eventId: "e", index: 3, status: "INVALID"
           }
           {
-            differs: false
-            error: {
-              code: "INVALID_INPUT", message: "time is not an RFC 3339 time, such as \"2026-01-31T12:00:00Z\"."
-              path: ["4", "time"]
-            }
+            differs: false, error: {code: "INVALID_INPUT", message: "type is missing.", path: ["4", "type"]}
             event: null, eventId: "e", index: 4, status: "INVALID"
           }
           {
             differs: false
             error: {
-              code: "INVALID_INPUT", message: "The timestamp is more than an hour ahead of the server's clock."
+              code: "INVALID_INPUT", message: "time is not an RFC 3339 time, such as \"2026-01-31T12:00:00Z\"."
               path: ["5", "time"]
             }
             event: null, eventId: "e", index: 5, status: "INVALID"
@@ -240,21 +238,29 @@ both!(a_cloud_event_with_a_wrong_part_names_it, async |db| {
           {
             differs: false
             error: {
-              code: "INVALID_INPUT", message: "The properties' value is not a JSON object.", path: ["6", "data"]
+              code: "INVALID_INPUT", message: "The timestamp is more than an hour ahead of the server's clock."
+              path: ["6", "time"]
             }
             event: null, eventId: "e", index: 6, status: "INVALID"
           }
           {
             differs: false
             error: {
-              code: "INVALID_INPUT", message: "data_base64 cannot be read; send the properties as data."
-              path: ["7", "data_base64"]
+              code: "INVALID_INPUT", message: "The properties' value is not a JSON object.", path: ["7", "data"]
             }
             event: null, eventId: "e", index: 7, status: "INVALID"
           }
           {
-            differs: false, error: {code: "INVALID_INPUT", message: "The event is not a JSON object.", path: ["8"]}
-            event: null, eventId: "", index: 8, status: "INVALID"
+            differs: false
+            error: {
+              code: "INVALID_INPUT", message: "data_base64 cannot be read; send the properties as data."
+              path: ["8", "data_base64"]
+            }
+            event: null, eventId: "e", index: 8, status: "INVALID"
+          }
+          {
+            differs: false, error: {code: "INVALID_INPUT", message: "The event is not a JSON object.", path: ["9"]}
+            event: null, eventId: "", index: 9, status: "INVALID"
           }
         ]
         refused: 0
@@ -301,16 +307,30 @@ both!(a_body_that_is_not_what_its_type_says_is_a_bad_request, async |db| {
 
 both!(a_body_of_another_type_is_not_supported, async |db| {
     let api = Api::on(db).await;
-    let sent = api.events("", "application/json", "{}").await;
+    let other = api.events("", "application/json", "{}").await;
+    let latin = api.events("", "application/x-ndjson; charset=latin1", "{}").await;
+    let zipped = api.encoded_events("gzip", NDJSON, "{}").await;
+    let plain = api.encoded_events("identity", "application/x-ndjson; charset=UTF-8", "").await;
+    let sent = json!([other, latin, zipped, plain]);
     answer!(sent, @r#"
-    {
-      body: {error: {
-        code: "BAD_USER_INPUT"
-        message: "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson"
-        retryable: false
-      }}
-      status: 415
-    }
+    [
+      {
+        body: {error: {
+          code: "BAD_USER_INPUT"
+          message: "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson"
+          retryable: false
+        }}
+        status: 415
+      }
+      {body: {error: {code: "BAD_USER_INPUT", message: "send the body in UTF-8", retryable: false}}, status: 415}
+      {
+        body: {error: {
+          code: "BAD_USER_INPUT", message: "send the body as it is, without a Content-Encoding", retryable: false
+        }}
+        status: 415
+      }
+      {body: {accepted: 0, duplicates: 0, invalid: 0, receipts: [], refused: 0}, status: 200}
+    ]
     "#);
 });
 

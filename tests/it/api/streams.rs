@@ -280,6 +280,23 @@ both!(a_stream_of_nothing_is_an_error, async |db| {
     "#);
 });
 
+both!(a_subscription_to_two_fields_is_refused, async |db| {
+    let api = Api::on(db).await;
+    let two = r#"subscription { states: balanceStateChanges { at } balanceChanges(balanceId: "x") { cursor } }"#;
+    let mut stream = Socket::subscribe(&api, two, json!({})).await;
+    let refused = stream.next().await;
+    answer!(refused, @r#"
+    {
+      id: "1"
+      payload: [{
+        extensions: {code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 1, line: 1}]
+        message: "A subscription has exactly one root field; send several as operations of their own."
+      }]
+      type: "error"
+    }
+    "#);
+});
+
 both!(a_customers_stream_tells_of_a_balance_that_is_opened_later, async |db| {
     let api = Api::on(db).await;
     api.acme("10").await;

@@ -116,9 +116,13 @@ impl Api {
     /// Sends a body to the endpoint of events; answers the status and what came with it.
     pub(crate) async fn events(&self, query: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Value {
         let request = self.post(&format!("/v1/events{query}"));
-        let answer = request.header("content-type", content_type).body(body).send().await.expect("the server answers");
-        let status = answer.status().as_u16();
-        json!({"status": status, "body": answer.json::<Value>().await.expect("it answers JSON")})
+        status_and_body(request.header("content-type", content_type).body(body)).await
+    }
+
+    /// The same with a content coding.
+    pub(crate) async fn encoded_events(&self, coding: &str, content_type: &str, body: &'static str) -> Value {
+        let request = self.post("/v1/events").header("content-encoding", coding);
+        status_and_body(request.header("content-type", content_type).body(body)).await
     }
 }
 
@@ -199,6 +203,12 @@ impl Api {
     pub(crate) async fn close(&self, balance: &str) {
         self.make("closeCreditBalance", "balance { state }", json!({"id": balance})).await;
     }
+}
+
+async fn status_and_body(request: reqwest::RequestBuilder) -> Value {
+    let answer = request.send().await.expect("the server answers");
+    let status = answer.status().as_u16();
+    json!({"status": status, "body": answer.json::<Value>().await.expect("it answers JSON")})
 }
 
 /// A time by its text.
