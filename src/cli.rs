@@ -40,9 +40,6 @@ enum Command {
     Verify,
 }
 
-/// Decides what the demo's customers do.
-const DEMO_SEED: u64 = 20_261;
-
 /// How long requests and sockets get to end when the program is told to stop; told twice, it does not wait.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -116,11 +113,21 @@ async fn dev() -> Result<(), Failure> {
     say(&format!("Its database is {}", config.database));
     let app = server.app.clone();
     tokio::spawn(async move {
-        if let Err(error) = demo::play(app, DEMO_SEED).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the demo ended");
+        if let Err(error) = play_demo(&app).await {
+            tracing::error!(error = with_causes(&*error), "the demo ended");
         }
     });
     server.run().await
+}
+
+async fn play_demo(app: &App) -> Result<(), Failure> {
+    if let Some(demo) = demo::prepare(app, demo::SEED).await? {
+        tracing::info!("the demo data is there, and a trickle of usage goes on");
+        demo.play(app).await?;
+    } else {
+        tracing::info!("the database holds data of its own: no demo is played");
+    }
+    Ok(())
 }
 
 async fn serve() -> Result<(), Failure> {

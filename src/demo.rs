@@ -2,6 +2,8 @@
 //! usage from now on.
 //!
 //! History is made by the program itself, on a clock that is moved by hand, so that the books are books like any others.
+//! Every step is harmless when it is done again, by keys, event ids and names: what was interrupted is gone through once
+//! more. One customer is the mark of how far it came.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -11,9 +13,11 @@ use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::credits::Credits;
 use crate::base::decimal::Decimal;
-use crate::base::ids::{BalanceId, CustomerId, MeterId, ProductId};
+use crate::base::ids::{BalanceId, CustomerId, Ids, ProductId};
 use crate::base::json::CanonicalJson;
 use crate::base::money::Currency;
+use crate::base::patch::Patch;
+use crate::base::problem::Problem;
 use crate::base::settings::{Overdraft, Overrides};
 use crate::base::time::{DAY, HOUR, SECOND, Time};
 use crate::catalog::input::{
@@ -22,19 +26,24 @@ use crate::catalog::input::{
 use crate::catalog::model::{EventFilter, FilterOperator, PropertyFilter};
 use crate::catalog::product_rules::DEFAULT_UNIT;
 use crate::catalog::service as catalog;
-use crate::catalog::store::catalog_version;
-use crate::customers::input::NewCustomer;
-use crate::customers::service::create_customer;
-use crate::customers::store::resolve;
-use crate::db::Failure;
+use crate::catalog::store::{catalog_version, find_product_by_key};
+use crate::customers::input::{CustomerChanges, NewCustomer};
+use crate::customers::model::Customer;
+use crate::customers::service::{create_customer, update_customer};
+use crate::customers::store::{find_by_external_ids, resolve};
+use crate::db::{Failure, Txn};
 use crate::intake::{Action, Given, IncomingEvent, Key, NewBalance, Order, Scope, TopUp, Whose};
 use crate::ledger::entry::Origin;
 use crate::ledger::store::{find_balances, list_open_balances};
 use crate::metering::event::Mode;
 
+/// Decides what the customers do: the same each time.
+pub const SEED: u64 = 20_261;
 /// The catalog's version in a database that nobody has written to.
 const UNTOUCHED: i64 = 1;
+/// How long the history is.
 const DAYS: i64 = 30;
+const PRODUCT: &str = "ai_credits";
 /// Model, credits for each token, how often it is used.
 const MODELS: [(&str, &str, u32); 3] =
     [("nova-fast", "0.001", 6), ("nova-pro", "0.004", 3), ("nova-ultra", "0.015", 1)];
@@ -48,65 +57,102 @@ struct Persona {
     story: Story,
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Story {
+    /// It uses what it has, and no more since the demo began.
     Plain,
     /// It may go below zero, without limit.
     Overdraft,
     /// Credits that are about to end, and some that are yet to begin.
     Expiring,
-    /// It buys more whenever little is left.
+    /// It goes on using credits, and buys more whenever little is left.
     TopsUp,
-    /// It has no balance yet.
-    New,
 }
 
-const PERSONAS: [Persona; 12] = [
+const PERSONAS: [Persona; 11] = [
     Persona { id: "acme", name: "Acme Corporation", starting: 2_000, events_a_day: 6, story: Story::TopsUp },
-    Persona { id: "globex", name: "Globex Labs", starting: 5_000, events_a_day: 4, story: Story::Plain },
+    Persona { id: "globex", name: "Globex Labs", starting: 5_000, events_a_day: 4, story: Story::TopsUp },
     Persona { id: "initech", name: "Initech", starting: 300, events_a_day: 3, story: Story::Plain },
     Persona { id: "umbrella", name: "Umbrella Research", starting: 250, events_a_day: 4, story: Story::Overdraft },
-    Persona { id: "hooli", name: "Hooli", starting: 20_000, events_a_day: 8, story: Story::Plain },
+    Persona { id: "hooli", name: "Hooli", starting: 20_000, events_a_day: 8, story: Story::TopsUp },
     Persona { id: "stark", name: "Stark Studios", starting: 1_000, events_a_day: 2, story: Story::Expiring },
     Persona { id: "wayne", name: "Wayne Media", starting: 800, events_a_day: 2, story: Story::Expiring },
     Persona { id: "tyrell", name: "Tyrell Translation", starting: 400, events_a_day: 3, story: Story::TopsUp },
     Persona { id: "soylent", name: "Soylent Recipes", starting: 100, events_a_day: 1, story: Story::Plain },
-    Persona { id: "vandelay", name: "Vandelay Imports", starting: 60, events_a_day: 1, story: Story::Plain },
-    Persona { id: "wonka", name: "Wonka Sweets", starting: 1_500, events_a_day: 1, story: Story::Plain },
-    Persona { id: "hudsucker", name: "Hudsucker Industries", starting: 0, events_a_day: 0, story: Story::New },
+    Persona { id: "vandelay", name: "Vandelay Imports", starting: 1_500, events_a_day: 2, story: Story::Plain },
+    Persona { id: "wonka", name: "Wonka Sweets", starting: 560, events_a_day: 1, story: Story::Plain },
 ];
+/// The twelfth customer: it has no balance yet. It is made first, and its metadata say when all is there.
+const MARK: (&str, &str) = ("hudsucker", "Hudsucker Industries");
 
-/// One customer of the demo, and its balance.
-struct Made {
-    persona: &'static Persona,
-    balance: Option<BalanceId>,
+/// The demo's customers and their balances.
+pub struct Demo {
+    made: Vec<(&'static Persona, BalanceId)>,
+    random: StdRng,
 }
 
-/// Makes the demo data where the database is empty; where it is there, a trickle of usage goes on for ever. `seed`
-/// decides what happens.
+/// Makes the demo data where the database is empty, or goes on with what was interrupted; `None` where the database holds
+/// other data. `seed` decides what happens.
 ///
 /// # Errors
 /// Those of the services that it uses.
-pub async fn play(app: App, seed: u64) -> Result<(), Failure> {
+pub async fn prepare(app: &App, seed: u64) -> Result<Option<Demo>, Failure> {
     let mut random = StdRng::seed_from_u64(seed);
-    let version = catalog_version(&mut app.db.read().await?).await?;
-    if version == UNTOUCHED {
-        fill(&app, &mut random).await?;
+    let mark = find_mark(app).await?;
+    match &mark {
+        Some(mark) if is_marked(mark, true) => {}
+        Some(mark) if is_marked(mark, false) => fill(app, &mut random).await?,
+        None if catalog_version(&mut app.db.read().await?).await? == UNTOUCHED => fill(app, &mut random).await?,
+        Some(_) | None => return Ok(None),
     }
-    let made = find(&app).await?;
-    if made.is_empty() {
-        return Ok(());
+    let made = find(app).await?;
+    Ok(Some(Demo { made, random }))
+}
+
+impl Demo {
+    /// A trickle of usage, for ever.
+    ///
+    /// # Errors
+    /// Those of the services that it uses.
+    pub async fn play(mut self, app: &App) -> Result<(), Failure> {
+        loop {
+            let pause = self.random.random_range(400..1_200);
+            tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+            self.go_on(app).await?;
+        }
     }
-    tracing::info!(customers = made.len(), "the demo data is there, and a trickle of usage goes on");
-    loop {
-        let pause = random.random_range(400..1_200);
-        tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
-        trickle(&app, &made, &mut random).await?;
+
+    /// One event of somebody who tops up when little is left; half of them are of the customer that the playground watches.
+    ///
+    /// # Errors
+    /// Those of the services that it uses.
+    pub async fn go_on(&mut self, app: &App) -> Result<(), Failure> {
+        let users: Vec<&(&Persona, BalanceId)> =
+            self.made.iter().filter(|(persona, _)| persona.story == Story::TopsUp).collect();
+        let place = if self.random.random_range(0..2) == 0 { 0 } else { self.random.random_range(0..users.len()) };
+        let Some((persona, balance)) = users.get(place) else { return Ok(()) };
+        let id = app.ids.uuid(app.clock.now()).simple().to_string();
+        let event = event(persona.id, format!("live-{id}"), None, &mut self.random);
+        app.intake.ingest(vec![event], Mode::Record).await?;
+        top_up_when_low(app, persona, *balance, &id).await
     }
 }
 
-/// The customers of the demo that are there, with their open balances.
-async fn find(app: &App) -> Result<Vec<Made>, Failure> {
+async fn find_mark(app: &App) -> Result<Option<Customer>, Failure> {
+    Ok(find_by_external_ids(&mut app.db.read().await?, &[MARK.0]).await?.remove(MARK.0))
+}
+
+/// What the mark says of itself: that the demo is there, or is being made.
+fn mark(complete: bool) -> serde_json::Value {
+    json!({"demo": if complete { "complete" } else { "being made" }})
+}
+
+fn is_marked(customer: &Customer, complete: bool) -> bool {
+    serde_json::from_str::<serde_json::Value>(customer.metadata.as_str()).is_ok_and(|data| data == mark(complete))
+}
+
+/// The customers of the demo that have an open balance.
+async fn find(app: &App) -> Result<Vec<(&'static Persona, BalanceId)>, Failure> {
     let mut conn = app.db.read().await?;
     let names: Vec<&str> = PERSONAS.iter().map(|persona| persona.id).collect();
     let customers = resolve(&mut conn, &names).await?;
@@ -114,8 +160,8 @@ async fn find(app: &App) -> Result<Vec<Made>, Failure> {
     let open = list_open_balances(&mut conn, &ids).await?;
     let made = PERSONAS.iter().filter_map(|persona| {
         let customer = customers.get(persona.id)?;
-        let balance = open.iter().map(|balance| balance.account.id).find(|id| id.customer == *customer);
-        Some(Made { persona, balance })
+        let balance = open.iter().map(|balance| balance.account.id).find(|id| id.customer == *customer)?;
+        Some((persona, balance))
     });
     Ok(made.collect())
 }
@@ -126,29 +172,35 @@ async fn fill(app: &App, random: &mut StdRng) -> Result<(), Failure> {
     let begin = now.plus_micros(-DAYS.saturating_mul(DAY)).unwrap_or(now);
     let clock = Clock::at(begin);
     let past = App::new(app.db.clone(), clock.clone(), app.ids.clone(), "demo");
-    let product = make_catalog(&past).await?;
+    let marked = make_customer(&past, MARK, Some(mark(false))).await?;
+    let product = app.db.write(async |txn| make_catalog(txn, &app.ids, begin).await).await?;
     for persona in &PERSONAS {
-        make_customer(&past, product, persona).await?;
+        open_account(&past, product, persona).await?;
     }
     let made = find(&past).await?;
     for day in 0..DAYS {
         for hour in [8_i64, 11, 14, 17, 20] {
             let moved = day.saturating_mul(DAY).saturating_add(hour.saturating_mul(HOUR));
-            let Some(at) = begin.plus_micros(moved).filter(|at| *at < now) else { continue };
+            let Some(at) = begin.plus_micros(moved) else { continue };
             clock.set(at);
             let number = day.saturating_mul(24).saturating_add(hour);
             let events = PERSONAS.iter().flat_map(|persona| usage(persona, number, at, random)).collect();
             past.intake.ingest(events, Mode::Record).await?;
-            top_up_the_thrifty(&past, &made, number).await?;
+            for (persona, balance) in &made {
+                top_up_when_low(&past, persona, *balance, &number.to_string()).await?;
+            }
         }
     }
     past.intake.drain().await;
+    let complete = CustomerChanges { metadata: Patch::Set(mark(true)), ..CustomerChanges::default() };
+    app.db.write(async |txn| update_customer(txn, now, marked, &complete).await).await?;
     Ok(())
 }
 
 /// What is used in a few hours.
 fn usage(persona: &Persona, number: i64, at: Time, random: &mut StdRng) -> Vec<IncomingEvent> {
-    let count = random.random_range(0..=persona.events_a_day.saturating_mul(2)) / 5;
+    // Five times a day, and on average as many as it has in a day.
+    let count = random.random_range(0..=persona.events_a_day.saturating_mul(2).saturating_add(4)) / 5;
     (0..count)
         .map(|place| {
             let back = random.random_range(0..3 * HOUR);
@@ -180,36 +232,17 @@ fn event(customer: &str, id: String, timestamp: Option<Time>, random: &mut StdRn
     IncomingEvent { id, whose, event_type: "llm.tokens".into(), timestamp, properties }
 }
 
-/// Some usage of somebody; most of all of the customer that the playground watches.
-async fn trickle(app: &App, made: &[Made], random: &mut StdRng) -> Result<(), Failure> {
-    let users: Vec<&Made> = made.iter().filter(|made| made.persona.events_a_day > 0).collect();
-    let place = if random.random_range(0..2) == 0 { 0 } else { random.random_range(0..users.len()) };
-    let Some(user) = users.get(place) else { return Ok(()) };
-    let id = format!("live-{}", app.ids.uuid(app.clock.now()).simple());
-    app.intake.ingest(vec![event(user.persona.id, id, None, random)], Mode::Record).await?;
-    top_up_the_thrifty(app, made, app.clock.now().micros()).await
-}
-
-/// Those who top up do so when little is left.
-async fn top_up_the_thrifty(app: &App, made: &[Made], number: i64) -> Result<(), Failure> {
-    for made in made.iter().filter(|made| made.persona.story == Story::TopsUp) {
-        let Some(balance) = made.balance else { continue };
-        let mut conn = app.db.read().await?;
-        let found = find_balances(&mut conn, &[balance]).await?.pop();
-        drop(conn);
-        let left = found.map_or(Credits::ZERO, |balance| balance.account.settled);
-        if left < credits(150) {
-            let reason = "Bought by card";
-            top_up(
-                app,
-                balance,
-                (&format!("demo-{}-{number}", made.persona.id), reason),
-                TopUp { credits: credits(500), priority: 500, effective_at: None, expires_at: None },
-            )
-            .await?;
-        }
+/// Who tops up does so when it has been told that little is left.
+async fn top_up_when_low(app: &App, persona: &Persona, balance: BalanceId, key: &str) -> Result<(), Failure> {
+    if persona.story != Story::TopsUp {
+        return Ok(());
     }
-    Ok(())
+    let found = find_balances(&mut app.db.read().await?, &[balance]).await?.pop();
+    if found.is_none_or(|balance| balance.account.settled >= credits(75)) {
+        return Ok(());
+    }
+    let more = TopUp { credits: credits(500), priority: 500, effective_at: None, expires_at: None };
+    top_up(app, balance, (&format!("demo-{}-{key}", persona.id), "Bought by card"), more).await
 }
 
 async fn top_up(app: &App, balance: BalanceId, (key, reason): (&str, &str), top_up: TopUp) -> Result<(), Failure> {
@@ -226,13 +259,11 @@ fn credits(whole: i64) -> Credits {
     Credits::from_micros(whole.saturating_mul(1_000_000))
 }
 
-fn decimal(text: &str) -> Result<Decimal, Failure> {
-    Decimal::new(text).map_err(|error| crate::base::problem::Problem::invalid(&[], error.to_string()).into())
-}
-
-/// The meters, the product and its purchase options.
-async fn make_catalog(app: &App) -> Result<ProductId, Failure> {
-    let (db, ids, now) = (&app.db, &app.ids, app.clock.now());
+/// The meters, the product and its purchase options: all of them, or none.
+async fn make_catalog(txn: &mut Txn, ids: &Ids, now: Time) -> Result<ProductId, Failure> {
+    if let Some(made) = find_product_by_key(txn, PRODUCT).await? {
+        return Ok(made.id);
+    }
     let mut consumption = Vec::new();
     for (model, weight, _) in MODELS {
         let key = format!("{}_tokens", model.replace('-', "_"));
@@ -245,7 +276,8 @@ async fn make_catalog(app: &App) -> Result<ProductId, Failure> {
             property: Some("tokens".into()),
             filter: vec![EventFilter { all: vec![filter] }],
         };
-        consumption.push(rule(make_meter(app, &meter).await?, weight)?);
+        let meter = catalog::create_meter(txn, ids, now, &meter).await?.id;
+        consumption.push(GivenRule { meter, credits_per_unit: decimal(weight)? });
     }
     let images = NewMeter {
         key: "images".into(),
@@ -255,9 +287,10 @@ async fn make_catalog(app: &App) -> Result<ProductId, Failure> {
         property: None,
         filter: Vec::new(),
     };
-    consumption.push(rule(make_meter(app, &images).await?, "10")?);
+    let meter = catalog::create_meter(txn, ids, now, &images).await?.id;
+    consumption.push(GivenRule { meter, credits_per_unit: decimal("10")? });
     let product = NewCreditProduct {
-        key: "ai_credits".into(),
+        key: PRODUCT.into(),
         name: "AI credits".into(),
         description: Some("One balance for all models and images.".into()),
         unit_name: DEFAULT_UNIT.into(),
@@ -267,60 +300,72 @@ async fn make_catalog(app: &App) -> Result<ProductId, Failure> {
         expiration: Some(GivenExpiration { policy: ExpirationPolicy::AfterDays, days: Some(365) }),
         metadata: None,
     };
-    let made = db.write(async |txn| catalog::create_credit_product(txn, ids, now, &product).await).await?;
-    let euro = Currency::parse("EUR").ok_or_else(|| crate::base::problem::Problem::invalid(&[], "EUR"))?;
+    let product = catalog::create_credit_product(txn, ids, now, &product).await?.id;
     for (position, (name, amount, price)) in
-        [("Starter", "500", "9.00"), ("Team", "2500", "39.00"), ("Studio", "10000", "129.00")].into_iter().enumerate()
+        (0..).zip([("Starter", "500", "9.00"), ("Team", "2500", "39.00"), ("Studio", "10000", "129.00")])
     {
         let option = NewPurchaseOption {
-            product: made.id,
+            product,
             name: name.into(),
             credits: decimal(amount)?,
             price: decimal(price)?,
-            currency: euro,
+            currency: euro()?,
             show_in_portal: true,
-            position: i32::try_from(position).unwrap_or_default(),
+            position,
         };
-        db.write(async |txn| catalog::create_purchase_option(txn, ids, now, &option).await).await?;
+        catalog::create_purchase_option(txn, ids, now, &option).await?;
     }
-    Ok(made.id)
+    Ok(product)
 }
 
-async fn make_meter(app: &App, meter: &NewMeter) -> Result<MeterId, Failure> {
-    let (ids, now) = (&app.ids, app.clock.now());
-    let made = app.db.write(async |txn| catalog::create_meter(txn, ids, now, meter).await).await?;
-    Ok(made.id)
+fn decimal(text: &str) -> Result<Decimal, Failure> {
+    Decimal::new(text).map_err(|error| Problem::invalid(&[], error.to_string()).into())
 }
 
-fn rule(meter: MeterId, weight: &str) -> Result<GivenRule, Failure> {
-    Ok(GivenRule { meter, credits_per_unit: decimal(weight)? })
+fn euro() -> Result<Currency, Failure> {
+    Currency::parse("EUR").ok_or_else(|| Problem::invalid(&[], "There is no euro.").into())
+}
+
+/// A customer, which may be there already.
+async fn make_customer(
+    app: &App,
+    (id, name): (&str, &str),
+    metadata: Option<serde_json::Value>,
+) -> Result<CustomerId, Failure> {
+    if let Some(made) = resolve(&mut app.db.read().await?, &[id]).await?.get(id) {
+        return Ok(*made);
+    }
+    let new = NewCustomer {
+        external_id: Some(id.into()),
+        name: name.into(),
+        email: Some(format!("billing@{id}.example")),
+        currency: Some(euro()?),
+        metadata,
+    };
+    let now = app.clock.now();
+    Ok(app.db.write(async |txn| create_customer(txn, &app.ids, now, &new).await).await?.id)
 }
 
 /// A customer, its balance and the lots that its story needs.
-async fn make_customer(app: &App, product: ProductId, persona: &Persona) -> Result<(), Failure> {
-    let (ids, now) = (&app.ids, app.clock.now());
-    let new = NewCustomer {
-        external_id: Some(persona.id.into()),
-        name: persona.name.into(),
-        email: Some(format!("billing@{}.example", persona.id)),
-        currency: Currency::parse("EUR"),
-        metadata: None,
+async fn open_account(app: &App, product: ProductId, persona: &Persona) -> Result<(), Failure> {
+    let now = app.clock.now();
+    let customer = make_customer(app, (persona.id, persona.name), None).await?;
+    let open = list_open_balances(&mut app.db.read().await?, &[customer]).await?.pop();
+    let balance = if let Some(open) = open {
+        open.account.id
+    } else {
+        let overdraft = (persona.story == Story::Overdraft).then_some(Overdraft::Allow { limit: None });
+        let own = Overrides { overdraft, ..Overrides::default() };
+        let order = Order::Open(NewBalance { customer, product, own, starting: credits(persona.starting) });
+        app.intake.order(order).await?.balance.account.id
     };
-    let customer = app.db.write(async |txn| create_customer(txn, ids, now, &new).await).await?.id;
-    if persona.story == Story::New {
-        return Ok(());
-    }
-    let overdraft = (persona.story == Story::Overdraft).then_some(Overdraft::Allow { limit: None });
-    let own = Overrides { overdraft, ..Overrides::default() };
-    let order = Order::Open(NewBalance { customer, product, own, starting: credits(persona.starting) });
-    let balance = app.intake.order(order).await?.balance.account.id;
     if persona.story == Story::Expiring {
         let in_days = |days: i64, seconds: i64| {
             now.plus_micros(days.saturating_mul(DAY).saturating_add(seconds.saturating_mul(SECOND)))
         };
         let promotion = TopUp {
             credits: credits(200),
-            priority: 100,
+            priority: 900,
             effective_at: None,
             // Some minutes after the demo was begun: it can be watched ending.
             expires_at: in_days(DAYS, 180),

@@ -8,6 +8,7 @@ mod catalog;
 mod concurrency;
 mod crash;
 mod customers;
+mod demo;
 mod floor;
 mod ledger;
 mod ledger_api;

@@ -1,0 +1,109 @@
+//! The demo: what somebody sees who has just started the program.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use scrip::base::time::{DAY, SECOND};
+use scrip::demo::{SEED, prepare};
+use serde_json::{Value, json};
+
+use crate::support::answer::answer;
+use crate::support::api::{Api, BEGIN, time};
+use crate::support::db::both;
+
+/// Everything that tells how much there is.
+async fn extent(api: &Api) -> Value {
+    let query = "{ customers(first: 50) { nodes { externalId metadata creditBalances { lastSequence available } } } }";
+    api.ask(query, json!({})).await
+}
+
+both!(an_empty_database_becomes_a_platform_with_a_history_of_thirty_days, async |db| {
+    let api = Api::on(db).await;
+    assert!(prepare(&api.app, SEED).await.expect("it can be made").is_some());
+    let catalog = r#"{ product(by: {key: "ai_credits"}) { ...on CreditProduct { unitName
+        consumption { meter { key aggregation property } creditsPerUnit } purchaseOptions { name credits price { amount } } } } }"#;
+    let catalog = api.ask(catalog, json!({})).await;
+    answer!(catalog, @r#"
+    {data: {product: {
+      consumption: [
+        {creditsPerUnit: "0.001", meter: {aggregation: "SUM", key: "nova_fast_tokens", property: "tokens"}}
+        {creditsPerUnit: "0.004", meter: {aggregation: "SUM", key: "nova_pro_tokens", property: "tokens"}}
+        {creditsPerUnit: "0.015", meter: {aggregation: "SUM", key: "nova_ultra_tokens", property: "tokens"}}
+        {creditsPerUnit: "10", meter: {aggregation: "COUNT", key: "images", property: null}}
+      ]
+      purchaseOptions: [
+        {credits: "500", name: "Starter", price: {amount: "9.00"}}
+        {credits: "2500", name: "Team", price: {amount: "39.00"}}
+        {credits: "10000", name: "Studio", price: {amount: "129.00"}}
+      ]
+      unitName: "credit"
+    }}}
+    "#);
+
+    let customers = "{ customers(first: 50) { nodes { externalId creditBalances { state nextChangeAt
+        first: entries(last: 1) { nodes { recordedAt } } grants(state: [PENDING, ACTIVE]) { nodes { state expiresAt } } } } } }";
+    let answered = api.ask(customers, json!({})).await;
+    let customers = answered["data"]["customers"]["nodes"].as_array().expect("a list");
+    assert_eq!(customers.len(), 12);
+    let balances: Vec<&Value> =
+        customers.iter().flat_map(|customer| customer["creditBalances"].as_array().expect("a list")).collect();
+    assert_eq!(balances.len(), 11, "one has none yet");
+    let states: BTreeSet<&str> = balances.iter().filter_map(|balance| balance["state"].as_str()).collect();
+    assert_eq!(states, BTreeSet::from(["ACTIVE", "DEPLETED", "LOW", "OVERDRAWN"]));
+    let begun = time(BEGIN).plus_micros(-30 * DAY).expect("a time").to_string();
+    assert!(balances.iter().all(|balance| balance["first"]["nodes"][0]["recordedAt"] == begun));
+    let soon = time(BEGIN).plus_micros(180 * SECOND).expect("a time").to_string();
+    assert_eq!(balances.iter().filter(|balance| balance["nextChangeAt"] == soon).count(), 2, "credits end in minutes");
+    let grants = balances.iter().flat_map(|balance| balance["grants"]["nodes"].as_array().expect("a list"));
+    let mut by_state: BTreeMap<&str, usize> = BTreeMap::new();
+    for grant in grants {
+        *by_state.entry(grant["state"].as_str().expect("a state")).or_default() += 1;
+    }
+    assert_eq!(by_state["PENDING"], 2, "credits that are yet to begin");
+});
+
+both!(a_demo_that_was_interrupted_is_completed_and_nothing_of_it_is_there_twice, async |db| {
+    let api = Api::on(db).await;
+    prepare(&api.app, SEED).await.expect("it can be made");
+    let complete = extent(&api).await;
+    prepare(&api.app, SEED).await.expect("it is there");
+    assert_eq!(extent(&api).await, complete);
+    let mark = r#"{ customer(by: {externalId: "hudsucker"}) { id } }"#;
+    let mark = api.ask(mark, json!({})).await["data"]["customer"]["id"].take();
+    api.make("updateCustomer", "customer { id }", json!({"id": mark, "metadata": {"demo": "being made"}})).await;
+    prepare(&api.app, SEED).await.expect("it can be completed");
+    assert_eq!(extent(&api).await, complete);
+});
+
+both!(a_database_with_data_of_its_own_gets_no_demo, async |db| {
+    let api = Api::on(db).await;
+    api.acme("10").await;
+    assert!(prepare(&api.app, SEED).await.expect("it can be looked at").is_none());
+    api.customer("hudsucker").await;
+    assert!(prepare(&api.app, SEED).await.expect("it can be looked at").is_none());
+});
+
+both!(the_trickle_goes_on_for_days_without_draining_anybody, async |db| {
+    let api = Api::on(db).await;
+    let mut demo = prepare(&api.app, SEED).await.expect("it can be made").expect("it is there");
+    let query = "{ customers(first: 50) { nodes { externalId creditBalances { state lastSequence } } } }";
+    let before = api.ask(query, json!({})).await;
+    for _ in 0..500 {
+        demo.go_on(&api.app).await.expect("it goes on");
+    }
+    let after = api.ask(query, json!({})).await;
+    let balances = |answer: &Value| -> BTreeMap<String, (String, i64)> {
+        let customers = answer["data"]["customers"]["nodes"].as_array().expect("a list").iter();
+        let with_balance = customers.filter_map(|customer| {
+            let balance = customer["creditBalances"].get(0)?;
+            let sequence = balance["lastSequence"].as_str()?.parse().ok()?;
+            Some((customer["externalId"].to_string(), (balance["state"].to_string(), sequence)))
+        });
+        with_balance.collect()
+    };
+    let (before, after) = (balances(&before), balances(&after));
+    let moved: Vec<&String> = before.keys().filter(|name| before[*name].1 < after[*name].1).collect();
+    assert_eq!(moved, ["\"acme\"", "\"globex\"", "\"hooli\"", "\"tyrell\""]);
+    for name in moved {
+        assert_ne!(after[name].0, "\"DEPLETED\"", "{name} tops up");
+    }
+});
