@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::support::answer::answer;
 use crate::support::api::{Api, BEGIN, time};
 use crate::support::db::both;
+use crate::support::socket::Socket;
 
 /// Everything that tells how much there is.
 async fn extent(api: &Api) -> Value {
@@ -106,4 +107,39 @@ both!(the_trickle_goes_on_for_days_without_draining_anybody, async |db| {
     for name in moved {
         assert_ne!(after[name].0, "\"DEPLETED\"", "{name} tops up");
     }
+});
+
+/// The tabs of the playground: each text between backticks is one operation.
+fn examples() -> Vec<&'static str> {
+    let texts = include_str!("../../assets/playground/src/examples.js").split('`').skip(1).step_by(2);
+    texts.collect()
+}
+
+both!(each_example_of_the_playground_runs_on_the_demo, async |db| {
+    let api = Api::on(db).await;
+    prepare(&api.app, SEED).await.expect("it can be made");
+    let balance = r#"{ customer(by: {externalId: "acme"}) { creditBalances { id } } }"#;
+    let balance = api.ask(balance, json!({})).await["data"]["customer"]["creditBalances"][0]["id"].take();
+    let event = json!({"id": "playground-1", "customer": {"externalId": "acme"}, "type": "llm.tokens",
+                       "properties": {"model": "nova-pro", "tokens": 1000}});
+    // What the comments ask for is put in as it comes up.
+    let mut variables = json!({"balanceId": balance, "events": [event]});
+    for example in examples() {
+        if example.contains("\nsubscription ") {
+            let first = Socket::subscribe(&api, example, json!({})).await.next().await;
+            assert_eq!(first["customerBalanceChanges"]["entry"], Value::Null, "{first}");
+            continue;
+        }
+        let answer = api.ask(example, variables.clone()).await;
+        assert!(answer.get("errors").is_none(), "{example}\n{answer:#}");
+        for payload in answer["data"].as_object().expect("data").values() {
+            assert!(payload.get("errors").is_none_or(|errors| errors == &json!([])), "{example}\n{answer:#}");
+            for made in ["meter", "product"] {
+                if let Some(id) = payload.get(made).and_then(|made| made.get("id")) {
+                    variables[format!("{made}Id")] = id.clone();
+                }
+            }
+        }
+    }
+    assert!(variables["productId"].is_string(), "the examples make a product");
 });
