@@ -4,7 +4,6 @@ use super::job::{Action, Amendment, BalanceChanges, Done, Given, NewBalance, Ord
 use super::work::Work;
 use crate::base::ids::{BalanceId, ProductId};
 use crate::base::problem::Problem;
-use crate::base::time::Time;
 use crate::catalog::settings::{effective, expiry};
 use crate::customers::service::number_balance;
 use crate::db::{DbError, Failure, Txn};
@@ -180,6 +179,7 @@ impl Work {
         let action = action.as_ref().map_err(Problem::clone)?;
         let mut balance = self.open_balance(id)?.clone();
         let policy = policy_of(&self.catalog, &balance);
+        let terms = Terms { policy: &policy, renewals: &[], now: self.now };
         let command = match action {
             Action::TopUp(top_up) => Command::Grant(self.grant(&balance, GrantSource::TopUp, top_up)),
             Action::Retain(Retention { credits, occurred_at }) => Command::Spend(Spend {
@@ -188,12 +188,11 @@ impl Work {
                 cover: Cover::Whole,
                 occurred_at: *occurred_at,
             }),
-            Action::Amend(amendment) => match amended(txn, &balance, &policy, amendment, self.now).await? {
+            Action::Amend(amendment) => match amended(txn, &balance, terms, amendment).await? {
                 Some(command) => command,
                 None => return Ok(self.replayed(balance, None)),
             },
         };
-        let terms = Terms { policy: &policy, renewals: &[], now: self.now };
         let entries = post(&mut balance, terms, (&command, &given.note()), &mut self.writes)
             .map_err(|refusal| refusal.problem(id))?;
         let entry = entries.last().cloned();
@@ -210,13 +209,12 @@ impl Work {
 async fn amended(
     txn: &mut Txn,
     balance: &Balance,
-    policy: &Policy,
+    Terms { policy, renewals, now }: Terms<'_>,
     amendment: &Amendment,
-    now: Time,
 ) -> Result<Option<Command>, Failure> {
     let sequence = amendment.grant.sequence;
     let id = balance.account.id;
-    let account = rules::carry(&balance.account, policy, now, &[]).map_err(|refusal| refusal.problem(id))?.account;
+    let account = rules::carry(&balance.account, policy, now, renewals).map_err(|refusal| refusal.problem(id))?.account;
     let Some(lot) = account.lots.iter().find(|lot| lot.sequence == sequence) else {
         let record = store::find_lots(txn, id, &[sequence]).await?.pop();
         let missing = || Problem::not_found(&["id"], "grant", amendment.grant.to_string());
