@@ -11,12 +11,7 @@ use crate::figure::Figure;
 use crate::http::{Answer, Head, Http};
 use crate::measure::{self, Sample, Span, Worker};
 use crate::server::Server;
-use crate::setup::Catalog;
-
-/// The type of all events.
-pub(crate) const EVENT_TYPE: &str = "llm.tokens";
-/// What stands in the property by which the meter filters.
-pub(crate) const MODEL: &str = "nova-pro";
+use crate::setup::{Catalog, EVENT_TYPE, MODEL};
 
 /// Callers side by side, each with a connection of its own that it keeps.
 const CONNECTIONS: usize = 64;

@@ -7,9 +7,13 @@ use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
 use crate::http::{Head, Http};
-use crate::load::{EVENT_TYPE, MODEL};
 use crate::server::Server;
 use crate::{CUSTOMERS, Failure};
+
+/// The type of all events.
+pub(crate) const EVENT_TYPE: &str = "llm.tokens";
+/// What stands in the property by which the meter filters.
+pub(crate) const MODEL: &str = "nova-pro";
 
 /// Customers that one request makes, each with its balance.
 const BATCH: usize = 10;

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::body::media_type;
+use super::request::media_type;
 use crate::app::App;
 use crate::base::problem::Problem;
 use crate::base::time::Time;

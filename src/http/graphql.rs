@@ -4,7 +4,7 @@
 //! request that could not be executed answers 400 without `data`; to one that knows `application/json` alone it is 200.
 
 use async_graphql::parser::types::{DocumentOperations, OperationType};
-use async_graphql::{Pos, Request, Response as Answer, ServerError, Variables};
+use async_graphql::{Request, ServerError};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::ws::WebSocketUpgrade;
@@ -12,91 +12,15 @@ use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
-use tracing::Instrument;
 
-use super::body::media_type;
-use super::router::request_id;
+use super::api::{Api, Body};
+use super::request::{media_type, request_id};
 use super::socket;
-use crate::app::App;
-use crate::graphql::documents::check_roots;
-use crate::graphql::errors::{INTERNAL, coded, complete};
-use crate::graphql::{Schema, build_schema, request_data};
+use crate::graphql::errors::complete;
 
 const RESPONSE: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
-
-/// The API behind every transport of GraphQL.
-#[derive(Clone)]
-pub(super) struct Api {
-    pub(super) app: App,
-    schema: Schema,
-}
-
-/// A request as it is sent in JSON.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Body {
-    query: String,
-    operation_name: Option<String>,
-    #[serde(default)]
-    variables: Option<serde_json::Map<String, serde_json::Value>>,
-    #[serde(default)]
-    #[expect(dead_code, reason = "a part of the protocol that must be an object, and that nothing here reads")]
-    extensions: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-impl From<Body> for Request {
-    fn from(body: Body) -> Self {
-        let variables = body.variables.map(serde_json::Value::Object).unwrap_or_default();
-        let request = Self::new(body.query).variables(Variables::from_json(variables));
-        match body.operation_name {
-            Some(name) => request.operation_name(name),
-            None => request,
-        }
-    }
-}
-
-impl Api {
-    pub(super) fn new(app: App) -> Self {
-        Self { schema: build_schema(app.clone()), app }
-    }
-
-    /// Runs one operation that answers once. It runs to its end when the client goes away, so that a mutation is never
-    /// dropped half-way.
-    async fn execute(&self, request: Request, id: &str) -> Answer {
-        let (schema, request) = (self.schema.clone(), self.with_data(request));
-        let run = tokio::spawn(async move { schema.execute(request).await }.in_current_span());
-        let answer = run.await.unwrap_or_else(|_| {
-            let error = coded(INTERNAL, "Something went wrong on the server.").into_server_error(Pos::default());
-            Answer::from_errors(vec![error])
-        });
-        finished(answer, id)
-    }
-
-    /// Runs one operation that may answer many times.
-    pub(super) fn stream(&self, request: Request, id: String) -> impl Stream<Item = Answer> + Send + use<> {
-        let mut request = self.with_data(request);
-        let answers = match check_roots(&mut request) {
-            Ok(()) => self.schema.execute_stream(request).left_stream(),
-            Err(error) => futures_util::stream::iter([Answer::from_errors(vec![error])]).right_stream(),
-        };
-        answers.map(move |answer| finished(answer, &id))
-    }
-
-    fn with_data(&self, request: Request) -> Request {
-        request_data(request, &self.app)
-    }
-}
-
-/// Every top-level error carries a code, and the id under which the log tells of the request.
-fn finished(mut answer: Answer, id: &str) -> Answer {
-    for error in &mut answer.errors {
-        complete(error, id);
-    }
-    answer
-}
 
 /// Runs what a body of JSON says.
 pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {

@@ -2,11 +2,12 @@
 //!
 //! Not here: what a field or an event means.
 
-mod body;
+mod api;
 mod events;
 mod graphql;
 mod health;
 mod playground;
+mod request;
 mod router;
 mod socket;
 

@@ -3,13 +3,15 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use axum::http::{HeaderValue, Request, StatusCode};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
+use super::api::Api;
+use super::request::{REQUEST_ID, request_id};
 use super::{events, graphql, health, playground};
 use crate::app::App;
 
@@ -18,7 +20,6 @@ const MAX_GRAPHQL: usize = 1024 * 1024;
 /// What a page from here may do: nothing but talk to here.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     font-src 'self' data:; connect-src 'self'; worker-src 'self'";
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Request ids from the program's own source of ids.
 #[derive(Clone)]
@@ -34,7 +35,7 @@ impl MakeRequestId for Ids {
 /// The whole wire.
 pub fn router(app: App) -> Router {
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
-    let api = graphql::Api::new(app.clone());
+    let api = Api::new(app.clone());
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .layer(DefaultBodyLimit::max(MAX_GRAPHQL))
@@ -70,9 +71,4 @@ async fn another_method() -> (StatusCode, &'static str) {
 fn span<B>(request: &Request<B>) -> tracing::Span {
     let id = request_id(request.headers());
     tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
-}
-
-/// The id of a request, which the outermost layer gives to those that bring none.
-pub(super) fn request_id(headers: &HeaderMap) -> &str {
-    headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default()
 }

@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::{Instrument, Span};
 
-use super::graphql::{Api, Body};
-use super::router::request_id;
+use super::api::{Api, Body};
+use super::request::request_id;
 
 const PROTOCOL: &str = "graphql-transport-ws";
 /// The longest message of a client.

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use lru::LruCache;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::job::{Done, Job, Queued, Receipt};
+use super::job::{Job, Outcome, Queued, Receipt};
 use super::work::Work;
 use crate::base::clock::Clock;
 use crate::base::ids::{BalanceId, CustomerId, EventKey};
@@ -47,12 +47,6 @@ pub(super) struct Committer {
     catalog: Arc<Snapshot>,
     books: LruCache<CustomerId, Vec<Balance>>,
     types: HashSet<String>,
-}
-
-/// What a job came to; told once it is committed.
-pub(super) enum Outcome {
-    Events(Vec<(usize, Receipt)>),
-    Order(Result<Box<Done>, Problem>),
 }
 
 /// Why a transaction came to nothing.

@@ -38,6 +38,12 @@ pub(super) enum Job {
     Order { order: Order, answer: oneshot::Sender<Result<Done, Failure>> },
 }
 
+/// What a job came to; told once it is committed.
+pub(super) enum Outcome {
+    Events(Vec<(usize, Receipt)>),
+    Order(Result<Box<Done>, Problem>),
+}
+
 impl Queued {
     /// The events of one piece in two halves; `None` for what is not to be divided.
     pub(super) fn halve(&mut self) -> Option<Self> {

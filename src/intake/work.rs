@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::committer::Outcome;
-use super::job::{Done, Job, Key, Receipt};
+use super::job::{Done, Job, Key, Outcome, Receipt};
 use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::time::Time;

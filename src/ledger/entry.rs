@@ -7,17 +7,11 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::model::{BalanceState, Cause, EntryKind, Posting, Terms};
+use super::model::{BalanceState, Cause, EntryKind, FIRST_HASH, Hash, Posting, Terms};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, EntryId, EventKey, MeterId};
 use crate::base::json::CanonicalJson;
 use crate::base::time::Time;
-
-/// A SHA-256.
-pub type Hash = [u8; 32];
-
-/// What the first entry of a balance is chained to.
-pub const FIRST_HASH: Hash = [0; 32];
 
 /// An entry of the ledger, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,16 @@
 //! The shapes of the ledger.
 
-use super::entry::{FIRST_HASH, Hash};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, ProductId};
 use crate::base::money::Money;
 use crate::base::settings::{Overdraft, Overrides};
 use crate::base::time::Time;
+
+/// A SHA-256.
+pub type Hash = [u8; 32];
+
+/// What the first entry of a balance is chained to.
+pub const FIRST_HASH: Hash = [0; 32];
 
 /// The priority of a lot for which nothing is said.
 pub const DEFAULT_PRIORITY: i16 = 500;

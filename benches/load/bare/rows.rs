@@ -5,7 +5,8 @@ use scrip::base::ids::{CustomerId, Ids, MeterId, ProductId};
 use scrip::base::time::Time;
 
 use crate::CUSTOMERS;
-use crate::load::{Draw, MODEL};
+use crate::load::Draw;
+use crate::setup::MODEL;
 
 /// What each balance begins with, in millionths of a credit.
 pub(super) const START: i64 = 1_000_000_000_000_000;

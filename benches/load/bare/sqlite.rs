@@ -17,8 +17,9 @@ use scrip::db::types::Deadline;
 use super::rows::{self, World};
 use crate::Failure;
 use crate::figure::Figure;
-use crate::load::{Draw, EVENT_TYPE};
+use crate::load::Draw;
 use crate::measure::{Run, Sample, Span};
+use crate::setup::EVENT_TYPE;
 
 /// The server's own settings of its writer.
 const SETUP: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \

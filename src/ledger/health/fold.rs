@@ -7,8 +7,8 @@ use super::{Place, Within};
 use crate::base::credits::{Credits, Overflow};
 use crate::base::ids::BalanceId;
 use crate::base::time::Time;
-use crate::ledger::entry::{Entry, FIRST_HASH, Hash};
-use crate::ledger::model::{Balance, BalanceState, Lot};
+use crate::ledger::entry::Entry;
+use crate::ledger::model::{Balance, BalanceState, FIRST_HASH, Hash, Lot};
 use crate::ledger::rows::LotRecord;
 use crate::ledger::rules;
 

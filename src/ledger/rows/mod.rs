@@ -6,8 +6,7 @@ mod lot;
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text};
 
 use super::codec;
-use super::entry::Hash;
-use super::model::{Account, Balance, BalanceState};
+use super::model::{Account, Balance, BalanceState, Hash};
 use super::rules;
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId, ProductId};

@@ -1,7 +1,10 @@
-//! What a request says of its body.
+//! What a request says of itself.
 
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderName};
+
+/// The header with a request's id.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The media type of the body in lower case, empty when none is said; `None` when it is in another charset than UTF-8.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
@@ -14,4 +17,9 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
         })
     };
     parts.all(utf8).then_some(kind)
+}
+
+/// The id of a request, which the outermost layer gives to those that bring none.
+pub(super) fn request_id(headers: &HeaderMap) -> &str {
+    headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default()
 }
