@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::config::{Config, log_filter};
-use crate::db::{Claim, Db, check, migrate};
+use crate::db::{Claim, Db, DbError, check, migrate};
 use crate::ledger::health;
 use crate::{demo, graphql, http, worker};
 
@@ -150,10 +150,13 @@ struct Server {
 
 impl Server {
     async fn start(config: &Config) -> Result<Self, Failure> {
-        let claim = config.database.claim().map_err(|error| {
-            let database = &config.database;
-            let why = with_causes(&error);
-            format!("{database} is served by another process ({why}); several share a PostgreSQL database")
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| format!("cannot listen on {} (set SCRIP_LISTEN to another): {error}", config.listen))?;
+        let address = listener.local_addr()?;
+        let claim = config.database.claim().map_err(|error| match error {
+            DbError::Unavailable(why) => format!("{} {why}", config.database),
+            other => with_causes(&other),
         })?;
         for migration in migrate(&config.database).await? {
             tracing::info!(migration, "migrated");
@@ -161,10 +164,6 @@ impl Server {
         let db = Db::connect(&config.database)?;
         // Before anybody can know that it is there: who is told to stop at once stops in order.
         let signals = Signals::new()?;
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|error| format!("cannot listen on {} (set SCRIP_LISTEN to another): {error}", config.listen))?;
-        let address = listener.local_addr()?;
         let ids = Ids::from_entropy();
         let node = ids.uuid(Clock::System.now()).simple().to_string();
         let app = App::new(db, Clock::System, ids, &node);

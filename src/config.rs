@@ -20,8 +20,8 @@ pub enum ConfigError {
     #[error("DATABASE_URL is neither sqlite:PATH nor postgres://…")]
     Database,
     /// `SCRIP_LISTEN` is something else.
-    #[error("SCRIP_LISTEN is not an address and port, such as 127.0.0.1:4000")]
-    Listen,
+    #[error("SCRIP_LISTEN is \"{0}\", which is not an address and port, such as 127.0.0.1:4000")]
+    Listen(String),
     /// Not a loopback address.
     #[error("SCRIP_LISTEN is {0}; there is no access control yet, so the server listens on loopback addresses alone")]
     NotLoopback(SocketAddr),
@@ -54,7 +54,10 @@ impl Config {
 
     fn of(database: &str, listen: &str) -> Result<Self, ConfigError> {
         let database = DbUrl::parse(database).ok_or(ConfigError::Database)?;
-        let listen: SocketAddr = listen.parse().map_err(|_| ConfigError::Listen)?;
+        // The one name that needs nobody to resolve it.
+        let address = listen.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+        let address = address.as_deref().unwrap_or(listen).parse();
+        let listen: SocketAddr = address.map_err(|_| ConfigError::Listen(listen.to_owned()))?;
         if !listen.ip().is_loopback() {
             return Err(ConfigError::NotLoopback(listen));
         }
@@ -81,6 +84,7 @@ mod tests {
     fn the_server_listens_on_loopback_alone_and_says_so() {
         assert!(Config::of("sqlite:x.db", "127.0.0.1:1").is_ok());
         assert!(Config::of("sqlite:x.db", "[::1]:1").is_ok());
+        assert!(Config::of("sqlite:x.db", "localhost:1").is_ok());
         let error = Config::of("sqlite:x.db", "0.0.0.0:4000").unwrap_err();
         assert!(error.to_string().contains("loopback"), "{error}");
     }
@@ -89,6 +93,6 @@ mod tests {
     fn what_cannot_be_used_is_named() {
         assert!(matches!(Config::of("mysql://x", DEFAULT_LISTEN), Err(ConfigError::Database)));
         assert!(matches!(Config::of("sqlite:", DEFAULT_LISTEN), Err(ConfigError::Database)));
-        assert!(matches!(Config::of(DEFAULT_DATABASE, "4000"), Err(ConfigError::Listen)));
+        assert!(matches!(Config::of(DEFAULT_DATABASE, "4000"), Err(ConfigError::Listen(given)) if given == "4000"));
     }
 }

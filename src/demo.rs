@@ -210,10 +210,11 @@ fn usage(persona: &Persona, number: i64, at: Time, random: &mut StdRng) -> Vec<I
         .collect()
 }
 
-/// One event of a customer: tokens of some model, or now and then an image.
+/// One event of a customer: tokens of some model, or now and then an image. What comes live is small, since it comes often.
 fn event(customer: &str, id: String, timestamp: Option<Time>, random: &mut StdRng) -> IncomingEvent {
     let whose = Whose::ExternalId(customer.to_owned());
-    if random.random_range(0..8) == 0 {
+    let (images, most) = if timestamp.is_some() { (8, 6_000) } else { (20, 800) };
+    if random.random_range(0..images) == 0 {
         let size = if random.random_range(0..3) == 0 { "2048x2048" } else { "1024x1024" };
         let properties = Some(json!({"size": size}));
         return IncomingEvent { id, whose, event_type: "image.generated".into(), timestamp, properties };
@@ -227,7 +228,7 @@ fn event(customer: &str, id: String, timestamp: Option<Time>, random: &mut StdRn
         }
         ticket = ticket.saturating_sub(often);
     }
-    let tokens: u32 = random.random_range(200..6_000);
+    let tokens: u32 = random.random_range(200..most);
     let properties = Some(json!({"model": model, "tokens": tokens}));
     IncomingEvent { id, whose, event_type: "llm.tokens".into(), timestamp, properties }
 }
@@ -242,7 +243,7 @@ async fn top_up_when_low(app: &App, persona: &Persona, balance: BalanceId, key: 
         return Ok(());
     }
     let more = TopUp { credits: credits(500), priority: 500, effective_at: None, expires_at: None };
-    top_up(app, balance, (&format!("demo-{}-{key}", persona.id), "Bought by card"), more).await
+    top_up(app, balance, (&format!("demo-{}-{key}", persona.id), "Transferred by bank"), more).await
 }
 
 async fn top_up(app: &App, balance: BalanceId, (key, reason): (&str, &str), top_up: TopUp) -> Result<(), Failure> {

@@ -82,11 +82,12 @@ impl Problem {
         Self::of(ProblemKind::Invalid, path, message)
     }
 
-    /// There is no such thing: `what` is its name with its article.
+    /// There is no such thing: `what` is its name.
     #[must_use]
     pub fn not_found(path: &[&str], what: &str, id: impl Into<String>) -> Self {
         let id = id.into();
-        let message = format!("There is no {what} with this id or key: {id}.");
+        let named = if path.last() == Some(&"externalId") { "the external id" } else { "the id" };
+        let message = format!("There is no {what} with {named} \"{id}\".");
         Self::of(ProblemKind::NotFound { id }, path, message)
     }
 

@@ -1,7 +1,7 @@
 //! Connections: which database it is, how its connections are set up, and where one gets one.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,7 +64,10 @@ impl DbUrl {
         let file = File::options().create(true).append(true).open(name).map_err(DbError::unavailable)?;
         match file.try_lock() {
             Ok(()) => Ok(Claim { file: Some(file) }),
-            Err(error) => Err(DbError::unavailable(error)),
+            Err(TryLockError::WouldBlock) => {
+                Err(DbError::unavailable("is served by another process; several share a PostgreSQL database"))
+            }
+            Err(TryLockError::Error(error)) => Err(DbError::unavailable(format!("cannot be claimed: {error}"))),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::base::text::MAX_REFERENCE;
 pub enum KeyBy {
     /// The id that Scrip gave it, such as `"prd_…"`.
     Id(ID),
-    /// The key that you gave it, such as `"ai-credits"`.
+    /// The key that you gave it, such as `"ai_credits"`.
     Key(String),
 }
 

@@ -266,7 +266,7 @@ impl LedgerSubscription {
         #[graphql(desc = "The cursor of a message, or of the customer, to go on from.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<CustomerBalanceChange>>> {
         let found = find_customer(ctx, "customer", &customer).await?;
-        let customer = found.ok_or_else(|| nothing("customer", "customer"))?.0.id;
+        let customer = found.ok_or_else(|| bad_input("customer", "customer names nobody; check the id."))?.0.id;
         let list = customer_list(customer);
         let after: Option<Positions> = after.map(|cursor| list.position("after", &cursor)).transpose()?;
         if let Some(positions) = &after {

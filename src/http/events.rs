@@ -116,11 +116,11 @@ async fn take(
     let mode = match parameters.mode.as_deref() {
         None | Some("record") => Mode::Record,
         Some("enforce") => Mode::Enforce,
-        Some(other) => return Err(Refused::Malformed(format!("mode is \"record\" or \"enforce\", not \"{other}\""))),
+        Some(other) => return Err(Refused::Malformed(format!("mode is \"{other}\"; write record or enforce."))),
     };
     let body = body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refused::TooLarge("the body is longer than 16 MiB; send it in parts"),
-        _ => Refused::Malformed("the body could not be read".to_owned()),
+        StatusCode::PAYLOAD_TOO_LARGE => Refused::TooLarge("The body is longer than 16 MiB; send it in parts."),
+        _ => Refused::Malformed("The body could not be read.".to_owned()),
     })?;
     let parts = parts(headers, &body)?;
     let ids: Vec<String> = parts.iter().map(|(id, _)| id.clone()).collect();
@@ -146,9 +146,9 @@ type Part = (String, Result<IncomingEvent, Problem>);
 fn parts(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Part>, Refused> {
     let coding = headers.get(CONTENT_ENCODING).map_or(b"identity".as_slice(), HeaderValue::as_bytes);
     if !coding.eq_ignore_ascii_case(b"identity") {
-        return Err(Refused::MediaType("send the body as it is, without a Content-Encoding"));
+        return Err(Refused::MediaType("Send the body as it is, without a Content-Encoding."));
     }
-    let kind = media_type(headers).ok_or(Refused::MediaType("send the body in UTF-8"))?;
+    let kind = media_type(headers).ok_or(Refused::MediaType("Send the body in UTF-8."))?;
     match kind.as_str() {
         "application/cloudevents+json" => {
             let event: &RawValue = serde_json::from_slice(body).map_err(|error| no_json(&error))?;
@@ -167,14 +167,14 @@ fn parts(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Part>, Refused> {
             Ok(lines.map(|(number, line)| line_part(number, line)).collect())
         }
         _ => Err(Refused::MediaType(
-            "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson",
+            "Send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson.",
         )),
     }
 }
 
 fn check_number(events: usize) -> Result<(), Refused> {
     if events > MAX_EVENTS {
-        return Err(Refused::TooLarge("there are more than 10000 events; send them in parts"));
+        return Err(Refused::TooLarge("There are more than 10000 events; send them in parts."));
     }
     Ok(())
 }
@@ -211,7 +211,7 @@ impl<'de> Visitor<'de> for BatchVisitor {
 }
 
 fn no_json(error: &serde_json::Error) -> Refused {
-    Refused::Malformed(format!("the body is not the JSON that its content type says: {error}"))
+    Refused::Malformed(format!("The body is not the JSON that its content type says: {error}."))
 }
 
 /// A line of NDJSON; what is no JSON is that line's own fault, and says its number.
@@ -341,12 +341,12 @@ impl IntoResponse for Refused {
             Self::TooLarge(message) => (StatusCode::PAYLOAD_TOO_LARGE, "BAD_USER_INPUT", message.to_owned()),
             Self::MediaType(message) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message.to_owned()),
             Self::Failed(DbError::Unavailable(_) | DbError::Conflict(_)) => {
-                let message = "the database is away or the queue is full; send the same events again";
+                let message = "The database is away or the queue is full; send the same events again.";
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message.to_owned())
             }
             Self::Failed(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "events could not be taken in");
-                let message = "something went wrong on the server; its log has the details, under this request's id";
+                let message = "Something went wrong on the server; its log has the details, under this request's id.";
                 (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message.to_owned())
             }
         };

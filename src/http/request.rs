@@ -1,6 +1,9 @@
 //! What a request says of itself.
 
-use axum::http::header::CONTENT_TYPE;
+use std::net::IpAddr;
+
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName};
 
 /// The header with a request's id.
@@ -19,7 +22,37 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     parts.all(utf8).then_some(kind)
 }
 
+/// Whether a request was sent to this very machine by name. A page from elsewhere can make its own name lead here, and
+/// would then be as close as a page from here: while there is no access control, only loopback's names are answered.
+pub(super) fn is_to_loopback(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST) else { return true };
+    let Ok(host) = host.to_str() else { return false };
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// The id of a request, which the outermost layer gives to those that bring none.
 pub(super) fn request_id(headers: &HeaderMap) -> &str {
     headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_names_of_loopback_lead_here() {
+        let is_taken =
+            |host: &'static str| is_to_loopback(&[(HOST, HeaderValue::from_static(host))].into_iter().collect());
+        for host in ["127.0.0.1:4000", "127.8.0.1", "localhost:1", "LOCALHOST", "[::1]:4000"] {
+            assert!(is_taken(host), "{host}");
+        }
+        for host in ["example.com:4000", "127.0.0.1.example.com", "localhost.example", "10.0.0.1", "", "[::2]"] {
+            assert!(!is_taken(host), "{host}");
+        }
+        assert!(is_to_loopback(&HeaderMap::new()), "no browser leaves it out");
+    }
 }

@@ -1,9 +1,12 @@
 //! Which path leads where, and what every answer carries.
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Request, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
@@ -11,7 +14,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
 use super::api::Api;
-use super::request::{REQUEST_ID, request_id};
+use super::request::{REQUEST_ID, is_to_loopback, request_id};
 use super::{events, graphql, health, playground};
 use crate::app::App;
 
@@ -47,6 +50,7 @@ pub fn router(app: App) -> Router {
         .route("/playground/{file}", get(playground::file))
         .fallback(nothing_here)
         .method_not_allowed_fallback(another_method)
+        .layer(from_fn(to_loopback_alone))
         .layer(header(CONTENT_SECURITY_POLICY, POLICY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
@@ -54,6 +58,15 @@ pub fn router(app: App) -> Router {
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(app)))
+}
+
+async fn to_loopback_alone(request: Request<Body>, next: Next) -> Response {
+    if is_to_loopback(request.headers()) {
+        return next.run(request).await;
+    }
+    let message =
+        "There is no access control yet: call the server by a loopback name, such as 127.0.0.1 or localhost.\n";
+    (StatusCode::MISDIRECTED_REQUEST, message).into_response()
 }
 
 async fn nothing_here() -> (StatusCode, &'static str) {

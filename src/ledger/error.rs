@@ -61,7 +61,7 @@ pub enum Refusal {
     #[error("only usage, retention and capture can be taken back")]
     NotReversible,
     /// A lot cannot end before it begins, or in the past.
-    #[error("the expiry is not after the grant's beginning and after now")]
+    #[error("the expiry must be later than now and than the grant's beginning")]
     ExpiryTooEarly,
 }
 

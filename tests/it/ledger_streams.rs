@@ -83,7 +83,7 @@ both!(a_cursor_that_is_not_the_streams_own_is_refused, async |db| {
     let of_customer = api.watch(CUSTOMER, json!({ "name": "a", "after": other["customer"]["cursor"] }));
     assert!(refusal(&mut { of_customer }).await.contains("another list"));
     let mut nobody = api.watch(CUSTOMER, json!({ "name": "nobody" }));
-    assert!(refusal(&mut nobody).await.contains("names no customer"));
+    assert!(refusal(&mut nobody).await.contains("names nobody"));
     let mut wrong = api.watch(BALANCE, json!({ "id": product }));
     assert!(refusal(&mut wrong).await.contains("a credit balance is needed here"));
 });

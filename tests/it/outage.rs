@@ -352,7 +352,7 @@ async fn a_request_that_never_ends_does_not_keep_a_server_that_is_told_twice_to_
     let db = TestDb::sqlite().await;
     let mut server = Server::start(db.url());
     let mut caller = std::net::TcpStream::connect(server.url("", "").trim_start_matches("://")).expect("it listens");
-    let half = b"POST /v1/events HTTP/1.1\r\nhost: scrip\r\ncontent-length: 100\r\n\r\n{";
+    let half = b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{";
     std::io::Write::write_all(&mut caller, half).expect("it reads");
     server.terminate();
     while !server.log().iter().any(|line| line.contains("stopping")) {

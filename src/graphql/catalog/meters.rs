@@ -33,7 +33,7 @@ impl Meter {
         self.0.id.into()
     }
 
-    /// Your own key for it, unique among meters and never changed, such as `"ai-tokens"`.
+    /// Your own key for it, unique among meters and never changed, such as `"nova_fast_tokens"`.
     async fn key(&self) -> &str {
         &self.0.key
     }

@@ -70,7 +70,7 @@ impl CreditProduct {
         self.0.id.into()
     }
 
-    /// Your own key for it, unique among products of all kinds and never changed, such as `"ai-credits"`.
+    /// Your own key for it, unique among products of all kinds and never changed, such as `"ai_credits"`.
     async fn key(&self) -> String {
         self.0.key.clone()
     }

@@ -332,7 +332,7 @@ both!(a_grant_that_is_over_takes_no_new_terms, async |db| {
     {data: {
       burned: {errors: [{__typename: "InvalidState", message: "The grant is over.", path: ["id"], state: "DEPLETED"}]}
       early: {errors: [{
-        __typename: "InvalidInput", message: "The expiry is not after the grant's beginning and after now."
+        __typename: "InvalidInput", message: "The expiry must be later than now and than the grant's beginning."
         path: ["expiresAt"]
       }]}
       expired: {errors: [{__typename: "InvalidState", message: "The grant is over.", path: ["id"], state: "EXPIRED"}]}

@@ -147,7 +147,7 @@ both!(terms_of_a_grant_that_cannot_be_name_their_field, async |db| {
       before: {
         entry: null
         errors: [{
-          __typename: "InvalidInput", message: "The expiry is not after the grant's beginning and after now."
+          __typename: "InvalidInput", message: "The expiry must be later than now and than the grant's beginning."
           path: ["expiresAt"]
         }]
       }
@@ -172,14 +172,14 @@ both!(terms_of_a_grant_that_cannot_be_name_their_field, async |db| {
       now: {
         entry: null
         errors: [{
-          __typename: "InvalidInput", message: "The expiry is not after the grant's beginning and after now."
+          __typename: "InvalidInput", message: "The expiry must be later than now and than the grant's beginning."
           path: ["expiresAt"]
         }]
       }
       past: {
         entry: null
         errors: [{
-          __typename: "InvalidInput", message: "The expiry is not after the grant's beginning and after now."
+          __typename: "InvalidInput", message: "The expiry must be later than now and than the grant's beginning."
           path: ["expiresAt"]
         }]
       }
@@ -279,55 +279,52 @@ both!(an_id_that_names_nothing_is_not_found_in_an_input, async |db| {
     {data: {
       amend: {errors: [{
         __typename: "NotFound", id: "bal_000000000000000000000000000g"
-        message: "There is no credit balance with this id or key: bal_000000000000000000000000000g.", path: ["id"]
+        message: "There is no credit balance with the id \"bal_000000000000000000000000000g\".", path: ["id"]
       }]}
       close: {errors: [{
         __typename: "NotFound", id: "bal_000000000000000000000000000g"
-        message: "There is no credit balance with this id or key: bal_000000000000000000000000000g.", path: ["id"]
+        message: "There is no credit balance with the id \"bal_000000000000000000000000000g\".", path: ["id"]
       }]}
       customer: {errors: [{
         __typename: "NotFound", id: "cus_00000000000000000000000000"
-        message: "There is no customer with this id or key: cus_00000000000000000000000000.", path: ["id"]
+        message: "There is no customer with the id \"cus_00000000000000000000000000\".", path: ["id"]
       }]}
       meter: {errors: [{
         __typename: "NotFound", id: "mtr_00000000000000000000000000"
-        message: "There is no meter with this id or key: mtr_00000000000000000000000000.", path: ["id"]
+        message: "There is no meter with the id \"mtr_00000000000000000000000000\".", path: ["id"]
       }]}
       named: {errors: [{
-        __typename: "NotFound", id: "x", message: "There is no customer with this id or key: x."
+        __typename: "NotFound", id: "x", message: "There is no customer with the external id \"x\"."
         path: ["customer", "externalId"]
       }]}
       open: {errors: [{
         __typename: "NotFound", id: "prd_00000000000000000000000000"
-        message: "There is no credit product with this id or key: prd_00000000000000000000000000."
-        path: ["productId"]
+        message: "There is no credit product with the id \"prd_00000000000000000000000000\".", path: ["productId"]
       }]}
       option: {errors: [{
         __typename: "NotFound", id: "opt_00000000000000000000000000"
-        message: "There is no purchase option with this id or key: opt_00000000000000000000000000.", path: ["id"]
+        message: "There is no purchase option with the id \"opt_00000000000000000000000000\".", path: ["id"]
       }]}
       product: {errors: [{
         __typename: "NotFound", id: "prd_00000000000000000000000000"
-        message: "There is no product with this id or key: prd_00000000000000000000000000.", path: ["id"]
+        message: "There is no product with the id \"prd_00000000000000000000000000\".", path: ["id"]
       }]}
       retain: {errors: [{
         __typename: "NotFound", id: "bal_000000000000000000000000000g"
-        message: "There is no credit balance with this id or key: bal_000000000000000000000000000g."
-        path: ["balanceId"]
+        message: "There is no credit balance with the id \"bal_000000000000000000000000000g\".", path: ["balanceId"]
       }]}
       rule: {errors: [{
         __typename: "NotFound", id: "mtr_00000000000000000000000000"
-        message: "There is no meter with this id or key: mtr_00000000000000000000000000."
+        message: "There is no meter with the id \"mtr_00000000000000000000000000\"."
         path: ["consumption", "0", "meterId"]
       }]}
       topUp: {errors: [{
         __typename: "NotFound", id: "bal_000000000000000000000000000g"
-        message: "There is no credit balance with this id or key: bal_000000000000000000000000000g."
-        path: ["balanceId"]
+        message: "There is no credit balance with the id \"bal_000000000000000000000000000g\".", path: ["balanceId"]
       }]}
       update: {errors: [{
         __typename: "NotFound", id: "bal_000000000000000000000000000g"
-        message: "There is no credit balance with this id or key: bal_000000000000000000000000000g.", path: ["id"]
+        message: "There is no credit balance with the id \"bal_000000000000000000000000000g\".", path: ["id"]
       }]}
     }}
     "#);

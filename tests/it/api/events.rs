@@ -56,7 +56,7 @@ both!(in_a_batch_each_event_stands_alone, async |db| {
         {
           differs: false
           error: {
-            __typename: "NotFound", id: "nobody", message: "There is no customer with this id or key: nobody."
+            __typename: "NotFound", id: "nobody", message: "There is no customer with the external id \"nobody\"."
             path: ["events", "1", "customer", "externalId"]
           }
           event: null, eventId: "e", index: 1, status: "INVALID"
@@ -65,7 +65,7 @@ both!(in_a_batch_each_event_stands_alone, async |db| {
           differs: false
           error: {
             __typename: "NotFound", id: "cus_00000000000000000000000000"
-            message: "There is no customer with this id or key: cus_00000000000000000000000000."
+            message: "There is no customer with the id \"cus_00000000000000000000000000\"."
             path: ["events", "2", "customer", "id"]
           }
           event: null, eventId: "e", index: 2, status: "INVALID"

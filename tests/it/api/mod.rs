@@ -10,6 +10,7 @@ mod events;
 mod health;
 mod keys;
 mod lists;
+mod nodes;
 mod programs;
 mod settings;
 mod streams;

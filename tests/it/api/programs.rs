@@ -214,7 +214,8 @@ both!(a_cloud_event_with_a_wrong_part_names_it, async |db| {
           {
             differs: false
             error: {
-              code: "NOT_FOUND", message: "There is no customer with this id or key: nobody.", path: ["2", "subject"]
+              code: "NOT_FOUND", message: "There is no customer with the external id \"nobody\"."
+              path: ["2", "subject"]
             }
             event: null, eventId: "e", index: 2, status: "INVALID"
           }
@@ -282,7 +283,7 @@ both!(a_body_that_is_not_what_its_type_says_is_a_bad_request, async |db| {
       {
         body: {error: {
           code: "BAD_USER_INPUT"
-          message: "the body is not the JSON that its content type says: EOF while parsing an object at line 1 column 1"
+          message: "The body is not the JSON that its content type says: EOF while parsing an object at line 1 column 1."
           retryable: false
         }}
         status: 400
@@ -290,14 +291,14 @@ both!(a_body_that_is_not_what_its_type_says_is_a_bad_request, async |db| {
       {
         body: {error: {
           code: "BAD_USER_INPUT"
-          message: "the body is not the JSON that its content type says: invalid type: map, expected an array of events at line 1 column 0"
+          message: "The body is not the JSON that its content type says: invalid type: map, expected an array of events at line 1 column 0."
           retryable: false
         }}
         status: 400
       }
       {
         body: {error: {
-          code: "BAD_USER_INPUT", message: "mode is \"record\" or \"enforce\", not \"maybe\"", retryable: false
+          code: "BAD_USER_INPUT", message: "mode is \"maybe\"; write record or enforce.", retryable: false
         }}
         status: 400
       }
@@ -317,15 +318,15 @@ both!(a_body_of_another_type_is_not_supported, async |db| {
       {
         body: {error: {
           code: "BAD_USER_INPUT"
-          message: "send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson"
+          message: "Send application/cloudevents+json, application/cloudevents-batch+json or application/x-ndjson."
           retryable: false
         }}
         status: 415
       }
-      {body: {error: {code: "BAD_USER_INPUT", message: "send the body in UTF-8", retryable: false}}, status: 415}
+      {body: {error: {code: "BAD_USER_INPUT", message: "Send the body in UTF-8.", retryable: false}}, status: 415}
       {
         body: {error: {
-          code: "BAD_USER_INPUT", message: "send the body as it is, without a Content-Encoding", retryable: false
+          code: "BAD_USER_INPUT", message: "Send the body as it is, without a Content-Encoding.", retryable: false
         }}
         status: 415
       }
@@ -340,7 +341,7 @@ both!(too_many_events_are_too_large, async |db| {
     answer!(sent, @r#"
     {
       body: {error: {
-        code: "BAD_USER_INPUT", message: "there are more than 10000 events; send them in parts", retryable: false
+        code: "BAD_USER_INPUT", message: "There are more than 10000 events; send them in parts.", retryable: false
       }}
       status: 413
     }
@@ -353,7 +354,7 @@ both!(a_body_of_more_than_16_mib_is_too_large, async |db| {
     answer!(sent, @r#"
     {
       body: {error: {
-        code: "BAD_USER_INPUT", message: "the body is longer than 16 MiB; send it in parts", retryable: false
+        code: "BAD_USER_INPUT", message: "The body is longer than 16 MiB; send it in parts.", retryable: false
       }}
       status: 413
     }
@@ -400,7 +401,8 @@ both!(events_come_in_as_a_batch_of_cloud_events, async |db| {
           {
             differs: false
             error: {
-              code: "NOT_FOUND", message: "There is no customer with this id or key: nobody.", path: ["1", "subject"]
+              code: "NOT_FOUND", message: "There is no customer with the external id \"nobody\"."
+              path: ["1", "subject"]
             }
             event: null, eventId: "e2", index: 1, status: "INVALID"
           }
