@@ -13,6 +13,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
+use tokio::sync::Semaphore;
 
 use super::DbError;
 
@@ -97,6 +98,8 @@ impl fmt::Debug for DbUrl {
 pub struct Db {
     pools: Pools,
     statements: Arc<AtomicU64>,
+    /// Whose turn it is to read for long.
+    pub(super) snapshots: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -171,7 +174,7 @@ impl Db {
                 Pools::Sqlite { writer: sqlite_pool(path, 1)?, readers: sqlite_pool(path, SQLITE_READERS)? }
             }
         };
-        Ok(Self { pools, statements: Arc::default() })
+        Ok(Self { pools, statements: Arc::default(), snapshots: Arc::new(Semaphore::new(1)) })
     }
 
     /// Whether it is PostgreSQL, where several nodes may share it and several writers pay.

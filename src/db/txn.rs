@@ -5,6 +5,8 @@ use std::ops::{Deref, DerefMut};
 use diesel::connection::AnsiTransactionManager as SyncTransactions;
 use diesel_async::{AnsiTransactionManager as Transactions, AsyncConnection, TransactionManager};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{Conn, Db, DbError, PgConn, SqliteConn};
 
 /// How often a transaction is tried that others are in the way of.
@@ -13,6 +15,8 @@ const ATTEMPTS: u32 = 8;
 /// An open transaction. Dropped without [`Txn::commit`], it is rolled back and its connection thrown away.
 pub struct Txn {
     conn: Conn,
+    /// The turn of a snapshot, given back when it ends.
+    _turn: Option<OwnedSemaphorePermit>,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
 }
 
@@ -87,14 +91,16 @@ impl Db {
                 conn.spawn_blocking(|conn| SyncTransactions::begin_transaction_sql(conn, "BEGIN IMMEDIATE")).await?;
             }
         }
-        Ok(Txn { conn, after_commit: Vec::new() })
+        Ok(Txn { conn, _turn: None, after_commit: Vec::new() })
     }
 
-    /// Opens a transaction that sees one state of the database, whatever others commit, and is only read in.
+    /// Opens a transaction that sees one state of the database, whatever others commit, and is only read in. It may take
+    /// long, so there is one at a time: the other connections are for those who wait for an answer.
     ///
     /// # Errors
     /// [`DbError::Unavailable`].
     pub async fn snapshot(&self) -> Result<Txn, DbError> {
+        let turn = self.snapshots.clone().acquire_owned().await.map_err(DbError::unavailable)?;
         let mut conn = self.read().await?;
         conn.count_statement();
         match &mut conn {
@@ -106,7 +112,7 @@ impl Db {
                 conn.spawn_blocking(|conn| SyncTransactions::begin_transaction_sql(conn, "BEGIN")).await?;
             }
         }
-        Ok(Txn { conn, after_commit: Vec::new() })
+        Ok(Txn { conn, _turn: Some(turn), after_commit: Vec::new() })
     }
 }
 
@@ -130,7 +136,7 @@ impl Txn {
                 <SqliteConn as AsyncConnection>::TransactionManager::commit_transaction(&mut **conn).await?;
             }
         }
-        let Self { conn, after_commit } = self;
+        let Self { conn, after_commit, .. } = self;
         drop(conn);
         for then in after_commit {
             then();

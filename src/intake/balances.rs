@@ -73,7 +73,9 @@ impl Work {
 
     /// The terms of credits that come in: their expiry is their own, or what the settings in force say.
     fn grant(&self, balance: &Balance, source: GrantSource, top_up: &TopUp) -> NewGrant {
-        let begins = top_up.effective_at.map_or(self.now, |begin| begin.max(self.now));
+        // A balance's time does not go back (L11).
+        let now = self.now.max(balance.account.recorded_at);
+        let begins = top_up.effective_at.map_or(now, |begin| begin.max(now));
         let inherited = || {
             let product = self.catalog.product(balance.product)?;
             expiry(effective(product, &balance.own).expiration, begins)

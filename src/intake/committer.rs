@@ -10,11 +10,10 @@ use futures_util::FutureExt;
 use lru::LruCache;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::job::{Job, Outcome, Queued, Receipt};
+use super::job::{Job, Outcome, Queued};
 use super::work::Work;
 use crate::base::clock::Clock;
 use crate::base::ids::{BalanceId, CustomerId, EventKey};
-use crate::base::problem::Problem;
 use crate::catalog::snapshot::{Snapshot, load_snapshot};
 use crate::catalog::store::{catalog_version, pin_catalog};
 use crate::customers::store::find_archived_at;
@@ -99,21 +98,25 @@ impl Committer {
         while let Some(mut batch) = rest.pop() {
             match self.commit(&batch).await {
                 Ok(outcomes) => answer(batch, outcomes),
-                Err(Failed::Fault(error)) => {
-                    if let Some(half) = halve(&mut batch) {
-                        // The first half goes first: commands apply in the order in which they arrived.
-                        rest.push(half);
-                        rest.push(batch);
-                    } else {
-                        tracing::error!(error = &error as &dyn std::error::Error, "a command failed");
-                        fail(batch);
-                    }
-                }
                 Err(Failed::Away(error)) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
                     refuse(batch, || DbError::unavailable("the database is away"));
                 }
-                Err(Failed::Conflict) => refuse(batch, || DbError::unavailable("other nodes were always first")),
+                Err(failed) => match (halve(&mut batch), failed) {
+                    (Some(half), _) => {
+                        // The first half goes first: commands apply in the order in which they arrived.
+                        rest.push(half);
+                        rest.push(batch);
+                    }
+                    (None, Failed::Fault(error)) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "a command failed");
+                        refuse(batch, || DbError::Corrupt("the command could not be applied".to_owned()));
+                    }
+                    (None, _) => {
+                        tracing::error!("a command was always in conflict with what is there");
+                        refuse(batch, || DbError::unavailable("other nodes were always first"));
+                    }
+                },
             }
         }
     }
@@ -320,24 +323,6 @@ fn halve(batch: &mut Vec<Queued>) -> Option<Vec<Queued>> {
         many => {
             let half = many.len() / 2;
             Some(batch.split_off(half))
-        }
-    }
-}
-
-/// Tells of the one command of a batch that it cannot be done.
-fn fail(batch: Vec<Queued>) {
-    for Queued { job, permit } in batch {
-        drop(permit);
-        match job {
-            // The other events of its request are recorded all the same.
-            Job::Events { events, answer, .. } => {
-                let problem = || Problem::invalid(&[], "The event could not be recorded; the server's log says why.");
-                let receipts = events.into_iter().map(|(place, _)| (place, Receipt::invalid(problem()))).collect();
-                drop(answer.send(Ok(receipts)));
-            }
-            Job::Order { answer, .. } => {
-                drop(answer.send(Err(DbError::Corrupt("the command could not be applied".to_owned()).into())));
-            }
         }
     }
 }

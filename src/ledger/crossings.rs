@@ -24,8 +24,10 @@ pub struct CrossingStream {
     db: Db,
     clock: Clock,
     listener: Listener<Crossings>,
-    /// What was recorded from then on is found by a look.
+    /// What was recorded from then on is found by a look: so long before the last one.
     from: Time,
+    /// When the last look was.
+    looked: Time,
     /// The newest entry told of each balance, and when it was recorded; kept as long as a look would find it.
     told: HashMap<BalanceId, (i64, Time)>,
     named: VecDeque<EntryId>,
@@ -42,7 +44,8 @@ impl CrossingStream {
             db: db.clone(),
             clock: clock.clone(),
             listener: feeds.states.listen(()),
-            from: lately(clock),
+            from: before(clock.now()),
+            looked: clock.now(),
             told: HashMap::new(),
             named: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -85,11 +88,15 @@ impl CrossingStream {
         self.told.get(&entry.balance).is_some_and(|(told, _)| entry.sequence <= *told)
     }
 
-    /// What was announced lately, in order. A clock that is put back does not bring back what is behind the stream.
+    /// What was announced since the last look, however long ago that was, and a while before it; in order. A clock that is
+    /// put back does not bring back what is behind the stream.
     async fn look(&mut self) -> Result<Vec<(EntryId, Time)>, DbError> {
-        self.from = self.from.max(lately(&self.clock));
-        self.told.retain(|_, (_, recorded_at)| *recorded_at >= self.from);
-        store::list_announced(&mut self.db.read().await?, self.from).await
+        let now = self.clock.now();
+        let from = self.from.max(before(self.looked));
+        let found = store::list_announced(&mut self.db.read().await?, from).await?;
+        (self.from, self.looked) = (from, now);
+        self.told.retain(|_, (_, recorded_at)| *recorded_at >= from);
+        Ok(found)
     }
 
     /// Reads the next of the entries that were named, in the order in which they were.
@@ -103,7 +110,6 @@ impl CrossingStream {
     }
 }
 
-fn lately(clock: &Clock) -> Time {
-    let now = clock.now();
-    now.plus_micros(OVERLAP.saturating_neg()).unwrap_or(now)
+fn before(instant: Time) -> Time {
+    instant.plus_micros(OVERLAP.saturating_neg()).unwrap_or(instant)
 }

@@ -372,6 +372,23 @@ pub async fn list_balances_behind(
     Ok(rows.into_iter().map(|(customer, number)| BalanceId { customer, number }).collect())
 }
 
+/// The first balance behind one, in order of their ids, that has entries, whether its own row is there or not.
+///
+/// # Errors
+/// Those of the database.
+pub async fn first_with_entries(conn: &mut Conn, after: Option<BalanceId>) -> Result<Option<BalanceId>, DbError> {
+    let mut rows: Vec<(CustomerId, i32)> = on!(conn, |c, B| {
+        let mut query = entries::table.select((entries::customer_id, entries::balance)).into_boxed::<B>();
+        if let Some(BalanceId { customer, number }) = after {
+            let same = entries::customer_id.eq(customer).and(entries::balance.gt(number));
+            let behind = entries::customer_id.gt(customer).or(same);
+            query = query.filter(entries::customer_id.ge(customer)).filter(behind);
+        }
+        query.order((entries::customer_id, entries::balance, entries::sequence)).limit(1).load(c)
+    })?;
+    Ok(rows.pop().map(|(customer, number)| BalanceId { customer, number }))
+}
+
 /// A balance and when time alone next changes it, as its row says.
 ///
 /// # Errors

@@ -270,3 +270,18 @@ both!(an_audit_finds_what_was_tampered_with, async |db| {
         }
     }
 });
+
+both!(an_audit_finds_entries_whose_balance_is_gone, async |db| {
+    let api = Api::over(db);
+    let product = api.product("ai").await;
+    for name in ["a", "b", "c"] {
+        api.account(name, &product, "1").await;
+    }
+    for gone in ["a", "c", "b"] {
+        let whose = format!("customer_id = (SELECT id FROM customers WHERE external_id = '{gone}')");
+        db.tamper(&format!("DELETE FROM balances WHERE {whose}")).await;
+    }
+    let report = audit(db, None, Extent::balances(10)).await.unwrap();
+    assert_eq!((report.balances, report.findings.len()), (0, 3), "{report:?}");
+    assert!(report.findings.iter().all(|finding| finding.rule == "L2"), "{report:?}");
+});

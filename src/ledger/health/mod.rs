@@ -170,6 +170,29 @@ impl Audit {
     }
 }
 
+impl Audit {
+    /// Tells of balances between two others of which there are entries and nothing else.
+    async fn check_between(
+        &mut self,
+        conn: &mut Conn,
+        mut behind: Option<BalanceId>,
+        until: Option<BalanceId>,
+    ) -> Result<(), DbError> {
+        while let Some(id) = reads::first_with_entries(conn, behind).await?
+            && until.is_none_or(|until| id < until)
+            && !self.is_over()
+        {
+            // It may have been opened since its neighbours were listed.
+            if let Ok(None) = reads::find_on_record(conn, id).await {
+                let detail = format!("There are entries of {id}, and no balance.");
+                self.tell([Finding { balance: id, sequence: None, rule: "L2", detail }]);
+            }
+            behind = Some(id);
+        }
+        Ok(())
+    }
+}
+
 /// Audits balances in order of their ids, behind or from inside the place where an earlier audit stopped.
 ///
 /// # Errors
@@ -192,6 +215,7 @@ pub async fn audit(db: &Db, from: Option<Place>, extent: Extent) -> Result<Repor
             audit.report.end = behind.map(|balance| Place { balance, within: None });
             return Ok(audit.report);
         }
+        audit.check_between(&mut db.read().await?, behind, Some(id)).await?;
         if let Some(place) = audit.check(db, id, None).await? {
             audit.report.end = Some(place);
             return Ok(audit.report);
@@ -200,6 +224,8 @@ pub async fn audit(db: &Db, from: Option<Place>, extent: Extent) -> Result<Repor
     }
     if more {
         audit.report.end = behind.map(|balance| Place { balance, within: None });
+    } else {
+        audit.check_between(&mut db.read().await?, behind, None).await?;
     }
     Ok(audit.report)
 }
