@@ -257,7 +257,18 @@ both!(an_audit_finds_what_was_tampered_with, async |db| {
             "UPDATE entries SET state_before = NULL WHERE sequence = 3",
             vec!["L15 3"],
         ),
+        (
+            "UPDATE lots SET credits = 5000001 WHERE sequence = 2",
+            "UPDATE lots SET credits = 5000000 WHERE sequence = 2",
+            vec!["L3 2", "L3 -"],
+        ),
+        (
+            "UPDATE lots SET reason = 'x' WHERE sequence = 2",
+            "UPDATE lots SET reason = NULL WHERE sequence = 2",
+            vec!["L12 2"],
+        ),
         ("DELETE FROM entries WHERE sequence = 2", "", vec!["L2 3", "L12 3", "L3 3"]),
+        ("DELETE FROM lots WHERE sequence = 1", "", vec!["L3 1"]),
         ("UPDATE balances SET next_change_at = created_at", "", vec!["L8 -"]),
         ("UPDATE entries SET allocations = 'no JSON' WHERE sequence = 3", "", vec!["L12 -"]),
     ] {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{Place, Within};
 use crate::base::credits::{Credits, Overflow};
 use crate::base::ids::BalanceId;
+use crate::base::json::CanonicalJson;
 use crate::base::time::Time;
 use crate::ledger::entry::Entry;
 use crate::ledger::model::{Balance, BalanceState, FIRST_HASH, Hash, Lot};
@@ -37,6 +38,12 @@ pub(super) struct Fold {
     last: Option<(BalanceState, Time)>,
     lots: BTreeMap<i64, (Credits, Credits)>,
     pub(super) findings: Vec<Finding>,
+}
+
+/// The lot that an entry made, if it made one.
+pub(super) fn made_lot(entry: &Entry) -> Option<i64> {
+    let posting = &entry.posting;
+    posting.grant.filter(|lot| *lot == posting.sequence)
 }
 
 /// A balance as it is on record, with all that must agree with its entries.
@@ -135,6 +142,25 @@ impl Fold {
             let name = |state: Option<BalanceState>| state.map_or("none", BalanceState::name);
             let (expected, found) = (name(before), name(entry.announces()));
             self.find(at, "L15", format!("It left the state {expected} by the entries; on record is {found}."));
+        }
+    }
+
+    /// A lot keeps what its entry set, but for what an amendment may change.
+    pub(super) fn check_made(&mut self, entry: &Entry, lots: &[LotRecord]) {
+        let (Some(made), Some(terms)) = (made_lot(entry), &entry.posting.terms) else { return };
+        let at = Some(made);
+        let Some(record) = lots.iter().find(|record| record.lot.sequence == made) else {
+            return self.find(at, "L3", "The grant that this entry made is not on record.".to_owned());
+        };
+        let lot = &record.lot;
+        if (lot.credits, lot.effective_at, lot.cost) != (terms.credits, terms.effective_at, terms.cost) {
+            self.find(at, "L3", "The terms of the grant on record are not those that this entry set.".to_owned());
+        }
+        let said = entry.note.metadata.clone().unwrap_or_else(CanonicalJson::empty_object);
+        if (&record.reason, &record.metadata) != (&entry.note.reason, &said)
+            || record.created_at != entry.posting.recorded_at
+        {
+            self.find(at, "L12", "What is on record of the grant is not what was said with this entry.".to_owned());
         }
     }
 
@@ -327,7 +353,7 @@ mod tests {
             balance: balance.account.id,
             lot: *lot,
             reason: None,
-            metadata: crate::base::json::CanonicalJson::empty_object(),
+            metadata: CanonicalJson::empty_object(),
             created_at: at(0),
         };
         let mut lots: Vec<LotRecord> = balance.account.lots.iter().map(record).collect();

@@ -154,8 +154,11 @@ impl Audit {
                 }
                 other => other?,
             };
+            let made: Vec<i64> = entries.iter().filter_map(fold::made_lot).collect();
+            let lots = store::find_lots(conn, fold.balance, &made).await?;
             for entry in &entries {
                 fold.take(entry);
+                fold.check_made(entry, &lots);
                 self.report.entries = self.report.entries.saturating_add(1);
                 self.left = self.left.saturating_sub(1);
                 self.tell(fold.findings.drain(..));
