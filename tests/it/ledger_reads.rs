@@ -202,6 +202,55 @@ both!(an_audit_in_small_steps_finds_what_one_of_all_finds, async |db| {
     }
 });
 
+/// What is done to the tables, how it is taken back where it can be, and which findings it must lead to: the rule, and the
+/// entry or `-`.
+const TAMPERED: &[(&str, &str, &[&str])] = &[
+    (
+        "UPDATE entries SET reason = 'x' WHERE sequence = 2",
+        "UPDATE entries SET reason = NULL WHERE sequence = 2",
+        &["L12 2"],
+    ),
+    (
+        "UPDATE entries SET credits = 5000001 WHERE sequence = 2",
+        "UPDATE entries SET credits = 5000000 WHERE sequence = 2",
+        &["L12 2", "L3 2"],
+    ),
+    ("UPDATE balances SET settled = settled + 1", "UPDATE balances SET settled = settled - 1", &["L3 -"]),
+    ("UPDATE balances SET sequence = 4", "UPDATE balances SET sequence = 3", &["L2 -"]),
+    ("UPDATE lots SET ended = 0 WHERE sequence = 2", "UPDATE lots SET ended = NULL WHERE sequence = 2", &["L3 -"]),
+    ("UPDATE balances SET state = 1", "UPDATE balances SET state = 0", &["L15 -"]),
+    (
+        "UPDATE balances SET recorded_at = created_at",
+        "UPDATE balances SET recorded_at = (SELECT max(recorded_at) FROM entries)",
+        &["L11 -"],
+    ),
+    (
+        "UPDATE entries SET recorded_at = (SELECT recorded_at FROM balances) WHERE sequence = 1",
+        "UPDATE entries SET recorded_at = occurred_at WHERE sequence = 1",
+        &["L12 1", "L11 2"],
+    ),
+    (
+        "UPDATE entries SET state_after = 2 WHERE sequence = 2",
+        "UPDATE entries SET state_after = 0 WHERE sequence = 2",
+        &["L12 2", "L15 2"],
+    ),
+    (
+        "UPDATE entries SET state_before = 1 WHERE sequence = 3",
+        "UPDATE entries SET state_before = NULL WHERE sequence = 3",
+        &["L15 3"],
+    ),
+    (
+        "UPDATE lots SET credits = 5000001 WHERE sequence = 2",
+        "UPDATE lots SET credits = 5000000 WHERE sequence = 2",
+        &["L3 2", "L3 -"],
+    ),
+    ("UPDATE lots SET reason = 'x' WHERE sequence = 2", "UPDATE lots SET reason = NULL WHERE sequence = 2", &["L12 2"]),
+    ("DELETE FROM entries WHERE sequence = 2", "", &["L2 3", "L12 3", "L3 3"]),
+    ("DELETE FROM lots WHERE sequence = 1", "", &["L3 1"]),
+    ("UPDATE balances SET next_change_at = created_at", "", &["L8 -"]),
+    ("UPDATE entries SET allocations = 'no JSON' WHERE sequence = 3", "", &["L12 -"]),
+];
+
 both!(an_audit_finds_what_was_tampered_with, async |db| {
     let api = Api::over(db);
     let product = api.product("ai").await;
@@ -218,60 +267,7 @@ both!(an_audit_finds_what_was_tampered_with, async |db| {
         health["problems"].as_array().unwrap().iter().map(problem).collect::<Vec<_>>()
     };
     assert_eq!(problems().await, [""; 0]);
-    for (statement, undo, found) in [
-        (
-            "UPDATE entries SET reason = 'x' WHERE sequence = 2",
-            "UPDATE entries SET reason = NULL WHERE sequence = 2",
-            vec!["L12 2"],
-        ),
-        (
-            "UPDATE entries SET credits = 5000001 WHERE sequence = 2",
-            "UPDATE entries SET credits = 5000000 WHERE sequence = 2",
-            vec!["L12 2", "L3 2"],
-        ),
-        ("UPDATE balances SET settled = settled + 1", "UPDATE balances SET settled = settled - 1", vec!["L3 -"]),
-        ("UPDATE balances SET sequence = 4", "UPDATE balances SET sequence = 3", vec!["L2 -"]),
-        (
-            "UPDATE lots SET ended = 0 WHERE sequence = 2",
-            "UPDATE lots SET ended = NULL WHERE sequence = 2",
-            vec!["L3 -"],
-        ),
-        ("UPDATE balances SET state = 1", "UPDATE balances SET state = 0", vec!["L15 -"]),
-        (
-            "UPDATE balances SET recorded_at = created_at",
-            "UPDATE balances SET recorded_at = (SELECT max(recorded_at) FROM entries)",
-            vec!["L11 -"],
-        ),
-        (
-            "UPDATE entries SET recorded_at = (SELECT recorded_at FROM balances) WHERE sequence = 1",
-            "UPDATE entries SET recorded_at = occurred_at WHERE sequence = 1",
-            vec!["L12 1", "L11 2"],
-        ),
-        (
-            "UPDATE entries SET state_after = 2 WHERE sequence = 2",
-            "UPDATE entries SET state_after = 0 WHERE sequence = 2",
-            vec!["L12 2", "L15 2"],
-        ),
-        (
-            "UPDATE entries SET state_before = 1 WHERE sequence = 3",
-            "UPDATE entries SET state_before = NULL WHERE sequence = 3",
-            vec!["L15 3"],
-        ),
-        (
-            "UPDATE lots SET credits = 5000001 WHERE sequence = 2",
-            "UPDATE lots SET credits = 5000000 WHERE sequence = 2",
-            vec!["L3 2", "L3 -"],
-        ),
-        (
-            "UPDATE lots SET reason = 'x' WHERE sequence = 2",
-            "UPDATE lots SET reason = NULL WHERE sequence = 2",
-            vec!["L12 2"],
-        ),
-        ("DELETE FROM entries WHERE sequence = 2", "", vec!["L2 3", "L12 3", "L3 3"]),
-        ("DELETE FROM lots WHERE sequence = 1", "", vec!["L3 1"]),
-        ("UPDATE balances SET next_change_at = created_at", "", vec!["L8 -"]),
-        ("UPDATE entries SET allocations = 'no JSON' WHERE sequence = 3", "", vec!["L12 -"]),
-    ] {
+    for (statement, undo, found) in TAMPERED {
         db.tamper(statement).await;
         let rules = problems().await;
         assert!(found.iter().all(|wanted| rules.iter().any(|rule| rule == wanted)), "{statement}: {rules:?}");
