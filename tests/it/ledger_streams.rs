@@ -1,6 +1,7 @@
 //! Streams of the ledger through the API on both databases.
 
 use futures_util::{Stream, StreamExt};
+use scrip::base::time::HOUR;
 use scrip::feed::Hint;
 use scrip::ledger::crossings::CrossingStream;
 use scrip::ledger::feeds::Feeds;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::db::both;
 use crate::support::direct::{Api, at};
-use crate::support::node::Node;
+use crate::support::node::{Node, noon};
 
 const BALANCE: &str = "subscription($id: ID!, $after: String) { balanceChanges(balanceId: $id, after: $after) {
     cursor entry { sequence } available state balance { available } } }";
@@ -175,6 +176,8 @@ both!(a_crossing_whose_news_were_lost_is_found_by_a_look_and_told_once, async |d
     heard.states.tell(&(), Hint::News([balance.entry(2)].into()));
     heard.states.look_all();
     node.top_up(balance, 1, "up").await.unwrap();
+    // However long the reader was busy with something else.
+    node.0.clock.set(noon().plus_micros(HOUR).unwrap());
     heard.states.look_all();
     assert_eq!(stream.next().await.unwrap().id(), balance.entry(3));
 });

@@ -66,6 +66,20 @@ both!(a_balance_that_cannot_be_read_takes_no_other_command_with_it, async |db| {
     assert!(matches!(told, Err(Failure::Db(DbError::Corrupt(_)))), "{told:?}");
 });
 
+both!(a_command_that_always_conflicts_takes_no_other_with_it, async |db| {
+    let node = Node::on(db);
+    let balance = node.shop(100).await;
+    let product = node.balance(balance).await.product;
+    let other = node.make_customer("b").await;
+    node.open(other, product, 100).await.expect("a balance can be opened");
+    // The number of the balance's next entry is taken.
+    let whose = "customer_id = (SELECT customer_id FROM balances ORDER BY customer_id LIMIT 1)";
+    db.tamper(&format!("UPDATE entries SET sequence = 2 WHERE {whose}")).await;
+    let told = node.0.intake.ingest(vec![call(balance.customer, "e"), call(other, "e")], Mode::Record).await;
+    assert!(matches!(told, Err(DbError::Unavailable(_))), "{told:?}");
+    assert_eq!(node.call(other, "e", Mode::Record).await.status, Status::Duplicate, "it was recorded all the same");
+});
+
 // --- Notices between nodes ---------------------------------------------------------------------------------------------
 
 /// What a listener on the database hears, in order.
