@@ -58,6 +58,8 @@ impl Feeds {
                 }
             } else if let Ok(entry) = word.parse() {
                 crossings.push(entry);
+            } else if own {
+                self.states.look_all();
             } else {
                 self.look_everywhere();
             }
@@ -113,5 +115,6 @@ mod tests {
     #[test]
     fn a_notice_that_names_too_many_makes_everybody_look() {
         assert_eq!(told("another", 1_000), (vec![Hint::Look], vec![Hint::Look]));
+        assert_eq!(told("me", 1_000), (vec![], vec![Hint::Look]));
     }
 }

@@ -3,12 +3,16 @@
 
 export const examples = [
   {
-    query: `# Welcome to Scrip, the server for prepaid credits.
+    query: `# Welcome to Scrip, the server for
+# prepaid credits.
 #
-# Run this with the pink button, or with Ctrl-Enter
-# (Cmd-Enter on a Mac). The tabs above are a walk
-# through the API, from left to right. The book on the
-# left opens the documentation; Ctrl-Space completes.
+# Run this with the pink button, or
+# with Ctrl-Enter (Cmd-Enter on a
+# Mac). The tabs above are a walk
+# through the API, from left to
+# right. The book on the left opens
+# the documentation; Ctrl-Space
+# completes.
 
 query Welcome {
   customers(first: 5) {
@@ -31,13 +35,17 @@ query Welcome {
 `,
   },
   {
-    query: `# Every change of a customer's balances, live: each one
-# once and in order. It runs until you press the button
-# again or leave this tab, so open a second window to
-# run SendUsage while you watch here.
+    query: `# Every change of a customer's
+# balances, live: each one once and
+# in order. It runs until you press
+# the button again or leave this
+# tab, so open a second window to
+# run SendUsage while you watch
+# here.
 #
-# One message comes without an entry: it says that you
-# are up to date.
+# One message comes without an
+# entry: it says that you are up to
+# date.
 
 subscription WatchLive {
   customerBalanceChanges(customer: { externalId: "acme" }) {
@@ -62,12 +70,15 @@ subscription WatchLive {
 `,
   },
   {
-    query: `# A meter turns usage events into a quantity. This one
-# adds up the property "seconds" of "audio.transcribed"
-# events, of those in studio quality alone.
+    query: `# A meter turns usage events into a
+# quantity. This one adds up the
+# property "seconds" of
+# "audio.transcribed" events, of
+# those in studio quality alone.
 #
-# Keys are unique: a second run answers ALREADY_EXISTS,
-# with the id of the first.
+# Keys are unique: a second run
+# answers ALREADY_EXISTS, with the
+# id of the first.
 
 mutation CreateMeter {
   createMeter(
@@ -99,12 +110,15 @@ mutation CreateMeter {
 `,
   },
   {
-    query: `# A credit product says what a credit is and which usage
-# burns it: here, 0.05 credits for each second. Amounts
-# are strings, so that no digit is ever lost.
+    query: `# A credit product says what a
+# credit is and which usage burns
+# it: here, 0.05 credits for each
+# second. Amounts are strings, so
+# that no digit is ever lost.
 #
-# Put the meter's id, from CreateMeter, into the
-# variables below.
+# Put the meter's id, from
+# CreateMeter, into the variables
+# below.
 
 mutation CreateCreditProduct($meterId: ID!) {
   createCreditProduct(
@@ -138,8 +152,9 @@ mutation CreateCreditProduct($meterId: ID!) {
     variables: { meterId: '<id from CreateMeter>' },
   },
   {
-    query: `# A customer. With your own id as externalId you need
-# not keep ours: wherever a customer is asked for,
+    query: `# A customer. With your own id as
+# externalId you need not keep ours:
+# wherever a customer is asked for,
 # { externalId: "…" } will do.
 
 mutation CreateCustomer {
@@ -171,12 +186,15 @@ mutation CreateCustomer {
 `,
   },
   {
-    query: `# Opens a balance, this customer's credits of one
-# product, with 1,000 to start. There is at most one
-# open balance of a product and a customer.
+    query: `# Opens a balance, this customer's
+# credits of one product, with 1,000
+# to start. There is at most one
+# open balance of a product and a
+# customer.
 #
-# Put the product's id, from CreateCreditProduct, into
-# the variables below.
+# Put the product's id, from
+# CreateCreditProduct, into the
+# variables below.
 
 mutation AddCreditBalance($productId: ID!) {
   createCreditBalance(
@@ -213,12 +231,15 @@ mutation AddCreditBalance($productId: ID!) {
     variables: { productId: '<id from CreateCreditProduct>' },
   },
   {
-    query: `# Usage comes in as events; meters and products decide
-# what they burn.
+    query: `# Usage comes in as events; meters
+# and products decide what they
+# burn.
 #
-# The event's id is yours. Run this twice: the second
-# receipt says DUPLICATE and burns nothing, so that a
-# retry is always safe. Change the id to send another.
+# The event's id is yours. Run this
+# twice: the second receipt says
+# DUPLICATE and burns nothing, so
+# that a retry is always safe.
+# Change the id to send another.
 
 mutation SendUsage($events: [EventInput!]!) {
   ingestEvents(input: { events: $events }) {
@@ -264,12 +285,14 @@ mutation SendUsage($events: [EventInput!]!) {
     },
   },
   {
-    query: `# Why did that event burn what it burned? Each rule
-# explains itself, those that did not match too, and
-# the allocations name the lots that the credits came
-# from.
+    query: `# Why did that event burn what it
+# burned? Each rule explains itself,
+# those that did not match too, and
+# the allocations name the lots that
+# the credits came from.
 #
-# Run SendUsage first: before it, event is null.
+# Run SendUsage first: before it,
+# event is null.
 
 query WhyDidItBurn {
   customer(by: { externalId: "acme" }) {
@@ -307,13 +330,17 @@ query WhyDidItBurn {
 `,
   },
   {
-    query: `# Adds credits, as a lot of their own; expiresAt and
-# priority could say when it ends and what burns first.
-# Put a balance's id, from Welcome, into the variables.
+    query: `# Adds credits, as a lot of their
+# own; expiresAt and priority could
+# say when it ends and what burns
+# first. Put a balance's id, from
+# Welcome, into the variables.
 #
-# Run it twice: the idempotency key is the same, so the
-# second run adds nothing and answers with the first
-# entry again, as replayed. A new key adds once more.
+# Run it twice: the idempotency key
+# is the same, so the second run
+# adds nothing and answers with the
+# first entry again, as replayed. A
+# new key adds once more.
 
 mutation TopUp($balanceId: ID!) {
   topUpCredits(
@@ -349,13 +376,16 @@ mutation TopUp($balanceId: ID!) {
     variables: { balanceId: '<id of a balance, from Welcome>' },
   },
   {
-    query: `# Deducts credits by hand, for what no event tells of.
-# The customer sees the reason. Put a balance's id, from
-# Welcome, into the variables.
+    query: `# Deducts credits by hand, for what
+# no event tells of. The customer
+# sees the reason. Put a balance's
+# id, from Welcome, into the
+# variables.
 #
-# The same idempotency key never deducts twice. Ask for
-# more than there is, and the error says how much is
-# missing.
+# The same idempotency key never
+# deducts twice. Ask for more than
+# there is, and the error says how
+# much is missing.
 
 mutation Retain($balanceId: ID!) {
   retainCredits(
@@ -392,9 +422,11 @@ mutation Retain($balanceId: ID!) {
     variables: { balanceId: '<id of a balance, from Welcome>' },
   },
   {
-    query: `# The last entries of a balance, newest first. An entry
-# is never changed or deleted: what went wrong is put
-# right by another entry.
+    query: `# The last entries of a balance,
+# newest first. An entry is never
+# changed or deleted: what went
+# wrong is put right by another
+# entry.
 
 query Ledger {
   customer(by: { externalId: "acme" }) {
@@ -433,12 +465,14 @@ query Ledger {
 `,
   },
   {
-    query: `# Do the books agree? Scrip adds all entries up again,
-# and checks the lots, the holds, the balances and the
-# chain of hashes against them.
+    query: `# Do the books agree? Scrip adds all
+# entries up again, and checks the
+# lots, the holds, the balances and
+# the chain of hashes against them.
 #
-# An endCursor says that there are more: pass it as
-# after. Without one, that was all.
+# An endCursor says that there are
+# more: pass it as after. Without
+# one, that was all.
 
 query Books {
   ledgerHealth(first: 100) {
