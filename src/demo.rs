@@ -28,7 +28,6 @@ use crate::catalog::product_rules::DEFAULT_UNIT;
 use crate::catalog::service as catalog;
 use crate::catalog::store::{catalog_version, find_product_by_key};
 use crate::customers::input::{CustomerChanges, NewCustomer};
-use crate::customers::model::Customer;
 use crate::customers::service::{create_customer, update_customer};
 use crate::customers::store::{find_by_external_ids, resolve};
 use crate::db::{Failure, Txn};
@@ -84,6 +83,9 @@ const PERSONAS: [Persona; 11] = [
 ];
 /// The twelfth customer: it has no balance yet. It is made first, and its metadata say when all is there.
 const MARK: (&str, &str) = ("hudsucker", "Hudsucker Industries");
+/// What the mark's metadata say of the demo.
+const BEING_MADE: &str = "being made";
+const COMPLETE: &str = "complete";
 
 /// The demo's customers and their balances.
 pub struct Demo {
@@ -98,12 +100,15 @@ pub struct Demo {
 /// Those of the services that it uses.
 pub async fn prepare(app: &App, seed: u64) -> Result<Option<Demo>, Failure> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mark = find_mark(app).await?;
-    match &mark {
-        Some(mark) if is_marked(mark, true) => {}
-        Some(mark) if is_marked(mark, false) => fill(app, &mut random).await?,
-        None if catalog_version(&mut app.db.read().await?).await? == UNTOUCHED => fill(app, &mut random).await?,
-        Some(_) | None => return Ok(None),
+    let found = find_by_external_ids(&mut app.db.read().await?, &[MARK.0]).await?.remove(MARK.0);
+    let said = found.as_ref().map(|customer| customer.metadata.as_str());
+    if said == Some(&mark(BEING_MADE).to_string()) {
+        fill(app, &mut random).await?;
+    } else if said != Some(&mark(COMPLETE).to_string()) {
+        if found.is_some() || catalog_version(&mut app.db.read().await?).await? != UNTOUCHED {
+            return Ok(None);
+        }
+        fill(app, &mut random).await?;
     }
     let made = find(app).await?;
     Ok(Some(Demo { made, random }))
@@ -138,17 +143,8 @@ impl Demo {
     }
 }
 
-async fn find_mark(app: &App) -> Result<Option<Customer>, Failure> {
-    Ok(find_by_external_ids(&mut app.db.read().await?, &[MARK.0]).await?.remove(MARK.0))
-}
-
-/// What the mark says of itself: that the demo is there, or is being made.
-fn mark(complete: bool) -> serde_json::Value {
-    json!({"demo": if complete { "complete" } else { "being made" }})
-}
-
-fn is_marked(customer: &Customer, complete: bool) -> bool {
-    serde_json::from_str::<serde_json::Value>(customer.metadata.as_str()).is_ok_and(|data| data == mark(complete))
+fn mark(state: &str) -> serde_json::Value {
+    json!({"demo": state})
 }
 
 /// The customers of the demo that have an open balance.
@@ -172,7 +168,7 @@ async fn fill(app: &App, random: &mut StdRng) -> Result<(), Failure> {
     let begin = now.plus_micros(-DAYS.saturating_mul(DAY)).unwrap_or(now);
     let clock = Clock::at(begin);
     let past = App::new(app.db.clone(), clock.clone(), app.ids.clone(), "demo");
-    let marked = make_customer(&past, MARK, Some(mark(false))).await?;
+    let marked = make_customer(&past, MARK, Some(mark(BEING_MADE))).await?;
     let product = app.db.write(async |txn| make_catalog(txn, &app.ids, begin).await).await?;
     for persona in &PERSONAS {
         open_account(&past, product, persona).await?;
@@ -192,7 +188,7 @@ async fn fill(app: &App, random: &mut StdRng) -> Result<(), Failure> {
         }
     }
     past.intake.drain().await;
-    let complete = CustomerChanges { metadata: Patch::Set(mark(true)), ..CustomerChanges::default() };
+    let complete = CustomerChanges { metadata: Patch::Set(mark(COMPLETE)), ..CustomerChanges::default() };
     app.db.write(async |txn| update_customer(txn, now, marked, &complete).await).await?;
     Ok(())
 }

@@ -4,7 +4,6 @@ use std::ops::{Deref, DerefMut};
 
 use diesel::connection::AnsiTransactionManager as SyncTransactions;
 use diesel_async::{AnsiTransactionManager as Transactions, AsyncConnection, TransactionManager};
-
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Conn, Db, DbError, PgConn, SqliteConn};

@@ -21,8 +21,8 @@ both!(a_page_of_customers_costs_the_same_statements_however_long_it_is, async |d
     }
     api.make("ingestEvents", "accepted", json!({"events": events})).await;
     let query = "query($first: Int) { customers(first: $first) { nodes { name cursor creditBalances { ...Balance
-        product { key } overdraft { policy } entries(first: 5) { nodes { ...Entry event { eventId } rating { meter { key } }
-        allocations { grant { source balance { id } } } } } } } } }";
+        product { key } purchaseOptions { id } overdraft { policy } entries(first: 5) { nodes { ...Entry event { eventId }
+        rating { meter { key } } reversedBy { id } allocations { grant { source state balance { id } } } } } } } } }";
     let mut costs = Vec::new();
     for first in [5, 50] {
         let before = api.app.db.statements();
