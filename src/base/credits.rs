@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::decimal::{self, Decimal, DecimalError};
 
-/// An amount of credits, signed, exact to a millionth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// An amount of credits, signed, exact to a millionth; stored as an integer of millionths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Credits(i64);
 
 /// Why an amount of credits is not taken.

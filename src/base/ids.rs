@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use data_encoding::{Encoding, Specification};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ pub enum IdError {
 }
 
 /// Every kind of id: its prefix and its name in messages.
-const KINDS: [(&str, &str); 13] = [
+const KINDS: [(&str, &str); 16] = [
     ("mtr", "a meter"),
     ("prd", "a product"),
     ("opt", "a purchase option"),
@@ -55,6 +56,9 @@ const KINDS: [(&str, &str); 13] = [
     ("hld", "a hold"),
     ("evt", "a usage event"),
     ("sub", "a plan subscription"),
+    ("chg", "a charge"),
+    ("pli", "a plan item"),
+    ("sbi", "a subscription item"),
     ("key", "an API key"),
 ];
 
@@ -177,6 +181,16 @@ macro_rules! uuid_id {
             }
         }
         id_text!($name, $prefix);
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
     };
 }
 
@@ -218,6 +232,14 @@ uuid_id!(
 uuid_id!(
     /// A purchase option.
     PurchaseOptionId, "opt"
+);
+uuid_id!(
+    /// A plan.
+    PlanId, "pln"
+);
+uuid_id!(
+    /// A published version of a plan.
+    PlanVersionId, "plv"
 );
 uuid_id!(
     /// A customer.
@@ -309,6 +331,113 @@ impl EventKey {
     }
 }
 id_text!(EventKey, "evt");
+
+/// A subscription to a plan: numbered 1, 2, 3 … within its customer.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId {
+    /// Who subscribed.
+    pub customer: CustomerId,
+    /// Its number within the customer.
+    pub number: i32,
+}
+
+impl SubscriptionId {
+    fn bytes(self) -> Vec<u8> {
+        let mut bytes = self.customer.bytes();
+        push_number(&mut bytes, i64::from(self.number));
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(bytes);
+        let id = Self::read(&mut bytes)?;
+        bytes.end().map(|()| id)
+    }
+
+    fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+        let customer = CustomerId(bytes.uuid()?);
+        let number = i32::try_from(bytes.number()?).ok()?;
+        Some(Self { customer, number })
+    }
+}
+id_text!(SubscriptionId, "sub");
+
+/// What one period of one item of a subscription costs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChargeId {
+    /// The subscription.
+    pub subscription: SubscriptionId,
+    /// The period, from 0.
+    pub period: i32,
+    /// The item's place in the plan, from 0.
+    pub item: i32,
+}
+
+impl ChargeId {
+    fn bytes(self) -> Vec<u8> {
+        let mut bytes = self.subscription.bytes();
+        push_number(&mut bytes, i64::from(self.period));
+        push_number(&mut bytes, i64::from(self.item));
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(bytes);
+        let subscription = SubscriptionId::read(&mut bytes)?;
+        let period = i32::try_from(bytes.number()?).ok()?;
+        let item = i32::try_from(bytes.number()?).ok()?;
+        bytes.end().map(|()| Self { subscription, period, item })
+    }
+}
+id_text!(ChargeId, "chg");
+
+/// An item of a plan's version.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlanItemId {
+    /// The version.
+    pub version: PlanVersionId,
+    /// Its place in it, from 0.
+    pub item: i32,
+}
+
+impl PlanItemId {
+    fn bytes(self) -> Vec<u8> {
+        let mut bytes = self.version.bytes();
+        push_number(&mut bytes, i64::from(self.item));
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(bytes);
+        let version = PlanVersionId(bytes.uuid()?);
+        let item = i32::try_from(bytes.number()?).ok()?;
+        bytes.end().map(|()| Self { version, item })
+    }
+}
+id_text!(PlanItemId, "pli");
+
+/// An item of a subscription: what it has of one product.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionItemId {
+    /// The subscription.
+    pub subscription: SubscriptionId,
+    /// The product.
+    pub product: ProductId,
+}
+
+impl SubscriptionItemId {
+    fn bytes(self) -> Vec<u8> {
+        [self.subscription.bytes(), self.product.bytes()].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(bytes);
+        let subscription = SubscriptionId::read(&mut bytes)?;
+        let product = ProductId(bytes.uuid()?);
+        bytes.end().map(|()| Self { subscription, product })
+    }
+}
+id_text!(SubscriptionItemId, "sbi");
 
 /// Where new ids come from: the time, and randomness that is seeded once.
 #[derive(Clone, Debug)]

@@ -16,6 +16,7 @@ pub mod json;
 pub mod money;
 pub mod page;
 pub mod patch;
+pub mod period;
 pub mod problem;
 pub mod settings;
 pub mod text;

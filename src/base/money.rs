@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::decimal::{self, Decimal, DecimalError};
 
-/// A currency of ISO 4217.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// A currency of ISO 4217; stored as its code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Currency([u8; 3]);
 
 /// Active codes of ISO 4217 that money is kept in; two fraction digits unless listed below.
@@ -45,6 +47,20 @@ impl Currency {
             () if among(FOUR_DIGITS) => 4,
             () => 2,
         }
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.code().to_owned()
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = &'static str;
+
+    fn try_from(code: String) -> Result<Self, Self::Error> {
+        Self::parse(&code).ok_or("is no currency")
     }
 }
 

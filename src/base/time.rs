@@ -6,11 +6,12 @@
 use std::fmt;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};
+use serde::{Deserialize, Serialize};
 
 /// An instant to the microsecond, UTC.
 ///
 /// Between the years 1 and 9999, so that its written form is always RFC 3339.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Time(i64);
 
 /// Microseconds in a second.

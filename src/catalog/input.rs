@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::model::{EventFilter, ProductKind};
+use super::model::{EventFilter, PricedKind, ProductKind};
 use crate::base::decimal::Decimal;
 use crate::base::ids::{MeterId, ProductId};
 use crate::base::money::Currency;
@@ -110,6 +110,32 @@ pub struct NewCreditProduct {
     pub overdraft: Option<GivenOverdraft>,
     /// Absent is NEVER.
     pub expiration: Option<GivenExpiration>,
+    /// Absent is `{}`.
+    pub metadata: Option<Value>,
+}
+
+/// A price, as it was given.
+#[derive(Clone, Debug)]
+pub struct GivenPrice {
+    /// In major units.
+    pub amount: Decimal,
+    /// The currency.
+    pub currency: Currency,
+}
+
+/// A product to be made that money is paid for.
+#[derive(Clone, Debug)]
+pub struct NewPricedProduct {
+    /// Its key.
+    pub key: String,
+    /// What is paid for.
+    pub kind: PricedKind,
+    /// For people.
+    pub name: String,
+    /// For people, longer.
+    pub description: Option<String>,
+    /// One price for each currency, at least one.
+    pub prices: Vec<GivenPrice>,
     /// Absent is `{}`.
     pub metadata: Option<Value>,
 }

@@ -1,13 +1,17 @@
 //! The shapes of the catalog.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::base::credits::Credits;
+use crate::base::decimal;
 use crate::base::ids::{MeterId, ProductId, PurchaseOptionId};
 use crate::base::json::CanonicalJson;
-use crate::base::money::Money;
-use crate::base::settings::{Overdraft, Weight};
+use crate::base::money::{Currency, Money};
+pub use crate::base::settings::{ConsumptionRule, Expiration};
+use crate::base::settings::{Overdraft, Rate};
 use crate::base::time::Time;
 
 /// What turns usage events into a quantity.
@@ -80,7 +84,7 @@ pub enum FilterOperator {
     NotExists,
 }
 
-/// What kind of thing a product sells. Only products of credits can be made so far.
+/// What kind of thing a product sells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProductKind {
     /// Credits.
@@ -91,6 +95,63 @@ pub enum ProductKind {
     Seat,
     /// A fee for each metered unit.
     Usage,
+}
+
+/// A product of any kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Product {
+    /// Credits.
+    Credit(Arc<CreditProduct>),
+    /// What money is paid for each period.
+    Priced(Arc<PricedProduct>),
+}
+
+/// A product that money is paid for: a flat fee, seats, or usage. Its prices never change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PricedProduct {
+    /// Its id.
+    pub id: ProductId,
+    /// The caller's own key, unique among products of all kinds.
+    pub key: String,
+    /// What is paid for.
+    pub kind: PricedKind,
+    /// For people.
+    pub name: String,
+    /// For people, longer.
+    pub description: Option<String>,
+    /// The caller's own data.
+    pub metadata: CanonicalJson,
+    /// What it costs, in each currency at most once, in order.
+    pub prices: Vec<Price>,
+    /// When it was created.
+    pub created_at: Time,
+    /// When it was last changed.
+    pub updated_at: Time,
+    /// When it was archived.
+    pub archived_at: Option<Time>,
+}
+
+/// What is paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PricedKind {
+    /// Each period.
+    FlatFee,
+    /// Each seat and period.
+    Seat,
+    /// Each unit of a meter.
+    Usage {
+        /// The meter.
+        meter: MeterId,
+    },
+}
+
+/// A price in major units; that of a period or seat has no more digits than its currency, that of a unit up to twelve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// How much.
+    pub amount: Rate,
+    /// The currency.
+    pub currency: Currency,
 }
 
 /// A product whose purchase is credits.
@@ -124,25 +185,6 @@ pub struct CreditProduct {
     pub archived_at: Option<Time>,
 }
 
-/// How many credits each unit of a meter burns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConsumptionRule {
-    /// The meter.
-    pub meter: MeterId,
-    /// Credits for each unit.
-    pub credits_per_unit: Weight,
-}
-
-/// How credits end that come without an expiry of their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Expiration {
-    /// They do not.
-    #[default]
-    Never,
-    /// That many days of 24 hours after they begin.
-    AfterDays(i32),
-}
-
 /// A price for a number of credits of one product.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PurchaseOption {
@@ -164,4 +206,91 @@ pub struct PurchaseOption {
     pub created_at: Time,
     /// When it was archived.
     pub archived_at: Option<Time>,
+}
+
+impl Product {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> ProductId {
+        match self {
+            Self::Credit(product) => product.id,
+            Self::Priced(product) => product.id,
+        }
+    }
+
+    /// The caller's own key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Credit(product) => &product.key,
+            Self::Priced(product) => &product.key,
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Credit(product) => &product.name,
+            Self::Priced(product) => &product.name,
+        }
+    }
+
+    /// What kind of thing it sells.
+    #[must_use]
+    pub fn kind(&self) -> ProductKind {
+        match self {
+            Self::Credit(_) => ProductKind::Credit,
+            Self::Priced(product) => product.kind.kind(),
+        }
+    }
+
+    /// When it was archived.
+    #[must_use]
+    pub fn archived_at(&self) -> Option<Time> {
+        match self {
+            Self::Credit(product) => product.archived_at,
+            Self::Priced(product) => product.archived_at,
+        }
+    }
+}
+
+impl PricedKind {
+    /// What kind of thing it is.
+    #[must_use]
+    pub const fn kind(self) -> ProductKind {
+        match self {
+            Self::FlatFee => ProductKind::FlatFee,
+            Self::Seat => ProductKind::Seat,
+            Self::Usage { .. } => ProductKind::Usage,
+        }
+    }
+}
+
+impl PricedProduct {
+    /// What it costs in a currency.
+    #[must_use]
+    pub fn price_in(&self, currency: Currency) -> Option<Price> {
+        self.prices.iter().find(|price| price.currency == currency).copied()
+    }
+}
+
+impl Price {
+    /// The amount in the currency's smallest unit, which it has no more digits than.
+    #[must_use]
+    pub fn money(self) -> Money {
+        let unit = decimal::pow10(Rate::SCALE.saturating_sub(self.currency.digits()));
+        let minor = decimal::div_round(self.amount.scaled(), unit).and_then(|minor| i64::try_from(minor).ok());
+        Money { minor: minor.unwrap_or(i64::MAX), currency: self.currency }
+    }
+
+    /// The amount as text: with at least as many digits as the currency has.
+    #[must_use]
+    pub fn text(self) -> String {
+        let mut out = String::new();
+        let least = usize::try_from(self.currency.digits()).unwrap_or_default();
+        // Writing to a String does not fail.
+        let _ = decimal::write_least(&mut out, self.amount.scaled(), Rate::SCALE, least);
+        out
+    }
 }

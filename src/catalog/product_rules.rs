@@ -53,7 +53,7 @@ pub fn created(id: ProductId, now: Time, new: &NewCreditProduct) -> Result<Credi
 /// # Errors
 /// Invalid, at the field that cannot be taken; a state when it is archived.
 pub fn changed(product: &CreditProduct, now: Time, changes: &CreditProductChanges) -> Result<CreditProduct, Problem> {
-    check_open(product, &["id"])?;
+    check_open((&product.key, product.archived_at), &["id"])?;
     let was = product.clone();
     let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
     let unit = changes.unit_name.as_ref().try_map(|given| unit_name(given))?;
@@ -76,15 +76,15 @@ pub fn changed(product: &CreditProduct, now: Time, changes: &CreditProductChange
     Ok(if next == *product { next } else { CreditProduct { updated_at: now, ..next } })
 }
 
-/// Whether something can still be done with a product.
+/// Whether something can still be done with a product, by its key and when it was archived.
 ///
 /// # Errors
 /// A state, at `path`, when it is archived.
-pub fn check_open(product: &CreditProduct, path: &[&str]) -> Result<(), Problem> {
-    if product.archived_at.is_none() {
+pub fn check_open((key, archived_at): (&str, Option<Time>), path: &[&str]) -> Result<(), Problem> {
+    if archived_at.is_none() {
         return Ok(());
     }
-    let message = format!("The product \"{}\" is archived; use or make another one.", product.key);
+    let message = format!("The product \"{key}\" is archived; use or make another one.");
     Err(Problem::state(path, "ARCHIVED", message))
 }
 

@@ -3,23 +3,34 @@
 use diesel::prelude::*;
 
 use super::meter_rules::filter_text;
-use super::model::{Aggregation, ConsumptionRule, CreditProduct, Expiration, Meter, PurchaseOption};
+use super::model::{
+    Aggregation, ConsumptionRule, CreditProduct, Expiration, Meter, Price, PricedKind, PricedProduct, ProductKind,
+    PurchaseOption,
+};
 use crate::base::credits::Credits;
-use crate::base::decimal::Decimal;
 use crate::base::ids::{MeterId, ProductId, PurchaseOptionId};
 use crate::base::json::CanonicalJson;
 use crate::base::money::{Currency, Money};
-use crate::base::settings::{Overdraft, Weight};
+use crate::base::settings::{Overdraft, Rate, Weight};
 use crate::base::time::Time;
 use crate::db::DbError;
 use crate::db::bulk::bulk_insert;
-use crate::db::schema::{consumption_rules, credit_products, meters, products, purchase_options};
+use crate::db::schema::{consumption_rules, credit_products, meters, product_prices, products, purchase_options};
 use crate::db::types::Id;
 
-/// `products.kind` of credits.
-const CREDIT: i16 = 0;
+impl ProductKind {
+    /// Its number in the database.
+    pub(super) const fn number(self) -> i16 {
+        match self {
+            Self::Credit => 0,
+            Self::FlatFee => 1,
+            Self::Seat => 2,
+            Self::Usage => 3,
+        }
+    }
+}
 
-fn corrupt(what: &str) -> DbError {
+pub(super) fn corrupt(what: &str) -> DbError {
     DbError::Corrupt(what.to_owned())
 }
 
@@ -76,7 +87,7 @@ impl MeterRow {
 pub(super) struct ProductRow {
     pub(super) id: ProductId,
     key: String,
-    kind: i16,
+    pub(super) kind: i16,
     name: String,
     description: Option<String>,
     metadata: CanonicalJson,
@@ -90,7 +101,7 @@ impl ProductRow {
         Self {
             id: product.id,
             key: product.key.clone(),
-            kind: CREDIT,
+            kind: ProductKind::Credit.number(),
             name: product.name.clone(),
             description: product.description.clone(),
             metadata: product.metadata.clone(),
@@ -101,10 +112,80 @@ impl ProductRow {
     }
 }
 
+impl ProductRow {
+    pub(super) fn of_priced(product: &PricedProduct) -> Self {
+        Self {
+            id: product.id,
+            key: product.key.clone(),
+            kind: product.kind.kind().number(),
+            name: product.name.clone(),
+            description: product.description.clone(),
+            metadata: product.metadata.clone(),
+            created_at: product.created_at,
+            updated_at: product.updated_at,
+            archived_at: product.archived_at,
+        }
+    }
+
+    /// The product of which this row, its prices and its meter tell.
+    pub(super) fn priced(self, prices: Vec<Price>, meter: Option<MeterId>) -> Result<PricedProduct, DbError> {
+        let kind = match (self.kind, meter) {
+            (1, None) => PricedKind::FlatFee,
+            (2, None) => PricedKind::Seat,
+            (3, Some(meter)) => PricedKind::Usage { meter },
+            (kind, _) => return Err(corrupt(&format!("a product's kind {kind}"))),
+        };
+        Ok(PricedProduct {
+            id: self.id,
+            key: self.key,
+            kind,
+            name: self.name,
+            description: self.description,
+            metadata: self.metadata,
+            prices,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            archived_at: self.archived_at,
+        })
+    }
+}
+
+bulk_insert! {
+    /// A price of a product.
+    pub(super) struct PriceRow of product_prices {
+        /// The product.
+        product_id: ProductId as Id,
+        /// Its place, from 0.
+        position: i32 as diesel::sql_types::Integer,
+        /// ISO 4217.
+        currency: String as diesel::sql_types::Text,
+        /// The decimal.
+        amount: String as diesel::sql_types::Text,
+    }
+}
+
+impl PriceRow {
+    pub(super) fn of(product: &PricedProduct) -> Vec<Self> {
+        let row = |(position, price): (i32, &Price)| Self {
+            product_id: product.id,
+            position,
+            currency: price.currency.code().to_owned(),
+            amount: price.amount.text(),
+        };
+        (0_i32..).zip(&product.prices).map(row).collect()
+    }
+
+    pub(super) fn price(&self) -> Result<Price, DbError> {
+        let amount = Rate::try_from(self.amount.clone()).map_err(|_| corrupt("a product's price"))?;
+        let currency = Currency::parse(&self.currency).ok_or_else(|| corrupt("the currency of a product's price"))?;
+        Ok(Price { amount, currency })
+    }
+}
+
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = credit_products, primary_key(product_id), treat_none_as_null = true)]
 pub(super) struct CreditRow {
-    product_id: ProductId,
+    pub(super) product_id: ProductId,
     unit_name: String,
     low_balance_threshold: Option<Credits>,
     overdraft_allowed: bool,
@@ -184,8 +265,8 @@ impl RuleRow {
     }
 
     pub(super) fn rule(&self) -> Result<ConsumptionRule, DbError> {
-        let weight = Decimal::new(&self.credits_per_unit).ok().and_then(|text| Weight::of(&text).ok().flatten());
-        let credits_per_unit = weight.ok_or_else(|| corrupt("a rule's credits for each unit"))?;
+        let weight = Weight::try_from(self.credits_per_unit.clone());
+        let credits_per_unit = weight.map_err(|_| corrupt("a rule's credits for each unit"))?;
         Ok(ConsumptionRule { meter: self.meter_id, credits_per_unit })
     }
 }

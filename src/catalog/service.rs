@@ -3,11 +3,14 @@
 //! Each begins with [`store::lock_catalog`], so that what it then reads stays so until it commits: keys are checked by a
 //! query, and nobody can take one in between.
 
+use std::sync::Arc;
+
 use super::input::{
-    CreditProductChanges, MeterChanges, NewCreditProduct, NewMeter, NewPurchaseOption, PurchaseOptionChanges,
+    CreditProductChanges, MeterChanges, NewCreditProduct, NewMeter, NewPricedProduct, NewPurchaseOption,
+    ProductChanges, PurchaseOptionChanges,
 };
-use super::model::{CreditProduct, Meter, PurchaseOption};
-use super::{meter_rules, option_rules, product_rules, store};
+use super::model::{CreditProduct, Meter, PricedKind, PricedProduct, Product, PurchaseOption};
+use super::{meter_rules, option_rules, plans, priced_rules, product_rules, store};
 use crate::base::ids::{Ids, MeterId, ProductId, PurchaseOptionId};
 use crate::base::problem::Problem;
 use crate::base::time::Time;
@@ -50,10 +53,9 @@ pub async fn archive_meter(txn: &mut Txn, now: Time, id: MeterId) -> Result<Mete
     if meter.archived_at.is_some() {
         return Ok(meter);
     }
-    if let Some(product) = store::find_user_of_meter(txn, id).await? {
+    if let Some(user) = store::find_user_of_meter(txn, id).await? {
         let message = format!(
-            "The product \"{product}\" burns credits by this meter; take it out of the product's consumption, or \
-             archive the product, first."
+            "The {user} measures usage by this meter; archive it, or take the meter out of its consumption, first."
         );
         return Err(Problem::state(&["id"], "IN_USE", message).into());
     }
@@ -110,31 +112,97 @@ pub async fn update_credit_product(
     Ok(product)
 }
 
-/// Archives a product without open balances; one that is archived is answered as it is.
+/// Makes a product that money is paid for.
+///
+/// # Errors
+/// Invalid, a meter that is not there or archived, or the product of any kind that has the key already.
+pub async fn create_priced_product(
+    txn: &mut Txn,
+    ids: &Ids,
+    now: Time,
+    new: &NewPricedProduct,
+) -> Result<PricedProduct, Failure> {
+    let product = priced_rules::created(ProductId(ids.uuid(now)), now, new)?;
+    store::lock_catalog(txn).await?;
+    if let Some(existing) = store::find_product_id(txn, &product.key).await? {
+        return Err(key_taken("product", &product.key, existing).into());
+    }
+    if let PricedKind::Usage { meter: id } = product.kind {
+        let found = store::find_meter(txn, id).await?;
+        let meter = found.ok_or_else(|| Problem::not_found(&["meterId"], "meter", id.to_string()))?;
+        if meter.archived_at.is_some() {
+            let message = format!("The meter \"{}\" is archived; use or make another one.", meter.key);
+            return Err(Problem::state(&["meterId"], "ARCHIVED", message).into());
+        }
+    }
+    store::insert_priced(txn, &product).await?;
+    Ok(product)
+}
+
+/// Changes the name, description or metadata of a product of any kind.
+///
+/// # Errors
+/// Not found, archived, or invalid.
+pub async fn update_product(
+    txn: &mut Txn,
+    now: Time,
+    id: ProductId,
+    changes: &ProductChanges,
+) -> Result<Product, Failure> {
+    store::lock_catalog(txn).await?;
+    match get_any(txn, id).await? {
+        Product::Credit(was) => {
+            let product = product_rules::changed(&was, now, &changes.clone().into())?;
+            store::update_product(txn, &product).await?;
+            Ok(Product::Credit(Arc::new(product)))
+        }
+        Product::Priced(was) => {
+            let product = priced_rules::changed(&was, now, changes)?;
+            store::update_priced(txn, &product).await?;
+            Ok(Product::Priced(Arc::new(product)))
+        }
+    }
+}
+
+/// Archives a product of any kind that nothing uses; one that is archived is answered as it is.
 ///
 /// Balances are another room's: the caller says whether any is open, and asks that after [`store::lock_catalog`] in this
 /// very transaction, while whoever opens one takes [`store::pin_catalog`] first. Then neither can miss the other.
 ///
 /// # Errors
-/// Not found, or `IN_USE` by an open balance.
-pub async fn archive_product(
-    txn: &mut Txn,
-    now: Time,
-    id: ProductId,
-    open_balances: bool,
-) -> Result<CreditProduct, Failure> {
+/// Not found, or `IN_USE` by an open balance or by the latest version of a plan.
+pub async fn archive_product(txn: &mut Txn, now: Time, id: ProductId, open_balances: bool) -> Result<Product, Failure> {
     store::lock_catalog(txn).await?;
-    let product = get_product(txn, id, "id").await?;
-    if product.archived_at.is_some() {
+    let product = get_any(txn, id).await?;
+    if product.archived_at().is_some() {
         return Ok(product);
+    }
+    if let Some(plan) = plans::store::find_plan_with(txn, id).await? {
+        let message =
+            format!("The plan \"{plan}\" has an item of it; publish a version without it, or archive the plan, first.");
+        return Err(Problem::state(&["id"], "IN_USE", message).into());
     }
     if open_balances {
         let message = "Customers have open balances of this product; close them first.";
         return Err(Problem::state(&["id"], "IN_USE", message).into());
     }
-    let archived = CreditProduct { updated_at: now, archived_at: Some(now), ..product };
-    store::update_product(txn, &archived).await?;
-    Ok(archived)
+    match product {
+        Product::Credit(product) => {
+            let archived = CreditProduct { updated_at: now, archived_at: Some(now), ..Arc::unwrap_or_clone(product) };
+            store::update_product(txn, &archived).await?;
+            Ok(Product::Credit(Arc::new(archived)))
+        }
+        Product::Priced(product) => {
+            let archived = PricedProduct { updated_at: now, archived_at: Some(now), ..Arc::unwrap_or_clone(product) };
+            store::update_priced(txn, &archived).await?;
+            Ok(Product::Priced(Arc::new(archived)))
+        }
+    }
+}
+
+async fn get_any(conn: &mut Conn, id: ProductId) -> Result<Product, Failure> {
+    let found = store::find_of_any_kind(conn, &[id]).await?.remove(&id);
+    Ok(found.ok_or_else(|| Problem::not_found(&["id"], "product", id.to_string()))?)
 }
 
 async fn get_product(conn: &mut Conn, id: ProductId, field: &str) -> Result<CreditProduct, Failure> {
@@ -163,7 +231,7 @@ pub async fn create_purchase_option(
     let option = option_rules::created(PurchaseOptionId(ids.uuid(now)), now, new)?;
     store::lock_catalog(txn).await?;
     let product = get_product(txn, new.product, "productId").await?;
-    product_rules::check_open(&product, &["productId"])?;
+    product_rules::check_open((&product.key, product.archived_at), &["productId"])?;
     store::insert_option(txn, &option).await?;
     Ok(option)
 }

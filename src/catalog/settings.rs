@@ -3,7 +3,8 @@
 
 use super::model::{ConsumptionRule, CreditProduct, Expiration};
 use crate::base::credits::Credits;
-use crate::base::settings::{Overdraft, Overrides};
+use crate::base::ids::PurchaseOptionId;
+use crate::base::settings::{CreditLayer, Overdraft, Overrides};
 use crate::base::time::{DAY, Time};
 
 /// What one layer between the product and what is in force says; `None` says nothing.
@@ -19,6 +20,8 @@ pub struct Layer<'a> {
     pub consumption: Option<&'a [ConsumptionRule]>,
     /// How bought, topped-up and starting credits end.
     pub expiration: Option<Expiration>,
+    /// Which of the product's purchase options are offered.
+    pub purchase_options: Option<&'a [PurchaseOptionId]>,
 }
 
 impl<'a> From<&'a Overrides> for Layer<'a> {
@@ -27,8 +30,20 @@ impl<'a> From<&'a Overrides> for Layer<'a> {
             name: own.name.as_deref(),
             low_balance_threshold: own.low_balance_threshold,
             overdraft: own.overdraft,
-            consumption: None,
-            expiration: None,
+            ..Self::default()
+        }
+    }
+}
+
+impl<'a> From<&'a CreditLayer> for Layer<'a> {
+    fn from(layer: &'a CreditLayer) -> Self {
+        Self {
+            name: None,
+            low_balance_threshold: layer.low_balance_threshold,
+            overdraft: layer.overdraft,
+            consumption: layer.consumption.as_deref(),
+            expiration: layer.expiration,
+            purchase_options: layer.purchase_options.as_deref(),
         }
     }
 }
@@ -46,12 +61,8 @@ pub struct Settings<'a> {
     pub consumption: &'a [ConsumptionRule],
     /// How bought, topped-up and starting credits end.
     pub expiration: Expiration,
-}
-
-/// The settings in force for a balance that nothing stands between and its product.
-#[must_use]
-pub fn effective<'a>(product: &'a CreditProduct, own: &'a Overrides) -> Settings<'a> {
-    layered(product, &[own.into()])
+    /// Which of the product's purchase options are offered; `None` is all.
+    pub purchase_options: Option<&'a [PurchaseOptionId]>,
 }
 
 /// The settings in force under these layers, the nearest first.
@@ -64,6 +75,7 @@ pub fn layered<'a>(product: &'a CreditProduct, layers: &[Layer<'a>]) -> Settings
         overdraft: layers().find_map(|layer| layer.overdraft).unwrap_or(product.overdraft),
         consumption: layers().find_map(|layer| layer.consumption).unwrap_or(&product.consumption),
         expiration: layers().find_map(|layer| layer.expiration).unwrap_or(product.expiration),
+        purchase_options: layers().find_map(|layer| layer.purchase_options),
     }
 }
 
@@ -105,7 +117,7 @@ mod tests {
     fn the_nearest_setting_wins_each_by_itself() {
         let product = product();
         let own = Overrides { overdraft: Some(Overdraft::Deny), ..Overrides::default() };
-        let settings = effective(&product, &own);
+        let settings = layered(&product, &[(&own).into()]);
         assert_eq!((settings.name, settings.overdraft), ("AI credits", Overdraft::Deny));
         assert_eq!(settings.low_balance_threshold, Some(Credits::from_micros(10)));
         assert_eq!(own.set(), ["overdraft"]);

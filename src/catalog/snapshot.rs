@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::model::{ConsumptionRule, CreditProduct, Meter};
-use super::store;
-use crate::base::ids::{MeterId, ProductId};
+use super::model::{ConsumptionRule, CreditProduct, Meter, PricedProduct, Product};
+use super::plans::model::{Plan, PlanVersion};
+use super::{plans, store};
+use crate::base::ids::{MeterId, PlanId, PlanVersionId, ProductId};
 use crate::db::{Conn, DbError};
 
 /// The catalog as it was at one version, archived meters and products included.
@@ -18,6 +19,10 @@ pub struct Snapshot {
     pub version: i64,
     meters: HashMap<MeterId, Arc<Meter>>,
     products: HashMap<ProductId, Arc<CreditProduct>>,
+    priced: HashMap<ProductId, Arc<PricedProduct>>,
+    plans: HashMap<PlanId, Arc<Plan>>,
+    versions: HashMap<PlanVersionId, Arc<PlanVersion>>,
+    latest: HashMap<PlanId, Arc<PlanVersion>>,
     by_event_type: HashMap<String, Vec<ProductRules>>,
 }
 
@@ -42,16 +47,36 @@ pub struct EventRule {
 impl Snapshot {
     /// Makes a copy of the catalog's rows.
     #[must_use]
-    pub fn new(version: i64, meters: Vec<Meter>, products: Vec<CreditProduct>) -> Self {
+    pub fn new(version: i64, meters: Vec<Meter>, products: Vec<Product>) -> Self {
         let meters = meters.into_iter().map(|meter| (meter.id, Arc::new(meter))).collect();
-        let mut all: Vec<Arc<CreditProduct>> = products.into_iter().map(Arc::new).collect();
-        all.sort_by_key(|product| product.id);
         let mut snapshot = Self { version, meters, ..Self::default() };
+        let mut all: Vec<Arc<CreditProduct>> = Vec::new();
+        for product in products {
+            match product {
+                Product::Credit(product) => all.push(product),
+                Product::Priced(product) => drop(snapshot.priced.insert(product.id, product)),
+            }
+        }
+        all.sort_by_key(|product| product.id);
         for product in all.iter().filter(|product| product.archived_at.is_none()) {
             snapshot.listen(product);
         }
         snapshot.products = all.into_iter().map(|product| (product.id, product)).collect();
         snapshot
+    }
+
+    /// The same with plans and all of their versions.
+    #[must_use]
+    pub fn with_plans(mut self, plans: Vec<Plan>, versions: Vec<PlanVersion>) -> Self {
+        for version in versions.into_iter().map(Arc::new) {
+            let newest = self.latest.entry(version.plan).or_insert_with(|| version.clone());
+            if newest.version < version.version {
+                *newest = version.clone();
+            }
+            self.versions.insert(version.id, version);
+        }
+        self.plans = plans.into_iter().map(|plan| (plan.id, Arc::new(plan))).collect();
+        self
     }
 
     /// Files a product's rules under the event types that they are about.
@@ -93,6 +118,30 @@ impl Snapshot {
         self.meters.get(&id)
     }
 
+    /// A product that money is paid for, archived or not.
+    #[must_use]
+    pub fn priced(&self, id: ProductId) -> Option<&Arc<PricedProduct>> {
+        self.priced.get(&id)
+    }
+
+    /// A plan, archived or not.
+    #[must_use]
+    pub fn plan(&self, id: PlanId) -> Option<&Arc<Plan>> {
+        self.plans.get(&id)
+    }
+
+    /// The latest version of a plan.
+    #[must_use]
+    pub fn latest_version(&self, plan: PlanId) -> Option<&Arc<PlanVersion>> {
+        self.latest.get(&plan)
+    }
+
+    /// A version of a plan.
+    #[must_use]
+    pub fn plan_version(&self, id: PlanVersionId) -> Option<&Arc<PlanVersion>> {
+        self.versions.get(&id)
+    }
+
     /// A credit product, archived or not.
     #[must_use]
     pub fn product(&self, id: ProductId) -> Option<&Arc<CreditProduct>> {
@@ -109,10 +158,12 @@ pub async fn load_snapshot(conn: &mut Conn) -> Result<Snapshot, DbError> {
     let mut version = store::catalog_version(conn).await?;
     loop {
         let meters = store::all_meters(conn).await?;
-        let products = store::all_products(conn).await?;
+        let products = store::all_of_any_kind(conn).await?;
+        let plans = plans::store::all_plans(conn).await?;
+        let versions = plans::store::all_versions(conn).await?;
         let now = store::catalog_version(conn).await?;
         if now == version {
-            return Ok(Snapshot::new(version, meters, products));
+            return Ok(Snapshot::new(version, meters, products).with_plans(plans, versions));
         }
         version = now;
     }
@@ -142,7 +193,11 @@ mod tests {
         }
     }
 
-    fn product(id: u128, meters: &[u128], archived_at: Option<Time>) -> CreditProduct {
+    fn product(id: u128, meters: &[u128], archived_at: Option<Time>) -> Product {
+        Product::Credit(Arc::new(credit_product(id, meters, archived_at)))
+    }
+
+    fn credit_product(id: u128, meters: &[u128], archived_at: Option<Time>) -> CreditProduct {
         let rule = |meter: &u128| ConsumptionRule {
             meter: MeterId(Uuid::from_u128(*meter)),
             credits_per_unit: Weight::from_scaled(1),
@@ -182,7 +237,7 @@ mod tests {
     #[test]
     fn rules_of_any_consumption_are_found_by_event_type() {
         let snapshot = Snapshot::new(1, vec![meter(1, "call"), meter(3, "upload")], vec![]);
-        let own = product(9, &[3, 1, 2], None).consumption;
+        let own = credit_product(9, &[3, 1, 2], None).consumption;
         let found: Vec<&str> = snapshot.rules_among(&own, "call").map(|(_, meter)| meter.key.as_str()).collect();
         assert_eq!(found, ["m1"]);
     }

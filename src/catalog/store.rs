@@ -3,53 +3,25 @@
 //! Reads answer archived rows too, unless they say otherwise.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::input::{ListMeters, ListProducts};
-use super::model::{ConsumptionRule, CreditProduct, Meter, ProductKind, PurchaseOption};
-use super::rows::{CreditRow, MeterRow, OptionRow, ProductRow, RuleRow};
+use super::model::{
+    ConsumptionRule, CreditProduct, Meter, Price, PricedKind, PricedProduct, Product, ProductKind, PurchaseOption,
+};
+use super::narrow::{Which, narrowed};
+use super::rows::{CreditRow, MeterRow, OptionRow, PriceRow, ProductRow, RuleRow};
 use crate::base::ids::{MeterId, ProductId, PurchaseOptionId};
-use crate::base::page::{Page, PageRequest};
+use crate::base::page::Page;
 use crate::base::text;
-use crate::db::schema::{catalog_version, consumption_rules, credit_products, meters, products, purchase_options};
+use crate::db::schema::{
+    catalog_version, consumption_rules, credit_products, meters, plan_meters, plan_versions, plans, product_prices,
+    products, purchase_options, usage_products,
+};
 use crate::db::{Conn, DbError, Txn, on};
-
-/// Which rows of a table with ids and keys.
-enum Which<'a, I> {
-    All,
-    Ids(&'a [I]),
-    Key(&'a str),
-    Page { page: &'a PageRequest<String>, include_archived: bool },
-}
-
-/// Adds the conditions and the order of [`Which`] to a boxed query of a table with ids and keys.
-macro_rules! narrowed {
-    ($query:expr, $table:ident, $which:expr) => {{
-        let mut query = $query;
-        match $which {
-            Which::All => {}
-            Which::Ids(ids) => query = query.filter($table::id.eq_any(*ids)),
-            Which::Key(key) => query = query.filter($table::key.eq(*key)),
-            Which::Page { page, include_archived } => {
-                if !*include_archived {
-                    query = query.filter($table::archived_at.is_null());
-                }
-                if let Some(key) = &page.after {
-                    query = query.filter($table::key.gt(key));
-                }
-                if let Some(key) = &page.before {
-                    query = query.filter($table::key.lt(key));
-                }
-                query = query.limit(page.probe());
-                query =
-                    if page.is_backward() { query.order($table::key.desc()) } else { query.order($table::key.asc()) };
-            }
-        }
-        query
-    }};
-}
 
 // --- The version -------------------------------------------------------------------------------------------------------
 
@@ -167,12 +139,12 @@ pub async fn list_meters(conn: &mut Conn, list: &ListMeters) -> Result<Page<Mete
     Ok(Page::of(&list.page, load_meters(conn, which).await?))
 }
 
-/// The key of a product that is not archived and has a rule for the meter.
+/// What uses the meter and is not archived, in words: a product that burns or is charged by it, or a plan.
 ///
 /// # Errors
 /// Those of the database.
 pub(super) async fn find_user_of_meter(conn: &mut Conn, meter: MeterId) -> Result<Option<String>, DbError> {
-    let mut keys: Vec<String> = on!(conn, |c| consumption_rules::table
+    let by_rule: Vec<String> = on!(conn, |c| consumption_rules::table
         .inner_join(products::table.on(products::id.eq(consumption_rules::product_id)))
         .filter(consumption_rules::meter_id.eq(meter))
         .filter(products::archived_at.is_null())
@@ -180,7 +152,25 @@ pub(super) async fn find_user_of_meter(conn: &mut Conn, meter: MeterId) -> Resul
         .select(products::key)
         .limit(1)
         .load(c))?;
-    Ok(keys.pop())
+    let by_price: Vec<String> = on!(conn, |c| usage_products::table
+        .inner_join(products::table.on(products::id.eq(usage_products::product_id)))
+        .filter(usage_products::meter_id.eq(meter))
+        .filter(products::archived_at.is_null())
+        .order(products::key)
+        .select(products::key)
+        .limit(1)
+        .load(c))?;
+    let by_plan: Vec<String> = on!(conn, |c| plan_meters::table
+        .inner_join(plan_versions::table.on(plan_versions::id.eq(plan_meters::version_id)))
+        .inner_join(plans::table.on(plans::id.eq(plan_versions::plan_id)))
+        .filter(plan_meters::meter_id.eq(meter))
+        .filter(plans::archived_at.is_null())
+        .order(plans::key)
+        .select(plans::key)
+        .limit(1)
+        .load(c))?;
+    let product = by_rule.into_iter().chain(by_price).next().map(|key| format!("product \"{key}\""));
+    Ok(product.or_else(|| by_plan.into_iter().next().map(|key| format!("plan \"{key}\""))))
 }
 
 // --- Products ----------------------------------------------------------------------------------------------------------
@@ -264,14 +254,6 @@ async fn load_rules(
     Ok(rules)
 }
 
-/// Every credit product, in two statements.
-///
-/// # Errors
-/// Those of the database.
-pub async fn all_products(conn: &mut Conn) -> Result<Vec<CreditProduct>, DbError> {
-    load_products(conn, Which::All).await
-}
-
 /// The credit products with these ids, in two statements.
 ///
 /// # Errors
@@ -313,18 +295,118 @@ pub(super) async fn find_product_id(conn: &mut Conn, key: &str) -> Result<Option
     Ok(ids.pop())
 }
 
+/// Adds a product that money is paid for, with its prices.
+///
+/// # Errors
+/// Those of the database.
+pub(super) async fn insert_priced(txn: &mut Txn, product: &PricedProduct) -> Result<(), DbError> {
+    let row = ProductRow::of_priced(product);
+    on!(txn, |c| diesel::insert_into(products::table).values(&row).execute(c))?;
+    if let PricedKind::Usage { meter } = product.kind {
+        let usage = (usage_products::product_id.eq(product.id), usage_products::meter_id.eq(meter));
+        on!(txn, |c| diesel::insert_into(usage_products::table).values(usage).execute(c))?;
+    }
+    PriceRow::insert_all(txn, PriceRow::of(product)).await
+}
+
+/// Writes a product that money is paid for as it is now; its prices and its meter never change.
+///
+/// # Errors
+/// Those of the database.
+pub(super) async fn update_priced(txn: &mut Txn, product: &PricedProduct) -> Result<(), DbError> {
+    let row = ProductRow::of_priced(product);
+    on!(txn, |c| diesel::update(products::table.find(product.id)).set(&row).execute(c)).map(drop)
+}
+
+/// Products of any kind, in five statements at most.
+async fn load_any(
+    conn: &mut Conn,
+    which: Which<'_, ProductId>,
+    kinds: Option<&[ProductKind]>,
+) -> Result<Vec<Product>, DbError> {
+    let kinds: Option<Vec<i16>> = kinds.map(|kinds| kinds.iter().map(|kind| kind.number()).collect());
+    let rows: Vec<ProductRow> = on!(conn, |c, B| {
+        let mut query = products::table.select(ProductRow::as_select()).into_boxed::<B>();
+        if let Some(kinds) = &kinds {
+            query = query.filter(products::kind.eq_any(kinds));
+        }
+        narrowed!(query, products, &which).load(c)
+    })?;
+    let of_credits = |row: &&ProductRow| row.kind == ProductKind::Credit.number();
+    let credit: Vec<ProductId> = rows.iter().filter(of_credits).map(|row| row.id).collect();
+    let priced: Vec<ProductId> = rows.iter().filter(|row| !of_credits(row)).map(|row| row.id).collect();
+    let mut credits: HashMap<ProductId, CreditProduct> = find_products(conn, &credit).await?.into_iter().collect();
+    let (mut prices, meters) = load_prices(conn, &priced).await?;
+    let product = |row: ProductRow| {
+        if let Some(product) = credits.remove(&row.id) {
+            return Ok(Product::Credit(Arc::new(product)));
+        }
+        let (prices, meter) = (prices.remove(&row.id).unwrap_or_default(), meters.get(&row.id).copied());
+        row.priced(prices, meter).map(|product| Product::Priced(Arc::new(product)))
+    };
+    rows.into_iter().map(product).collect()
+}
+
+/// The prices of products in their order, and the meters of those of usage.
+async fn load_prices(
+    conn: &mut Conn,
+    of: &[ProductId],
+) -> Result<(HashMap<ProductId, Vec<Price>>, HashMap<ProductId, MeterId>), DbError> {
+    let mut prices: HashMap<ProductId, Vec<Price>> = HashMap::new();
+    if of.is_empty() {
+        return Ok((prices, HashMap::new()));
+    }
+    let rows: Vec<PriceRow> = on!(conn, |c| product_prices::table
+        .filter(product_prices::product_id.eq_any(of))
+        .order((product_prices::product_id, product_prices::position))
+        .select(PriceRow::as_select())
+        .load(c))?;
+    for row in rows {
+        prices.entry(row.product_id).or_default().push(row.price()?);
+    }
+    let meters: Vec<(ProductId, MeterId)> =
+        on!(conn, |c| usage_products::table.filter(usage_products::product_id.eq_any(of)).load(c))?;
+    Ok((prices, meters.into_iter().collect()))
+}
+
+/// Every product of every kind.
+///
+/// # Errors
+/// Those of the database.
+pub async fn all_of_any_kind(conn: &mut Conn) -> Result<Vec<Product>, DbError> {
+    load_any(conn, Which::All, None).await
+}
+
+/// The products of any kind with these ids.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_of_any_kind(conn: &mut Conn, ids: &[ProductId]) -> Result<HashMap<ProductId, Product>, DbError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = load_any(conn, Which::Ids(ids), None).await?;
+    Ok(found.into_iter().map(|product| (product.id(), product)).collect())
+}
+
+/// The product of any kind with this key.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_of_any_kind_by_key(conn: &mut Conn, key: &str) -> Result<Option<Product>, DbError> {
+    if text::check_key(key).is_err() {
+        return Ok(None);
+    }
+    Ok(load_any(conn, Which::Key(key), None).await?.pop())
+}
+
 /// A page of products, by key, byte by byte.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list_products(conn: &mut Conn, list: &ListProducts) -> Result<Page<CreditProduct>, DbError> {
-    // Products of credits are the only ones there are.
-    let wanted = list.kinds.as_ref().is_none_or(|kinds| kinds.contains(&ProductKind::Credit));
-    if !wanted {
-        return Ok(Page { items: Vec::new(), has_next: false, has_previous: false });
-    }
+pub async fn list_products(conn: &mut Conn, list: &ListProducts) -> Result<Page<Product>, DbError> {
     let which = Which::Page { page: &list.page, include_archived: list.include_archived };
-    Ok(Page::of(&list.page, load_products(conn, which).await?))
+    Ok(Page::of(&list.page, load_any(conn, which, list.kinds.as_deref()).await?))
 }
 
 // --- Purchase options --------------------------------------------------------------------------------------------------

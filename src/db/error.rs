@@ -87,6 +87,17 @@ pub enum Failure {
     Db(#[from] DbError),
 }
 
+impl Failure {
+    /// The same failure, further inside an input.
+    #[must_use]
+    pub fn within(self, outer: &[&str]) -> Self {
+        match self {
+            Self::Problem(problem) => Self::Problem(problem.within(outer)),
+            Self::Db(error) => Self::Db(error),
+        }
+    }
+}
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)

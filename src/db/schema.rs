@@ -146,6 +146,8 @@ diesel::table! {
         created_at -> Micros,
         updated_at -> Micros,
         closed_at -> Nullable<Micros>,
+        plan -> Nullable<Text>,
+        renews_at -> Nullable<Micros>,
     }
 }
 
@@ -169,6 +171,7 @@ diesel::table! {
         metadata -> Nullable<Text>,
         ended -> Nullable<SmallInt>,
         created_at -> Micros,
+        subscription -> Nullable<Integer>,
     }
 }
 
@@ -222,6 +225,7 @@ diesel::table! {
         occurred_at -> Micros,
         recorded_at -> Micros,
         hash -> Binary,
+        subscription -> Nullable<Integer>,
     }
 }
 
@@ -265,7 +269,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::{BigInt, Binary, Integer, SmallInt, Text};
+    use diesel::sql_types::{BigInt, Binary, Integer, Nullable, SmallInt, Text};
     use crate::db::types::{Id, Micros};
 
     idempotency_keys (customer_id, scope, key) {
@@ -275,6 +279,123 @@ diesel::table! {
         input_hash -> Binary,
         balance -> Integer,
         sequence -> BigInt,
+        created_at -> Micros,
+        subscription -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Integer, Text};
+    use crate::db::types::Id;
+
+    product_prices (product_id, position) {
+        product_id -> Id,
+        position -> Integer,
+        currency -> Text,
+        amount -> Text,
+    }
+}
+
+diesel::table! {
+    use crate::db::types::Id;
+
+    usage_products (product_id) {
+        product_id -> Id,
+        meter_id -> Id,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Integer, Nullable, Text};
+    use crate::db::types::{Id, Micros};
+
+    plans (id) {
+        id -> Id,
+        key -> Text,
+        name -> Text,
+        description -> Nullable<Text>,
+        latest_version -> Integer,
+        created_at -> Micros,
+        archived_at -> Nullable<Micros>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Integer, SmallInt, Text};
+    use crate::db::types::{Id, Micros};
+
+    plan_versions (id) {
+        id -> Id,
+        plan_id -> Id,
+        version -> Integer,
+        period -> SmallInt,
+        currency -> Text,
+        published_at -> Micros,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Integer, Text};
+    use crate::db::types::Id;
+
+    plan_items (version_id, position) {
+        version_id -> Id,
+        position -> Integer,
+        product_id -> Id,
+        options -> Text,
+    }
+}
+
+diesel::table! {
+    use crate::db::types::Id;
+
+    plan_meters (version_id, meter_id) {
+        version_id -> Id,
+        meter_id -> Id,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+    use crate::db::types::{Id, Micros};
+
+    subscriptions (customer_id, number) {
+        customer_id -> Id,
+        number -> Integer,
+        revision -> BigInt,
+        plan_id -> Id,
+        next_plan_id -> Nullable<Id>,
+        next_at -> Nullable<Micros>,
+        starts_at -> Micros,
+        ends_at -> Micros,
+        period -> Nullable<Integer>,
+        period_start -> Nullable<Micros>,
+        terms -> Text,
+        due_at -> Micros,
+        metadata -> Text,
+        created_at -> Micros,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Integer, Nullable, Text};
+    use crate::db::types::{Id, Micros};
+
+    charges (customer_id, subscription, period, item) {
+        customer_id -> Id,
+        subscription -> Integer,
+        period -> Integer,
+        item -> Integer,
+        product_id -> Id,
+        period_start -> Micros,
+        period_end -> Micros,
+        description -> Text,
+        quantity -> Nullable<Text>,
+        amount_minor -> Nullable<BigInt>,
+        currency -> Text,
+        meter_id -> Nullable<Id>,
+        unit_price -> Nullable<Text>,
+        included -> Nullable<Text>,
         created_at -> Micros,
     }
 }
@@ -296,4 +417,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     events,
     event_types,
     idempotency_keys,
+    product_prices,
+    usage_products,
+    plans,
+    plan_versions,
+    plan_items,
+    plan_meters,
+    subscriptions,
+    charges,
 );

@@ -105,7 +105,7 @@ impl Customer {
         let found = async {
             let Some(product) = find_product(ctx, "product", &product).await? else { return Ok(None) };
             let of_product =
-                |balance: &CreditBalance| !balance.view().is_closed() && balance.view().balance.product == product.id;
+                |balance: &CreditBalance| !balance.view().is_closed() && balance.view().balance.product == product.id();
             Ok(balances_of(ctx, self.0.id).await?.into_iter().find(of_product))
         };
         found.await.transpose()

@@ -3,16 +3,19 @@
 use async_graphql::{Context, ID, Interface, Object, Result};
 use futures_util::future::join_all;
 
-use super::catalog::{CreditProduct, Meter, PurchaseOption};
+use super::catalog::{
+    CreditProduct, FlatFeeProduct, Meter, Plan, PlanVersion, Product, PurchaseOption, SeatProduct, UsageProduct,
+};
 use super::context::Reach;
 use super::customers::Customer;
 use super::errors::bad_input;
 use super::ids::id_argument;
 use super::ledger::{CreditBalance, Grant, LedgerEntry};
-use super::loaders::Batches;
+use super::loaders::{Batches, OfAnyKind};
 use super::metering::UsageEvent;
 use crate::base::ids::{
-    BalanceId, CustomerId, EntryId, EventKey, GrantId, IdError, MeterId, ProductId, PurchaseOptionId,
+    BalanceId, CustomerId, EntryId, EventKey, GrantId, IdError, MeterId, PlanId, PlanVersionId, ProductId,
+    PurchaseOptionId,
 };
 
 /// How many nodes can be asked for at once.
@@ -27,6 +30,16 @@ pub enum Node {
     Meter(Meter),
     /// A credit product.
     CreditProduct(CreditProduct),
+    /// A flat fee.
+    FlatFeeProduct(FlatFeeProduct),
+    /// Seats.
+    SeatProduct(SeatProduct),
+    /// Usage that money is paid for.
+    UsageProduct(UsageProduct),
+    /// A plan.
+    Plan(Plan),
+    /// A version of a plan.
+    PlanVersion(PlanVersion),
     /// A purchase option.
     PurchaseOption(PurchaseOption),
     /// A customer.
@@ -50,7 +63,17 @@ pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<
     let prefix = id.split_once('_').map_or("", |(prefix, _)| prefix);
     match prefix {
         MeterId::PREFIX => by::<MeterId, _, _>(ctx, argument, &given, Meter).await,
-        ProductId::PREFIX => by::<ProductId, _, _>(ctx, argument, &given, CreditProduct).await,
+        ProductId::PREFIX => {
+            let found = ctx.loaders().find(OfAnyKind(id_argument(argument, &given)?)).await?;
+            Ok(found.map(|product| match Product::from(product) {
+                Product::CreditProduct(product) => product.into(),
+                Product::FlatFeeProduct(product) => product.into(),
+                Product::SeatProduct(product) => product.into(),
+                Product::UsageProduct(product) => product.into(),
+            }))
+        }
+        PlanId::PREFIX => by::<PlanId, _, _>(ctx, argument, &given, Plan).await,
+        PlanVersionId::PREFIX => by::<PlanVersionId, _, _>(ctx, argument, &given, PlanVersion).await,
         PurchaseOptionId::PREFIX => by::<PurchaseOptionId, _, _>(ctx, argument, &given, PurchaseOption).await,
         CustomerId::PREFIX => by::<CustomerId, _, _>(ctx, argument, &given, Customer).await,
         EntryId::PREFIX => by::<EntryId, _, _>(ctx, argument, &given, LedgerEntry).await,

@@ -4,17 +4,20 @@ use super::job::{Action, Amendment, BalanceChanges, Done, Given, NewBalance, Ord
 use super::work::Work;
 use crate::base::ids::{BalanceId, ProductId};
 use crate::base::problem::Problem;
-use crate::catalog::settings::{effective, expiry};
+use crate::catalog::settings::expiry;
 use crate::customers::service::number_balance;
 use crate::db::{DbError, Failure, Txn};
 use crate::ledger::command::{Command, Cover, NewGrant, Spend, SpendKind};
 use crate::ledger::entry::{Note, Origin};
 use crate::ledger::error::Refusal;
-use crate::ledger::model::{Balance, DEFAULT_PRIORITY, GrantSource, Policy};
+use crate::ledger::model::{Balance, DEFAULT_PRIORITY, GrantSource};
 use crate::ledger::rules;
 use crate::ledger::service::{Terms, post, post_due};
 use crate::ledger::store;
-use crate::metering::service::policy_of;
+use crate::metering::terms::{policy_of, settings_of};
+
+/// How many periods one step catches up on at most; the next step goes on from there.
+const PERIODS: usize = 100;
 
 impl Work {
     /// Does what an order asks for.
@@ -44,10 +47,9 @@ impl Work {
                 GrantSource::StartingBalance,
                 &TopUp { credits: new.starting, priority: DEFAULT_PRIORITY, effective_at: None, expires_at: None },
             );
-            let policy = policy_of(&self.catalog, &balance);
-            let terms = Terms { policy: &policy, renewals: &[], now: self.now };
+            let terms = self.terms(&balance);
             let command = (&Command::Grant(grant), &Note::of(Origin::Api));
-            let entries = post(&mut balance, terms, command, &mut self.writes).map_err(|r| r.problem(id))?;
+            let entries = post(&mut balance, &terms, command, &mut self.writes).map_err(|r| r.problem(id))?;
             let entry = entries.last().cloned();
             self.note_entries(entries);
             entry
@@ -78,7 +80,7 @@ impl Work {
         let begins = top_up.effective_at.map_or(now, |begin| begin.max(now));
         let inherited = || {
             let product = self.catalog.product(balance.product)?;
-            expiry(effective(product, &balance.own).expiration, begins)
+            expiry(settings_of(product, balance, now).expiration, begins)
         };
         NewGrant {
             source,
@@ -95,9 +97,10 @@ impl Work {
         if self.others.iter().any(|balance| balance.account.id == id) {
             return Err(Refusal::Closed.problem(id));
         }
-        let missing = || Problem::not_found(&[], "credit balance", id.to_string());
+        let (now, missing) = (self.now, || Problem::not_found(&[], "credit balance", id.to_string()));
         let books = self.books.get_mut(&id.customer).ok_or_else(missing)?;
-        let balance = books.iter_mut().find(|balance| balance.account.id == id).ok_or_else(missing)?;
+        let named = |balance: &&mut Balance| balance.account.id == id && balance.has_opened(now);
+        let balance = books.iter_mut().find(named).ok_or_else(missing)?;
         if balance.closed_at.is_some() { Err(Refusal::Closed.problem(id)) } else { Ok(balance) }
     }
 
@@ -124,12 +127,14 @@ impl Work {
         if let Some(closed) = self.closed(id) {
             return Ok(self.replayed(closed, None));
         }
-        let (policy, now) = (self.policy(id), self.now);
-        let balance = self.open_balance(id)?;
-        let terms = Terms { policy: &policy, renewals: &[], now };
-        // The writes are lent out one by one: the balance and they are parts of the same work.
-        let mut closing = balance.clone();
-        let entries = post(&mut closing, terms, (&Command::Close, &Note::of(Origin::Api)), &mut self.writes)
+        let now = self.now;
+        let mut closing = self.open_balance(id)?.clone();
+        if closing.plan.as_ref().is_some_and(|plan| plan.lasts_beyond(now)) {
+            let message = "A running subscription includes these credits; cancel it first, or change to another plan.";
+            return Err(Problem::state(&[], "SUBSCRIBED", message));
+        }
+        let terms = self.terms(&closing);
+        let entries = post(&mut closing, &terms, (&Command::Close, &Note::of(Origin::Api)), &mut self.writes)
             .map_err(|refusal| refusal.problem(id))?;
         closing.closed_at = Some(now);
         closing.updated_at = now;
@@ -147,17 +152,22 @@ impl Work {
         before.or_else(|| self.find(id).filter(|balance| balance.closed_at.is_some())).cloned()
     }
 
-    fn policy(&self, id: BalanceId) -> Policy {
-        self.find(id).map(|balance| policy_of(&self.catalog, balance)).unwrap_or_default()
+    /// The terms on which a command is applied to a balance.
+    pub(super) fn terms(&self, balance: &Balance) -> Terms {
+        Terms::of(balance, policy_of(&self.catalog, balance, self.now), self.now)
     }
 
     fn post_due(&mut self, id: BalanceId) -> Result<Done, Problem> {
-        let (policy, now) = (self.policy(id), self.now);
         let mut balance = self.open_balance(id)?.clone();
-        let terms = Terms { policy: &policy, renewals: &[], now };
-        let entries = post_due(&mut balance, terms, &mut self.writes).map_err(|refusal| refusal.problem(id))?;
+        let terms = self.terms(&balance).in_steps(PERIODS);
+        let entries = post_due(&mut balance, &terms, &mut self.writes).map_err(|refusal| refusal.problem(id))?;
+        // A period may have begun that brought nothing after all: there was nothing to roll over.
+        let renewed = self.find(id).is_some_and(|before| before.renews_at != balance.renews_at);
         let done = self.done(balance.clone(), None);
         *self.open_balance(id)? = balance;
+        if renewed {
+            self.changed.entry(id).or_insert(false);
+        }
         self.note_entries(entries);
         Ok(done)
     }
@@ -180,8 +190,7 @@ impl Work {
         }
         let action = action.as_ref().map_err(Problem::clone)?;
         let mut balance = self.open_balance(id)?.clone();
-        let policy = policy_of(&self.catalog, &balance);
-        let terms = Terms { policy: &policy, renewals: &[], now: self.now };
+        let terms = self.terms(&balance);
         let command = match action {
             Action::TopUp(top_up) => Command::Grant(self.grant(&balance, GrantSource::TopUp, top_up)),
             Action::Retain(Retention { credits, occurred_at }) => Command::Spend(Spend {
@@ -190,12 +199,12 @@ impl Work {
                 cover: Cover::Whole,
                 occurred_at: *occurred_at,
             }),
-            Action::Amend(amendment) => match amended(txn, &balance, terms, amendment).await? {
+            Action::Amend(amendment) => match amended(txn, &balance, &terms, amendment).await? {
                 Some(command) => command,
                 None => return Ok(self.replayed(balance, None)),
             },
         };
-        let entries = post(&mut balance, terms, (&command, &given.note()), &mut self.writes)
+        let entries = post(&mut balance, &terms, (&command, &given.note()), &mut self.writes)
             .map_err(|refusal| refusal.problem(id))?;
         let entry = entries.last().cloned();
         *self.open_balance(id)? = balance.clone();
@@ -211,16 +220,18 @@ impl Work {
 async fn amended(
     txn: &mut Txn,
     balance: &Balance,
-    Terms { policy, renewals, now }: Terms<'_>,
+    terms: &Terms,
     amendment: &Amendment,
 ) -> Result<Option<Command>, Failure> {
     let sequence = amendment.grant.sequence;
     let id = balance.account.id;
-    let account = rules::carry(&balance.account, policy, now, renewals).map_err(|refusal| refusal.problem(id))?.account;
+    let Terms { policy, renewals, now, .. } = terms;
+    let carried = rules::carry(&balance.account, policy, *now, renewals);
+    let account = carried.map_err(|refusal| refusal.problem(id))?.account;
     let Some(lot) = account.lots.iter().find(|lot| lot.sequence == sequence) else {
         let record = store::find_lots(txn, id, &[sequence]).await?.pop();
         let missing = || Problem::not_found(&["id"], "grant", amendment.grant.to_string());
-        let state = rules::grant_state(&record.ok_or_else(missing)?.lot, now);
+        let state = rules::grant_state(&record.ok_or_else(missing)?.lot, *now);
         return Err(Refusal::GrantOver(state).problem(id).within(&["id"]).into());
     };
     let priority = amendment.priority.over(lot.priority, DEFAULT_PRIORITY);

@@ -202,6 +202,7 @@ impl Work {
             balance: balance.number,
             sequence,
             created_at: self.now,
+            subscription: None,
         });
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Origin, Rating};
 use super::model::{Allocation, BalanceState, Ended, EntryKind, GrantSource, Hold, HoldState, Lot, Pin, Terms};
+use super::plan::PlanTerms;
 use crate::base::credits::Credits;
 use crate::base::ids::MeterId;
 use crate::base::money::{Currency, Money};
@@ -231,4 +232,13 @@ pub(super) fn read_rating(text: &str) -> Result<Rating, DbError> {
     let meter = uuid::Uuid::parse_str(&meter).map_err(|error| corrupt("meter", error))?;
     let credits = Credits::from_micros(credits);
     Ok(Rating { meter: MeterId(meter), quantity, credits_per_unit, exact_credits, credits })
+}
+/// What a subscription says of a balance, as JSON.
+pub(super) fn write_plan(plan: &PlanTerms) -> String {
+    // Plain values: writing them does not fail.
+    serde_json::to_string(plan).unwrap_or_default()
+}
+
+pub(super) fn read_plan(text: &str) -> Result<PlanTerms, DbError> {
+    serde_json::from_str(text).map_err(|_| corrupt("a balance's plan", text))
 }

@@ -156,6 +156,8 @@ pub struct Reversal {
 pub struct Renewal {
     /// The instant at which the period begins.
     pub at: Time,
+    /// The subscription's number within the customer.
+    pub subscription: i32,
     /// Unused included credits that live on: a ROLLOVER lot of what expires of ALLOWANCE lots at `at`.
     pub rollover: Option<Rollover>,
     /// Included credits: an ALLOWANCE lot.

@@ -3,7 +3,7 @@
 use super::books::{Books, Draft};
 use super::command::{Allowance, NewGrant, Renewal, Rollover};
 use super::error::Refusal;
-use super::model::{Account, Applied, Cause, DEFAULT_PRIORITY, EntryKind, GrantSource, Lot, Policy, Terms};
+use super::model::{Account, Applied, Balance, Cause, DEFAULT_PRIORITY, EntryKind, GrantSource, Lot, Policy, Terms};
 use crate::base::credits::Credits;
 use crate::base::time::Time;
 
@@ -12,8 +12,26 @@ use crate::base::time::Time;
 /// # Errors
 /// [`Refusal::BeyondBalance`], which books that are right never give.
 pub fn carry(account: &Account, policy: &Policy, now: Time, renewals: &[Renewal]) -> Result<Applied, Refusal> {
-    let mut books = Books::open(account, policy, now);
-    books.carry(renewals)?;
+    carry_to(account, policy, Span { now, until: now }, renewals)
+}
+
+/// What is posted when, and up to which instant time is carried.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// The present: when entries are recorded.
+    pub now: Time,
+    /// How far time is carried, at most to the present.
+    pub until: Time,
+}
+
+/// As [`carry`], but no further than to an instant: what comes after it stays due.
+///
+/// # Errors
+/// As [`carry`].
+pub fn carry_to(account: &Account, policy: &Policy, span: Span, renewals: &[Renewal]) -> Result<Applied, Refusal> {
+    let mut books = Books::open(account, policy, span.now);
+    let until = if span.until < span.now { span.until } else { books.now };
+    books.carry(until, renewals)?;
     Ok(books.close())
 }
 
@@ -28,22 +46,35 @@ pub fn next_change(account: &Account) -> Option<Time> {
     }
 }
 
+impl Balance {
+    /// When time alone next changes it; a closed one's time stands still.
+    #[must_use]
+    pub fn next_change_at(&self) -> Option<Time> {
+        let next = [next_change(&self.account), self.renews_at].into_iter().flatten().min();
+        next.filter(|_| self.closed_at.is_none())
+    }
+}
+
 fn next_change_of(lot: &Lot) -> Option<Time> {
     if lot.begun { lot.expires_at.filter(|_| lot.held < lot.remaining) } else { Some(lot.effective_at) }
 }
 
+/// A grant that a period brings.
+fn brought(source: GrantSource, credits: Credits, expires_at: Option<Time>) -> NewGrant {
+    NewGrant { source, credits, priority: DEFAULT_PRIORITY, effective_at: None, expires_at, cost: None }
+}
+
 impl Books<'_> {
-    /// Posts everything that is due by `now`, instant by instant.
-    pub(super) fn carry(&mut self, renewals: &[Renewal]) -> Result<(), Refusal> {
-        let now = self.now;
-        let mut renewals = renewals.iter().filter(|renewal| renewal.at <= now).peekable();
+    /// Posts everything that is due by `until`, instant by instant.
+    pub(super) fn carry(&mut self, until: Time, renewals: &[Renewal]) -> Result<(), Refusal> {
+        let mut renewals = renewals.iter().filter(|renewal| renewal.at <= until).peekable();
         if self.account.closed {
             return Ok(());
         }
         loop {
             let renewal = renewals.peek().map(|renewal| renewal.at);
             let own = next_change(&self.account);
-            let due = [renewal, own].into_iter().flatten().min().filter(|due| *due <= now);
+            let due = [renewal, own].into_iter().flatten().min().filter(|due| *due <= until);
             let Some(due) = due else { break };
             self.at = due;
             self.lapse_holds()?;
@@ -89,24 +120,23 @@ impl Books<'_> {
 
     fn renew(&mut self, renewal: &Renewal, unused: Credits) -> Result<(), Refusal> {
         if let Some(Rollover { limit, expires_at }) = renewal.rollover {
-            self.bring(GrantSource::Rollover, unused.min(limit), expires_at)?;
+            let grant = brought(GrantSource::Rollover, unused.min(limit), expires_at);
+            self.bring(grant, renewal.subscription)?;
         }
         if let Some(Allowance { credits, expires_at }) = renewal.allowance {
-            self.bring(GrantSource::Allowance, credits, expires_at)?;
+            self.bring(brought(GrantSource::Allowance, credits, expires_at), renewal.subscription)?;
         }
         Ok(())
     }
 
     /// Brings what a period grants: it lives from the period's own start, however late it is posted. What would not
     /// fit into a balance at all is cut off, since nobody is there to be refused.
-    fn bring(&mut self, source: GrantSource, credits: Credits, expires_at: Option<Time>) -> Result<(), Refusal> {
-        let credits = credits.min(self.room()?);
+    fn bring(&mut self, grant: NewGrant, subscription: i32) -> Result<(), Refusal> {
+        let credits = grant.credits.min(self.room()?);
         if credits.is_zero() {
             return Ok(());
         }
-        let grant =
-            NewGrant { source, credits, priority: DEFAULT_PRIORITY, effective_at: None, expires_at, cost: None };
-        self.make_lot(&grant, self.at, Cause::Renewal)
+        self.make_lot(&NewGrant { credits, ..grant }, self.at, Cause::Renewal(subscription))
     }
 
     /// Makes a lot, begun or pending, by an entry of the lot's source.

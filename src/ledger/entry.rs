@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::model::{BalanceState, Cause, EntryKind, FIRST_HASH, Hash, Posting, Terms};
 use crate::base::credits::Credits;
-use crate::base::ids::{BalanceId, EntryId, EventKey, MeterId};
+use crate::base::ids::{BalanceId, EntryId, EventKey, MeterId, SubscriptionId};
 use crate::base::json::CanonicalJson;
 use crate::base::time::Time;
 
@@ -41,6 +41,8 @@ pub struct Note {
     pub metadata: Option<CanonicalJson>,
     /// The key that the caller gave.
     pub idempotency_key: Option<String>,
+    /// The subscription that caused it, by its number within the customer.
+    pub subscription: Option<i32>,
 }
 
 /// Through which door an entry came.
@@ -74,7 +76,14 @@ impl Note {
     /// A note of that origin and nothing else.
     #[must_use]
     pub const fn of(origin: Origin) -> Self {
-        Self { origin, event: None, rating: None, reason: None, metadata: None, idempotency_key: None }
+        let (reason, metadata, idempotency_key) = (None, None, None);
+        Self { origin, event: None, rating: None, reason, metadata, idempotency_key, subscription: None }
+    }
+
+    /// A note of what a subscription causes.
+    #[must_use]
+    pub fn by_subscription(number: i32) -> Self {
+        Self { subscription: Some(number), ..Self::of(Origin::Subscription) }
     }
 
     /// What is noted of an entry by why it was posted: only what the command asked for carries its words.
@@ -82,7 +91,7 @@ impl Note {
         match cause {
             Cause::Command => self.clone(),
             Cause::Time => Self::of(Origin::System),
-            Cause::Renewal => Self::of(Origin::Subscription),
+            Cause::Renewal(subscription) => Self::by_subscription(subscription),
         }
     }
 }
@@ -92,6 +101,12 @@ impl Entry {
     #[must_use]
     pub const fn id(&self) -> EntryId {
         self.balance.entry(self.posting.sequence)
+    }
+
+    /// The subscription that caused it.
+    #[must_use]
+    pub fn subscription(&self) -> Option<SubscriptionId> {
+        self.note.subscription.map(|number| SubscriptionId { customer: self.balance.customer, number })
     }
 
     /// Whether it is announced to operators: it changed the state, and was not the first (L15).
@@ -145,7 +160,7 @@ impl Entry {
         json.display(",\"sequence\":", Some(posting.sequence));
         json.credits(",\"settledAfter\":", posting.settled_after);
         json.text(",\"stateAfter\":", Some(posting.state_after.name()));
-        json.raw(",\"subscription\":", "null");
+        json.display(",\"subscription\":", self.subscription());
         json.terms(posting.terms.as_ref());
         json.credits(",\"uncovered\":", posting.uncovered);
         json.0.push('}');
@@ -337,6 +352,7 @@ mod tests {
                 credits: Credits::from_micros(4_800_000),
             }),
             reason: Some("for \"you\"\n\u{7f}é".to_owned()),
+            subscription: Some(4),
             metadata: Some(CanonicalJson::of(&serde_json::json!({"b": 1, "a": [true]})).unwrap()),
             ..Note::of(Origin::Api)
         };

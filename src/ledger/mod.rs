@@ -29,6 +29,7 @@ pub mod error;
 pub mod feeds;
 pub mod health;
 pub mod model;
+pub mod plan;
 pub mod reads;
 mod reversal;
 mod rows;

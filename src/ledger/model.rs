@@ -1,5 +1,9 @@
 //! The shapes of the ledger.
 
+use std::sync::Arc;
+
+use super::command::Renewal;
+use super::plan::{PlanTerms, Stretch};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, ProductId};
 use crate::base::money::Money;
@@ -55,11 +59,15 @@ pub struct Balance {
     pub product: ProductId,
     /// Settings of its own.
     pub own: Overrides,
+    /// What a subscription says of it; also one that is yet to begin, or over.
+    pub plan: Option<Arc<PlanTerms>>,
+    /// The first instant at which a period brings something that is not posted yet.
+    pub renews_at: Option<Time>,
     /// Grows by 1 with every write of the row; 0 is not written yet.
     pub revision: i64,
     /// The newest entry's hash.
     pub hash: Hash,
-    /// When it was created.
+    /// When it is open from: in the future, a subscription opens it then, and until then it is not there.
     pub created_at: Time,
     /// When its settings were last changed.
     pub updated_at: Time,
@@ -84,7 +92,37 @@ impl Balance {
             closed: false,
         };
         let (created_at, updated_at) = (now, now);
-        Self { account, product, own, revision: 0, hash: FIRST_HASH, created_at, updated_at, closed_at: None }
+        let (plan, renews_at) = (None, None);
+        let (revision, hash, closed_at) = (0, FIRST_HASH, None);
+        Self { account, product, own, plan, renews_at, revision, hash, created_at, updated_at, closed_at }
+    }
+
+    /// Whether it is open at an instant.
+    #[must_use]
+    pub fn is_open(&self, at: Time) -> bool {
+        !self.account.closed && self.has_opened(at)
+    }
+
+    /// Whether it has been opened by an instant; one that a subscription opens later has not. Its time does not go back
+    /// (L11): what was opened by another node's clock is open.
+    #[must_use]
+    pub fn has_opened(&self, at: Time) -> bool {
+        self.created_at <= at.max(self.account.recorded_at)
+    }
+
+    /// What the subscription says that it belongs to at an instant. Its time does not go back (L11).
+    #[must_use]
+    pub fn stretch(&self, at: Time) -> Option<&Stretch> {
+        self.plan.as_deref()?.at(at.max(self.account.recorded_at))
+    }
+
+    /// What periods bring up to an instant that is not posted yet, and when the next one brings something.
+    #[must_use]
+    pub fn renewals(&self, now: Time) -> (Vec<Renewal>, Option<Time>) {
+        match &self.plan {
+            Some(plan) if !self.account.closed => plan.renewals(self.renews_at, now),
+            _ => (Vec::new(), None),
+        }
     }
 }
 
@@ -271,8 +309,8 @@ pub enum Cause {
     Command,
     /// Its time had come, or a hold that ended let a lot end that was over.
     Time,
-    /// A period began.
-    Renewal,
+    /// A period began: that of the subscription with this number.
+    Renewal(i32),
 }
 
 /// The net change of one lot by one entry.

@@ -2,7 +2,7 @@
 
 pub use super::allocation::grant_state;
 pub use super::books::balance_state;
-pub use super::due::{carry, next_change};
+pub use super::due::{Span, carry, carry_to, next_change};
 
 use super::books::{Books, Draft};
 use super::command::{Command, Cover, NewGrant, Overrun, Renewal, Spend, SpendKind, VoidKind};
@@ -29,7 +29,7 @@ pub fn apply(
         return Err(Refusal::Closed);
     }
     let mut books = Books::open(account, policy, now);
-    books.carry(renewals)?;
+    books.carry(books.now, renewals)?;
     match command {
         Command::Grant(grant) => books.grant(grant)?,
         Command::Spend(spend) => books.spend(spend)?,

@@ -30,14 +30,39 @@ pub struct Writes {
 }
 
 /// The terms on which a command is applied.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
+#[derive(Clone, Debug)]
+pub struct Terms {
     /// What rules hold for the balance.
-    pub policy: &'a Policy,
-    /// What periods bring.
-    pub renewals: &'a [Renewal],
+    pub policy: Policy,
+    /// What periods bring that is not posted yet.
+    pub renewals: Vec<Renewal>,
+    /// When a period brings something next.
+    pub renews_at: Option<Time>,
     /// The present.
     pub now: Time,
+    /// How far time is carried, at most to the present.
+    pub until: Time,
+}
+
+impl Terms {
+    /// Those of a balance now, under a policy.
+    #[must_use]
+    pub fn of(balance: &Balance, policy: Policy, now: Time) -> Self {
+        let now = now.max(balance.account.recorded_at);
+        let (renewals, renews_at) = balance.renewals(now);
+        Self { policy, renewals, renews_at, now, until: now }
+    }
+
+    /// The same for a step that posts what some periods bring at most: what is due behind them waits for the next.
+    #[must_use]
+    pub fn in_steps(mut self, most: usize) -> Self {
+        if let Some(waiting) = self.renewals.get(most) {
+            self.renews_at = Some(waiting.at);
+            self.until = waiting.at.plus_micros(-1).unwrap_or(waiting.at);
+            self.renewals.truncate(most);
+        }
+        self
+    }
 }
 
 /// Applies one command to a balance; the entries are sealed and gathered in `writes`.
@@ -46,24 +71,27 @@ pub struct Terms<'a> {
 /// A [`Refusal`]; neither the balance nor `writes` has changed then.
 pub fn post(
     balance: &mut Balance,
-    terms: Terms<'_>,
+    terms: &Terms,
     (command, note): (&Command, &Note),
     writes: &mut Writes,
 ) -> Result<Vec<Arc<Entry>>, Refusal> {
-    let applied = rules::apply(&balance.account, terms.policy, command, terms.now, terms.renewals)?;
+    let applied = rules::apply(&balance.account, &terms.policy, command, terms.now, &terms.renewals)?;
     let entries = writes.gather(balance, applied, note);
+    balance.renews_at = terms.renews_at;
     if let Command::Extend { hold, .. } = command {
         writes.gather_extension(balance, *hold);
     }
     Ok(entries)
 }
 
-/// Posts what is due by now, and nothing else.
+/// Posts what is due, as far as time is to be carried, and nothing else.
 ///
 /// # Errors
 /// [`Refusal::BeyondBalance`], which books that are right never give.
-pub fn post_due(balance: &mut Balance, terms: Terms<'_>, writes: &mut Writes) -> Result<Vec<Arc<Entry>>, Refusal> {
-    let applied = rules::carry(&balance.account, terms.policy, terms.now, terms.renewals)?;
+pub fn post_due(balance: &mut Balance, terms: &Terms, writes: &mut Writes) -> Result<Vec<Arc<Entry>>, Refusal> {
+    let span = rules::Span { now: terms.now, until: terms.until };
+    let applied = rules::carry_to(&balance.account, &terms.policy, span, &terms.renewals)?;
+    balance.renews_at = terms.renews_at;
     Ok(writes.gather(balance, applied, &Note::of(super::entry::Origin::System)))
 }
 

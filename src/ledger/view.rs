@@ -21,6 +21,8 @@ pub struct View {
     pub at: Time,
     /// Its books at that instant.
     pub account: Account,
+    /// When a period next brings something.
+    renews_at: Option<Time>,
     /// Lots that time alone has changed or ended since the newest entry, in the order of what happened to them.
     changed: Vec<Lot>,
 }
@@ -40,8 +42,10 @@ pub fn view(balance: Arc<Balance>, policy: Policy, now: Time) -> View {
     let at = now.max(balance.account.recorded_at);
     // Books that are right can always be carried; those that are not are shown as they are, for an audit to find.
     let as_it_is = || Applied { account: balance.account.clone(), postings: Vec::new(), lots: Vec::new() };
-    let Applied { account, lots, .. } = carry(&balance.account, &policy, at, &[]).unwrap_or_else(|_| as_it_is());
-    View { balance, policy, at, account, changed: lots }
+    let (renewals, renews_at) = balance.renewals(at);
+    let carried = carry(&balance.account, &policy, at, &renewals);
+    let Applied { account, lots, .. } = carried.unwrap_or_else(|_| as_it_is());
+    View { balance, policy, at, account, renews_at, changed: lots }
 }
 
 impl View {
@@ -66,7 +70,7 @@ impl View {
     /// When time alone next changes it; a closed one's time stands still.
     #[must_use]
     pub fn next_change_at(&self) -> Option<Time> {
-        if self.is_closed() { None } else { next_change(&self.account) }
+        if self.is_closed() { None } else { [next_change(&self.account), self.renews_at].into_iter().flatten().min() }
     }
 
     /// Whether it was closed.

@@ -25,3 +25,4 @@ pub mod rating;
 mod reference;
 pub mod service;
 pub mod store;
+pub mod terms;

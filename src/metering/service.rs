@@ -8,20 +8,19 @@ use super::event::{Mode, NewEvent};
 use super::model::{self, RuleOutcome, RuleResult};
 use super::rating::{EXACT_SCALE, Rated, rate};
 use super::store::{EventRow, write_entries};
+use super::terms::policy_of;
 use crate::base::credits::{Credits, Overflow};
 use crate::base::decimal;
 use crate::base::ids::{EntryId, ProductId};
 use crate::base::problem::{Problem, ProblemKind};
-use crate::base::settings::Overrides;
 use crate::base::time::Time;
-use crate::catalog::model::CreditProduct;
-use crate::catalog::settings::effective;
+use crate::catalog::model::{ConsumptionRule, Meter};
 use crate::catalog::snapshot::{EventRule, Snapshot};
 use crate::db::{Conn, DbError};
 use crate::ledger::command::{Command, Cover, Spend, SpendKind};
 use crate::ledger::entry::{Entry, Note, Origin, Rating};
 use crate::ledger::error::Refusal;
-use crate::ledger::model::{Balance, Policy};
+use crate::ledger::model::Balance;
 use crate::ledger::rules;
 use crate::ledger::service::{Terms, Writes, post};
 
@@ -60,19 +59,6 @@ impl EventWrites {
     }
 }
 
-/// The policy in force for a balance; none when its product is not in the catalog, which cannot be.
-#[must_use]
-pub fn policy_of(catalog: &Snapshot, balance: &Balance) -> Policy {
-    catalog.product(balance.product).map_or_else(Policy::default, |product| policy_under(product, &balance.own))
-}
-
-/// The policy in force under a product and a balance's own settings.
-#[must_use]
-pub fn policy_under(product: &CreditProduct, own: &Overrides) -> Policy {
-    let settings = effective(product, own);
-    Policy { threshold: settings.low_balance_threshold, overdraft: settings.overdraft }
-}
-
 /// One rule that listens to the event, and what became of it.
 struct Judged {
     /// Where the customer's open balance of the product stands among its balances.
@@ -91,18 +77,18 @@ pub fn record(
     balances: &mut [Balance],
     (writes, events): (&mut Writes, &mut EventWrites),
 ) -> Result<Vec<Arc<Entry>>, NotRecorded> {
-    let judged = judge(event, context.catalog, balances);
+    let judged = judge(event, context, balances);
     if context.mode == Mode::Enforce {
         check_covered(&judged, context, balances)?;
     }
     let mut entries = Vec::new();
     for (place, balance) in balances.iter_mut().enumerate() {
-        let policy = policy_of(context.catalog, balance);
-        let terms = Terms { policy: &policy, renewals: &[], now: context.now };
         for judged in judged.iter().filter(|judged| judged.balance == Some(place)) {
             let Some((command, note)) = burning(event, judged) else { continue };
+            let policy = policy_of(context.catalog, balance, context.now);
+            let terms = Terms::of(balance, policy, context.now);
             // Usage that has happened is taken as far as policy allows, and so is never refused.
-            if let Ok(posted) = post(balance, terms, (&command, &note), writes) {
+            if let Ok(posted) = post(balance, &terms, (&command, &note), writes) {
                 entries.extend(posted);
             }
         }
@@ -113,25 +99,55 @@ pub fn record(
     Ok(entries)
 }
 
-/// What each rule says of the event: each rule whose meter listens to its type.
-fn judge(event: &NewEvent, catalog: &Snapshot, balances: &[Balance]) -> Vec<Judged> {
+/// What each rule says of the event: each rule whose meter listens to its type. The rules are those of the product, or
+/// of the balance where it has its own; products in order of their ids, rules in their own order.
+fn judge(event: &NewEvent, context: Context<'_>, balances: &[Balance]) -> Vec<Judged> {
+    let Context { catalog, now, .. } = context;
     let mut judged = Vec::new();
+    let own: Vec<(usize, &Balance, &[ConsumptionRule])> = balances
+        .iter()
+        .enumerate()
+        .filter(|(_, balance)| balance.plan.is_some() && balance.is_open(now))
+        .filter_map(|(place, balance)| Some((place, balance, balance.stretch(now)?.layer.consumption.as_deref()?)))
+        .collect();
     for listed in catalog.rules_for(&event.event_type) {
         let product = listed.product.id;
-        let open = |balance: &Balance| balance.product == product && !balance.account.closed;
-        let balance = balances.iter().position(open);
+        if own.iter().any(|(_, balance, _)| balance.product == product) {
+            continue;
+        }
+        let balance = balances.iter().position(|balance| balance.product == product && balance.is_open(now));
         for EventRule { rule, meter } in &listed.rules {
-            let rated = rate(rule, meter, &event.values);
-            let exact = match rated {
-                Rated::Burns { exact, .. } => exact,
-                _ => 0,
-            };
-            let outcome = RuleOutcome::of(product, rule, rated);
-            let outcome = if balance.is_some() { outcome } else { outcome.without_balance() };
-            judged.push(Judged { balance, outcome, exact });
+            judged.push(Judged::of(event, (product, balance), rule, meter));
         }
     }
+    if own.is_empty() {
+        return judged;
+    }
+    for (place, balance, consumption) in own {
+        for (rule, meter) in catalog.rules_among(consumption, &event.event_type) {
+            judged.push(Judged::of(event, (balance.product, Some(place)), rule, meter));
+        }
+    }
+    judged.sort_by_key(|judged| judged.outcome.product);
     judged
+}
+
+impl Judged {
+    fn of(
+        event: &NewEvent,
+        (product, balance): (ProductId, Option<usize>),
+        rule: &ConsumptionRule,
+        meter: &Meter,
+    ) -> Self {
+        let rated = rate(rule, meter, &event.values);
+        let exact = match rated {
+            Rated::Burns { exact, .. } => exact,
+            _ => 0,
+        };
+        let outcome = RuleOutcome::of(product, rule, rated);
+        let outcome = if balance.is_some() { outcome } else { outcome.without_balance() };
+        Self { balance, outcome, exact }
+    }
 }
 
 /// The command that burns what a rule came to, when it came to something.
@@ -186,10 +202,10 @@ fn too_much(overflow: Overflow) -> NotRecorded {
 }
 
 fn check_balance(balance: &Balance, required: Credits, context: Context<'_>) -> Result<(), NotRecorded> {
-    let policy = policy_of(context.catalog, balance);
-    let carried = rules::carry(&balance.account, &policy, context.now, &[]).map_err(|_| too_much(Overflow))?;
+    let Terms { policy, renewals, now, .. } =
+        Terms::of(balance, policy_of(context.catalog, balance, context.now), context.now);
     let spend = Spend { kind: SpendKind::Usage, credits: required, cover: Cover::Whole, occurred_at: None };
-    match rules::apply(&carried.account, &policy, &Command::Spend(spend), context.now, &[]) {
+    match rules::apply(&balance.account, &policy, &Command::Spend(spend), now, &renewals) {
         Err(Refusal::Insufficient { available, required, shortfall }) => {
             let balance = Some(balance.account.id);
             let message = format!("The event needs {required} credits and {available} are available.");

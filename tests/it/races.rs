@@ -82,9 +82,9 @@ impl Meanwhile<'_> {
     async fn post(&mut self, id: BalanceId, command: Command, key: Option<Key>) {
         let mut balance = self.open_balance(id).await;
         let mut writes = Writes::default();
-        let terms = Terms { policy: &Policy::default(), renewals: &[], now: noon() };
+        let terms = Terms::of(&balance, Policy::default(), noon());
         let entries =
-            post(&mut balance, terms, (&command, &Note::of(Origin::Api)), &mut writes).expect("it is possible");
+            post(&mut balance, &terms, (&command, &Note::of(Origin::Api)), &mut writes).expect("it is possible");
         if let Some(key) = key {
             writes.remember_key(KeyRow {
                 customer_id: id.customer,
@@ -94,6 +94,7 @@ impl Meanwhile<'_> {
                 balance: id.number,
                 sequence: entries.last().expect("it makes an entry").posting.sequence,
                 created_at: noon(),
+                subscription: None,
             });
         }
         let changed = Changed { balance: &balance, settings: false };
@@ -124,8 +125,8 @@ impl Meanwhile<'_> {
     async fn close(&mut self, id: BalanceId) {
         let mut balance = self.open_balance(id).await;
         let mut writes = Writes::default();
-        let terms = Terms { policy: &Policy::default(), renewals: &[], now: noon() };
-        post(&mut balance, terms, (&Command::Close, &Note::of(Origin::Api)), &mut writes).expect("it is empty");
+        let terms = Terms::of(&balance, Policy::default(), noon());
+        post(&mut balance, &terms, (&Command::Close, &Note::of(Origin::Api)), &mut writes).expect("it is empty");
         balance.closed_at = Some(noon());
         let changed = Changed { balance: &balance, settings: true };
         writes.flush(&mut self.txn, &[changed]).await.expect("it can be written");
@@ -145,9 +146,9 @@ impl Meanwhile<'_> {
             cost: None,
         };
         let mut writes = Writes::default();
-        let terms = Terms { policy: &Policy::default(), renewals: &[], now: noon() };
+        let terms = Terms::of(&balance, Policy::default(), noon());
         let command = (&Command::Grant(grant), &Note::of(Origin::Api));
-        post(&mut balance, terms, command, &mut writes).expect("it is possible");
+        post(&mut balance, &terms, command, &mut writes).expect("it is possible");
         let changed = Changed { balance: &balance, settings: true };
         writes.flush(&mut self.txn, &[changed]).await.expect("it can be written");
     }

@@ -56,17 +56,19 @@ impl Played {
     fn step(&mut self, step: &Step, writes: &mut Writes) -> bool {
         let call = self.player.call(step, &self.model);
         let Call { policy, now, renewals, order } = &call;
-        let terms = Terms { policy, renewals, now: *now };
+        let renewals = renewals.clone();
+        let terms = Terms { policy: *policy, renewals, renews_at: None, now: *now, until: *now };
+        let renewals = &terms.renewals;
         let note = Note::of(Origin::Api);
         let (posted, applied, model): (_, Result<Applied, Refusal>, _) = match order {
             Order::Read => return true,
             Order::Carry => (
-                post_due(&mut self.balance, terms, writes),
+                post_due(&mut self.balance, &terms, writes),
                 rules::carry(&self.account, policy, *now, renewals),
                 Ok(self.model.carry(policy, *now, renewals)),
             ),
             Order::Apply(command) => (
-                post(&mut self.balance, terms, (command, &note), writes),
+                post(&mut self.balance, &terms, (command, &note), writes),
                 rules::apply(&self.account, policy, command, *now, renewals),
                 self.model.apply(policy, command, *now, renewals),
             ),

@@ -1,7 +1,10 @@
-//! The catalog on the wire: meters, products and their settings, purchase options.
+//! The catalog on the wire: meters, products and their settings, purchase options, plans.
 
 pub mod meters;
 pub mod options;
+pub mod plan_items;
+pub mod plans;
+pub mod priced;
 pub mod products;
 pub mod settings;
 
@@ -9,16 +12,24 @@ use async_graphql::MergedObject;
 
 pub use meters::Meter;
 pub use options::PurchaseOption;
+pub use plans::{Plan, PlanVersion};
+pub use priced::{FlatFeeProduct, SeatProduct, UsageProduct};
 pub use products::{CreditProduct, Product, ProductKind};
-pub use settings::{ConsumptionRule, Expiration, Overdraft};
+pub use settings::{ConsumptionRule, Expiration, ExpirationPolicy, Overdraft};
 
 /// The queries of the catalog.
 #[derive(MergedObject, Default)]
-pub struct CatalogQuery(meters::MeterQuery, products::ProductQuery);
+pub struct CatalogQuery(meters::MeterQuery, products::ProductQuery, plans::PlanQuery);
 
 /// The mutations of the catalog.
 #[derive(MergedObject, Default)]
-pub struct CatalogMutation(meters::MeterMutation, products::ProductMutation, options::OptionMutation);
+pub struct CatalogMutation(
+    meters::MeterMutation,
+    products::ProductMutation,
+    priced::PricedMutation,
+    options::OptionMutation,
+    plans::PlanMutation,
+);
 
 /// What archives something.
 #[derive(async_graphql::InputObject, Clone, Debug)]

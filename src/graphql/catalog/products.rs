@@ -1,10 +1,11 @@
-//! Products: what is sold. Products of credits are the only ones that can be made so far.
+//! Products: what is sold. Those of credits are here, those that money is paid for in [`super::priced`].
 #![expect(clippy::too_many_arguments, reason = "a field's arguments are those of the API")]
 
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, Interface, MaybeUndefined, Object, Result, SimpleObject};
 
+use super::priced::{FlatFeeProduct, SeatProduct, UsageProduct};
 use super::settings::{ConsumptionRuleInput, ExpirationInput, OverdraftInput, given_rules};
 use super::{ArchiveInput, ConsumptionRule, Expiration, Overdraft, PurchaseOption};
 use crate::base::ids::ProductId;
@@ -15,7 +16,7 @@ use crate::catalog::{model, service, store};
 use crate::graphql::context::{Reach, read};
 use crate::graphql::errors::{UserError, answer, failed, payload};
 use crate::graphql::ids::{KeyBy, id_argument, id_input};
-use crate::graphql::loaders::{OptionsOf, ProductKey};
+use crate::graphql::loaders::{OfAnyKind, OptionsOf, ProductKey};
 use crate::graphql::paging::{List, PageArgs, Rows, connection};
 use crate::graphql::patch::{patch, try_patch};
 use crate::graphql::scalars::{DateTime, Decimal, Json};
@@ -55,6 +56,25 @@ pub enum ProductKind {
 pub enum Product {
     /// Credits.
     CreditProduct(CreditProduct),
+    /// A fixed fee for each period.
+    FlatFeeProduct(FlatFeeProduct),
+    /// A fee for each seat and period.
+    SeatProduct(SeatProduct),
+    /// A fee for each metered unit.
+    UsageProduct(UsageProduct),
+}
+
+impl From<model::Product> for Product {
+    fn from(product: model::Product) -> Self {
+        match product {
+            model::Product::Credit(product) => CreditProduct(product).into(),
+            model::Product::Priced(product) => match product.kind {
+                model::PricedKind::FlatFee => FlatFeeProduct(product).into(),
+                model::PricedKind::Seat => SeatProduct(product).into(),
+                model::PricedKind::Usage { meter } => UsageProduct { product, meter }.into(),
+            },
+        }
+    }
 }
 
 /// A credit product, as the domain has it.
@@ -233,9 +253,9 @@ impl From<model::CreditProduct> for CreditProductPayload {
     }
 }
 
-impl From<model::CreditProduct> for ProductPayload {
-    fn from(product: model::CreditProduct) -> Self {
-        Self { product: Some(CreditProduct(Arc::new(product)).into()), errors: Vec::new() }
+impl From<model::Product> for ProductPayload {
+    fn from(product: model::Product) -> Self {
+        Self { product: Some(product.into()), errors: Vec::new() }
     }
 }
 
@@ -268,13 +288,13 @@ fn given_changes(input: UpdateCreditProductInput) -> Result<CreditProductChanges
 
 // --- Fields ------------------------------------------------------------------------------------------------------------
 
-/// The credit product that an argument of a query names, if there is one.
+/// The product of any kind that an argument of a query names, if there is one.
 ///
 /// # Errors
 /// A top-level error: `BAD_USER_INPUT` for what is no product's id, or the database's.
-pub async fn find_product(ctx: &Context<'_>, argument: &str, by: &KeyBy) -> Result<Option<Arc<model::CreditProduct>>> {
+pub async fn find_product(ctx: &Context<'_>, argument: &str, by: &KeyBy) -> Result<Option<model::Product>> {
     match by {
-        KeyBy::Id(id) => ctx.loaders().find(id_argument::<ProductId>(&format!("{argument}.id"), id)?).await,
+        KeyBy::Id(id) => ctx.loaders().find(OfAnyKind(id_argument(&format!("{argument}.id"), id)?)).await,
         KeyBy::Key(key) => ctx.loaders().find(ProductKey(key.clone())).await,
     }
 }
@@ -292,7 +312,7 @@ impl ProductQuery {
         #[graphql(desc = "Which: by id or by key.")] by: KeyBy,
     ) -> Option<Result<Product>> {
         let found = find_product(ctx, "by", &by).await;
-        found.map(|found| found.map(|product| CreditProduct(product).into())).transpose()
+        found.map(|found| found.map(Product::from)).transpose()
     }
 
     /// Products, by key.
@@ -311,8 +331,7 @@ impl ProductQuery {
             let kinds = kind.map(|kinds| kinds.into_iter().map(Into::into).collect());
             let list = ListProducts { page, include_archived, kinds };
             let page = store::list_products(&mut read(ctx).await?, &list).await.map_err(|error| failed(&error))?;
-            let node = |product| CreditProduct(Arc::new(product)).into();
-            Ok(Rows::of(&PRODUCTS, page, |product: &model::CreditProduct| product.key.clone(), node).into())
+            Ok(Rows::of(&PRODUCTS, page, |product: &model::Product| product.key().to_owned(), Product::from).into())
         };
         Some(found.await)
     }
@@ -363,20 +382,20 @@ impl ProductMutation {
     ) -> Option<Result<ProductPayload>> {
         let now = ctx.refresh();
         let db = &ctx.app().db;
-        let changes = CreditProductChanges::from(ProductChanges {
+        let changes = ProductChanges {
             name: patch(input.name, |name| name),
             description: patch(input.description, |description| description),
             metadata: patch(input.metadata, |metadata| metadata.0),
-        });
+        };
         let outcome = async {
             let id = id_input(&["id"], &input.id)?;
-            db.write(async |txn| service::update_credit_product(txn, now, id, &changes).await).await
+            db.write(async |txn| service::update_product(txn, now, id, &changes).await).await
         };
         answer(outcome.await, ProductPayload::from)
     }
 
     /// Archives a product of any kind: it can be read and not sold any more, and its key stays taken. InvalidState
-    /// `"IN_USE"` while customers have open balances of it.
+    /// `"IN_USE"` while customers have open balances of it, or the latest version of a plan has an item of it.
     async fn archive_product(
         &self,
         ctx: &Context<'_>,

@@ -11,14 +11,15 @@ use super::grants::{Grant, GrantConnection};
 use crate::base::ids::{BalanceId, CustomerId, ProductId};
 use crate::base::page::{Page, PageRequest};
 use crate::base::time::Time;
-use crate::catalog::settings::{Settings, effective};
+use crate::catalog::settings::Settings;
 use crate::catalog::snapshot::load_snapshot;
+use crate::graphql::catalog::plan_items::offered;
 use crate::graphql::catalog::{ConsumptionRule, CreditProduct, Overdraft, PurchaseOption};
 use crate::graphql::context::{Reach, read};
 use crate::graphql::customers::Customer;
 use crate::graphql::errors::{failed, missing};
 use crate::graphql::ids::id_argument;
-use crate::graphql::loaders::{BalancesOf, KnownBalance, NewestEntries, OptionsOf};
+use crate::graphql::loaders::{BalancesOf, KnownBalance, NewestEntries};
 use crate::graphql::paging::{List, PageArgs, Rows, connection};
 use crate::graphql::scalars::{BigInt, DateTime, Decimal};
 use crate::graphql::streams;
@@ -26,7 +27,7 @@ use crate::intake::Done;
 use crate::ledger::model::Balance;
 use crate::ledger::reads::{self, ListBalances, ListEntries};
 use crate::ledger::view::{GrantView, View, view};
-use crate::metering::service::{policy_of, policy_under};
+use crate::metering::terms::{policy_of, policy_under, settings_of};
 
 const BALANCES: List = List::all("creditBalances");
 
@@ -46,7 +47,7 @@ impl CreditBalance {
     #[must_use]
     pub fn of(known: KnownBalance, now: Time) -> Self {
         let KnownBalance { balance, product } = known;
-        let policy = policy_under(&product, &balance.own);
+        let policy = policy_under(&product, &balance, now);
         Self(Arc::new(Shown { view: view(balance, policy, now), product }))
     }
 
@@ -93,7 +94,7 @@ impl CreditBalance {
     /// The settings in force.
     #[must_use]
     pub fn settings(&self) -> Settings<'_> {
-        effective(&self.0.product, &self.balance().own)
+        settings_of(&self.0.product, self.balance(), self.view().at)
     }
 
     /// What its customer can buy of its product.
@@ -101,13 +102,11 @@ impl CreditBalance {
     /// # Errors
     /// The top-level error of the database.
     pub async fn options(&self, ctx: &Context<'_>) -> Result<Vec<PurchaseOption>> {
-        let loaders = ctx.loaders();
-        let options = loaders.find(OptionsOf(self.0.product.id));
-        let (customer, options) = futures_util::try_join!(loaders.get(self.key().customer), options)?;
-        let offered = |option: &Arc<crate::catalog::model::PurchaseOption>| {
-            option.archived_at.is_none() && customer.currency.is_none_or(|own| own == option.price.currency)
-        };
-        Ok(options.unwrap_or_default().into_iter().filter(offered).map(PurchaseOption).collect())
+        let settings = self.settings();
+        let options = offered(ctx, &settings, &self.0.product);
+        let (customer, options) = futures_util::try_join!(ctx.loaders().get(self.key().customer), options)?;
+        let payable = |option: &PurchaseOption| customer.currency.is_none_or(|own| own == option.0.price.currency);
+        Ok(options.into_iter().filter(payable).collect())
     }
 
     /// The newest entries when nothing else is asked for: those of many balances are read together.
@@ -185,14 +184,14 @@ impl CreditBalance {
         self.balance().own.set()
     }
 
-    /// What this customer can buy now: the product's options that are not archived, in the customer's currency where it
-    /// has one.
+    /// What this customer can buy now: the options that its plan offers, or else the product's, that are not archived, in
+    /// the customer's currency where it has one.
     async fn purchase_options(&self, ctx: &Context<'_>) -> Result<Vec<PurchaseOption>> {
         self.options(ctx).await
     }
 
-    /// The first instant at which `available`, `settled` or `held` will change by itself, since a grant begins or ends or a
-    /// hold lapses; null when none will.
+    /// The first instant at which `available`, `settled` or `held` will change by itself, since a grant begins or ends, a
+    /// hold lapses or a period renews; null when none will.
     async fn next_change_at(&self) -> Option<DateTime> {
         self.view().next_change_at().map(DateTime)
     }
@@ -338,7 +337,7 @@ impl BalanceQuery {
             let mut conn = read(ctx).await?;
             let catalog = load_snapshot(&mut conn).await.map_err(|error| failed(&error))?;
             let carried = |balance: Balance| {
-                let policy = policy_of(&catalog, &balance);
+                let policy = policy_of(&catalog, &balance, now);
                 view(Arc::new(balance), policy, now)
             };
             let page = reads::list_balances(&mut conn, &list, now, &carried).await.map_err(|error| failed(&error))?;

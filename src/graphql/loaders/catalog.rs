@@ -1,4 +1,4 @@
-//! Loaders of the catalog: meters, products and purchase options.
+//! Loaders of the catalog: meters, products, purchase options and plans.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use async_graphql::dataloader::Loader;
 use async_graphql::{Error, Result};
 
 use super::{Batches, failed, loaded};
-use crate::base::ids::{MeterId, ProductId, PurchaseOptionId};
-use crate::catalog::model::{CreditProduct, Meter, PurchaseOption};
-use crate::catalog::store;
+use crate::base::ids::{MeterId, PlanId, PlanVersionId, ProductId, PurchaseOptionId};
+use crate::catalog::model::{CreditProduct, Meter, Product, PurchaseOption};
+use crate::catalog::plans::model::{Plan, PlanVersion};
+use crate::catalog::{plans, store};
 
 /// A meter's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,18 @@ pub struct MeterKey(pub String);
 /// A product's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProductKey(pub String);
+
+/// A product of any kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OfAnyKind(pub ProductId);
+
+/// A plan's key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PlanKey(pub String);
+
+/// The latest version of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LatestOf(pub PlanId);
 
 /// The purchase options of a product, archived ones too, in the product's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,19 +70,76 @@ impl Loader<ProductId> for Batches {
     }
 }
 
-impl Loader<ProductKey> for Batches {
-    type Value = Arc<CreditProduct>;
+impl Loader<OfAnyKind> for Batches {
+    type Value = Product;
     type Error = Error;
 
-    /// Two statements a key: each key stands in the caller's document, which is bounded.
-    async fn load(&self, keys: &[ProductKey]) -> Result<HashMap<ProductKey, Arc<CreditProduct>>> {
+    async fn load(&self, of: &[OfAnyKind]) -> Result<HashMap<OfAnyKind, Product>> {
+        let ids: Vec<ProductId> = of.iter().map(|of| of.0).collect();
+        let found = store::find_of_any_kind(&mut self.read().await?, &ids).await.map_err(|error| failed(&error))?;
+        Ok(found.into_iter().map(|(id, product)| (OfAnyKind(id), product)).collect())
+    }
+}
+
+impl Loader<ProductKey> for Batches {
+    type Value = Product;
+    type Error = Error;
+
+    /// A few statements a key: each key stands in the caller's document, which is bounded.
+    async fn load(&self, keys: &[ProductKey]) -> Result<HashMap<ProductKey, Product>> {
         let mut conn = self.read().await?;
         let mut found = HashMap::new();
         for key in keys {
-            let product = store::find_product_by_key(&mut conn, &key.0).await.map_err(|error| failed(&error))?;
-            found.extend(product.map(|product| (key.clone(), Arc::new(product))));
+            let product = store::find_of_any_kind_by_key(&mut conn, &key.0).await.map_err(|error| failed(&error))?;
+            found.extend(product.map(|product| (key.clone(), product)));
         }
         Ok(found)
+    }
+}
+
+impl Loader<PlanId> for Batches {
+    type Value = Arc<Plan>;
+    type Error = Error;
+
+    async fn load(&self, ids: &[PlanId]) -> Result<HashMap<PlanId, Arc<Plan>>> {
+        loaded(plans::store::find_plans(&mut self.read().await?, ids).await)
+    }
+}
+
+impl Loader<PlanKey> for Batches {
+    type Value = Arc<Plan>;
+    type Error = Error;
+
+    /// One statement a key: each key stands in the caller's document, which is bounded.
+    async fn load(&self, keys: &[PlanKey]) -> Result<HashMap<PlanKey, Arc<Plan>>> {
+        let mut conn = self.read().await?;
+        let mut found = HashMap::new();
+        for key in keys {
+            let plan = plans::store::find_plan_by_key(&mut conn, &key.0).await.map_err(|error| failed(&error))?;
+            found.extend(plan.map(|plan| (key.clone(), Arc::new(plan))));
+        }
+        Ok(found)
+    }
+}
+
+impl Loader<PlanVersionId> for Batches {
+    type Value = Arc<PlanVersion>;
+    type Error = Error;
+
+    async fn load(&self, ids: &[PlanVersionId]) -> Result<HashMap<PlanVersionId, Arc<PlanVersion>>> {
+        loaded(plans::store::find_versions(&mut self.read().await?, ids).await)
+    }
+}
+
+impl Loader<LatestOf> for Batches {
+    type Value = Arc<PlanVersion>;
+    type Error = Error;
+
+    async fn load(&self, of: &[LatestOf]) -> Result<HashMap<LatestOf, Arc<PlanVersion>>> {
+        let plans: Vec<PlanId> = of.iter().map(|of| of.0).collect();
+        let found = plans::store::find_latest(&mut self.read().await?, &plans).await;
+        let found = found.map_err(|error| failed(&error))?;
+        Ok(found.into_iter().map(|(plan, version)| (LatestOf(plan), Arc::new(version))).collect())
     }
 }
 

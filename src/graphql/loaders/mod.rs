@@ -20,7 +20,7 @@ use async_graphql::{Error, Result};
 use futures_util::task::{FutureObj, Spawn, SpawnError};
 use tracing::{Instrument, Span};
 
-pub use catalog::{MeterKey, OptionsOf, ProductKey};
+pub use catalog::{LatestOf, MeterKey, OfAnyKind, OptionsOf, PlanKey, ProductKey};
 pub use customers::ExternalId;
 pub use ledger::{BalancesOf, KnownBalance, NewestEntries, ReversalsOf};
 

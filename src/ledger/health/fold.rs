@@ -11,7 +11,6 @@ use crate::base::time::Time;
 use crate::ledger::entry::Entry;
 use crate::ledger::model::{Balance, BalanceState, FIRST_HASH, Hash, Lot};
 use crate::ledger::rows::LotRecord;
-use crate::ledger::rules;
 
 /// Something that does not agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -255,14 +254,14 @@ impl Fold {
             let says = account.recorded_at;
             self.find(None, "L11", format!("The balance stands at {says}; its newest entry was recorded at {last}."));
         }
-        let due = rules::next_change(account).filter(|_| !closed);
+        let due = balance.next_change_at();
         if *next_change_at != due {
             let name = |time: Option<Time>| time.map_or_else(|| "never".to_owned(), |time| time.to_string());
             let (expected, found) = (name(due), name(*next_change_at));
             self.find(
                 None,
                 "L8",
-                format!("By its grants and holds, it next changes {expected}; on record is {found}."),
+                format!("By its grants, holds and periods, it next changes {expected}; on record is {found}."),
             );
         }
     }
@@ -342,8 +341,8 @@ mod tests {
         ];
         let mut entries = Vec::new();
         for (second, command) in commands {
-            let terms = Terms { policy: &policy, renewals: &[], now: at(second) };
-            entries.extend(post(&mut balance, terms, (&command, &Note::of(Origin::Api)), &mut writes).unwrap());
+            let terms = Terms::of(&balance, policy, at(second));
+            entries.extend(post(&mut balance, &terms, (&command, &Note::of(Origin::Api)), &mut writes).unwrap());
         }
         (balance, entries)
     }
@@ -355,10 +354,11 @@ mod tests {
             reason: None,
             metadata: CanonicalJson::empty_object(),
             created_at: at(0),
+            subscription: None,
         };
         let mut lots: Vec<LotRecord> = balance.account.lots.iter().map(record).collect();
         lots.sort_by_key(|record| record.lot.sequence);
-        let next_change_at = rules::next_change(&balance.account);
+        let next_change_at = balance.next_change_at();
         Record { balance: balance.clone(), next_change_at, lots, holds: Vec::new() }
     }
 

@@ -44,6 +44,7 @@ bulk_insert! {
         occurred_at: Time as Micros,
         recorded_at: Time as Micros,
         hash: Vec<u8> as Binary,
+        subscription: Option<i32> as Nullable<Integer>,
     }
 }
 
@@ -88,20 +89,21 @@ impl EntryRow {
             occurred_at: posting.occurred_at,
             recorded_at: posting.recorded_at,
             hash: hash.to_vec(),
+            subscription: note.subscription,
         }
     }
 
     pub(in crate::ledger) fn into_entry(self) -> Result<Entry, DbError> {
         let balance = BalanceId { customer: self.customer_id, number: self.balance };
-        let origin = Origin::from_number(self.origin)?;
+        let (origin, kind) = (Origin::from_number(self.origin)?, EntryKind::from_number(self.kind)?);
         let posting = Posting {
             sequence: self.sequence,
-            kind: EntryKind::from_number(self.kind)?,
+            kind,
             // Why it was posted is not kept; who caused it tells the same.
-            cause: match origin {
-                Origin::System => Cause::Time,
-                Origin::Subscription => Cause::Renewal,
-                Origin::Api | Origin::Portal | Origin::Event | Origin::AutoTopUp => Cause::Command,
+            cause: match (origin, kind, self.subscription) {
+                (Origin::System, ..) => Cause::Time,
+                (_, EntryKind::Allowance | EntryKind::Rollover, Some(number)) => Cause::Renewal(number),
+                _ => Cause::Command,
             },
             credits: self.credits,
             held_change: self.held_change,
@@ -126,6 +128,7 @@ impl EntryRow {
             reason: self.reason,
             metadata: self.metadata,
             idempotency_key: self.idempotency_key,
+            subscription: self.subscription,
         };
         Ok(Entry { balance, posting, note, hash: hash(self.hash)? })
     }

@@ -33,6 +33,7 @@ bulk_insert! {
         metadata: Option<CanonicalJson> as Nullable<Text>,
         ended: Option<i16> as Nullable<SmallInt>,
         created_at: Time as Micros,
+        subscription: Option<i32> as Nullable<Integer>,
     }
 }
 
@@ -87,6 +88,8 @@ pub struct LotRecord {
     pub metadata: CanonicalJson,
     /// When it was made.
     pub created_at: Time,
+    /// The subscription that brought it, by its number within the customer.
+    pub subscription: Option<i32>,
 }
 
 impl LotRecord {
@@ -115,6 +118,7 @@ impl LotRow {
             metadata: note.metadata.clone(),
             ended: lot.ended.map(Ended::number),
             created_at,
+            subscription: note.subscription,
         }
     }
 
@@ -138,6 +142,7 @@ impl LotRow {
             reason: self.reason,
             metadata: self.metadata.unwrap_or_else(CanonicalJson::empty_object),
             created_at: self.created_at,
+            subscription: self.subscription,
         })
     }
 }
@@ -199,7 +204,7 @@ impl HoldChange {
         let state = match (entry.kind, entry.cause) {
             (EntryKind::Capture, _) => HoldState::Captured,
             (_, Cause::Time) => HoldState::Lapsed,
-            (_, Cause::Command | Cause::Renewal) => HoldState::Released,
+            (_, Cause::Command | Cause::Renewal(_)) => HoldState::Released,
         };
         Self {
             customer_id: hold.balance.customer,

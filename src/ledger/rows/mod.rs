@@ -3,11 +3,12 @@
 mod entry;
 mod lot;
 
+use std::sync::Arc;
+
 use diesel::sql_types::{BigInt, Binary, Bool, Integer, Nullable, SmallInt, Text};
 
 use super::codec;
 use super::model::{Account, Balance, BalanceState, Hash};
-use super::rules;
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId, ProductId};
 use crate::base::settings::{Overdraft, Overrides};
@@ -44,6 +45,8 @@ bulk_insert! {
         created_at: Time as Micros,
         updated_at: Time as Micros,
         closed_at: Option<Time> as Nullable<Micros>,
+        plan: Option<String> as Nullable<Text>,
+        renews_at: Option<Time> as Nullable<Micros>,
     }
 }
 
@@ -73,6 +76,7 @@ bulk_update! {
             hash: Vec<u8> as Binary,
             recorded_at: Time as Micros,
             next_change_at: Deadline as Micros,
+            renews_at: Option<Time> as Nullable<Micros>,
         }
     }
 }
@@ -88,6 +92,8 @@ bulk_update! {
             overdraft_limit: Option<Credits> as Nullable<BigInt>,
             updated_at: Time as Micros,
             closed_at: Option<Time> as Nullable<Micros>,
+            created_at: Time as Micros,
+            plan: Option<String> as Nullable<Text>,
         }
     }
 }
@@ -109,6 +115,8 @@ bulk_insert! {
         sequence: i64 as BigInt,
         /// When it was first used.
         created_at: Time as Micros,
+        /// The number of the subscription that it made; balance and entry are then 0.
+        subscription: Option<i32> as Nullable<Integer>,
     }
 }
 
@@ -127,11 +135,6 @@ fn overdraft_columns(own: &Overrides) -> (Option<bool>, Option<Credits>) {
 /// The number of a balance's state, a closed one's included.
 fn state_number(balance: &Balance) -> i16 {
     if balance.closed_at.is_some() { BalanceState::Closed.number() } else { balance.account.state.number() }
-}
-
-/// When time alone next changes a balance; a closed one's time stands still.
-fn next_change(balance: &Balance) -> Deadline {
-    Deadline::of(if balance.closed_at.is_some() { None } else { rules::next_change(&balance.account) })
 }
 
 impl BalanceRow {
@@ -156,10 +159,12 @@ impl BalanceRow {
             holds: codec::write_holds(&account.holds),
             hash: balance.hash.to_vec(),
             recorded_at: account.recorded_at,
-            next_change_at: next_change(balance),
+            next_change_at: Deadline::of(balance.next_change_at()),
             created_at: balance.created_at,
             updated_at: balance.updated_at,
             closed_at: balance.closed_at,
+            plan: balance.plan.as_deref().map(codec::write_plan),
+            renews_at: balance.renews_at,
         }
     }
 
@@ -184,6 +189,8 @@ impl BalanceRow {
             account,
             product: self.product_id,
             own: Overrides { name: self.name, low_balance_threshold: self.low_balance_threshold, overdraft },
+            plan: self.plan.as_deref().map(codec::read_plan).transpose()?.map(Arc::new),
+            renews_at: self.renews_at,
             revision: self.revision,
             hash: hash(self.hash)?,
             created_at: self.created_at,
@@ -209,7 +216,8 @@ impl BooksChange {
             holds: codec::write_holds(&account.holds),
             hash: balance.hash.to_vec(),
             recorded_at: account.recorded_at,
-            next_change_at: next_change(balance),
+            next_change_at: Deadline::of(balance.next_change_at()),
+            renews_at: balance.renews_at,
         }
     }
 }
@@ -226,6 +234,8 @@ impl SettingsChange {
             overdraft_limit,
             updated_at: balance.updated_at,
             closed_at: balance.closed_at,
+            created_at: balance.created_at,
+            plan: balance.plan.as_deref().map(codec::write_plan),
         }
     }
 }

@@ -291,7 +291,7 @@ both!(what_is_in_use_cannot_be_archived_and_an_option_always_can, async |db| {
       archiveMeter: {
         errors: [{
           __typename: "InvalidState"
-          message: "The product \"ai\" burns credits by this meter; take it out of the product's consumption, or archive the product, first."
+          message: "The product \"ai\" measures usage by this meter; archive it, or take the meter out of its consumption, first."
           path: ["id"], state: "IN_USE"
         }]
         meter: null

@@ -332,7 +332,7 @@ impl Player {
                 credits: Credits::from_micros(credits * scale),
                 expires_at: until(expires),
             });
-            (plan.unknown_steps, Renewal { at, rollover, allowance })
+            (plan.unknown_steps, Renewal { at, subscription: 1, rollover, allowance })
         });
         Self { scale, now: beginning(), policy: Policy::default(), steps: 0, periods: periods.collect() }
     }

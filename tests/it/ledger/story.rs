@@ -131,6 +131,7 @@ impl Story {
             "warn" => self.policy.threshold = words.after("at").map(credits),
             "renewal" => self.renewals.push(Renewal {
                 at: words.time("at").expect("a renewal has an instant"),
+                subscription: 1,
                 rollover: words
                     .after("rollover")
                     .map(|limit| Rollover { limit: credits(limit), expires_at: words.time("until") }),

@@ -46,7 +46,7 @@ impl Model {
     fn renew(&mut self, bag: Bag) {
         let amount = bag.credits.min(self.room());
         if amount > 0 {
-            self.make_lot(Cause::Renewal, bag.effective_at, Bag { credits: amount, remaining: amount, ..bag });
+            self.make_lot(Cause::Renewal(1), bag.effective_at, Bag { credits: amount, remaining: amount, ..bag });
         }
     }
 

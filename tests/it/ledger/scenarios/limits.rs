@@ -56,7 +56,7 @@ fn what_is_owed_comes_in_however_many_lots_there_are() {
     assert_eq!(bought.lots.len(), MAX_OPEN_LOTS + 1);
 
     let allowance = Some(Allowance { credits: ONE, expires_at: None });
-    let renewal = Renewal { at: beginning(), rollover: None, allowance };
+    let renewal = Renewal { at: beginning(), subscription: 1, rollover: None, allowance };
     let renewed = rules::carry(&bought, &Policy::default(), beginning(), &[renewal]).expect("time is not refused");
     assert_eq!(renewed.account.lots.len(), MAX_OPEN_LOTS + 2);
 }
