@@ -16,4 +16,5 @@ pub mod http;
 pub mod intake;
 pub mod ledger;
 pub mod metering;
+pub mod subscriptions;
 pub mod worker;

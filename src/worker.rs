@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::app::App;
 use crate::db::DbError;
 use crate::db::listen::listen;
-use crate::ledger::store;
+use crate::{ledger, subscriptions};
 
 /// How long the worker rests when nothing is due.
 const REST: Duration = Duration::from_millis(250);
 /// How many balances are brought up to date at a time.
 const CHUNK: usize = 500;
 
-/// Posts what is due, for ever: holds that lapsed, lots that ended or began.
+/// Posts what is due, for ever: holds that lapsed, lots that ended or began, periods that began or ended.
 pub async fn keep_time(app: App) {
     loop {
         match post_due(&app).await {
@@ -30,20 +30,26 @@ pub async fn keep_time(app: App) {
     }
 }
 
-/// Posts what is due now on some balances; answers how many.
+/// Posts what is due now, of each kind at most a chunk; answers of how many the kind had that had most.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn post_due(app: &App) -> Result<usize, DbError> {
-    let due = {
+    let (now, limit) = (app.clock.now(), i64::try_from(CHUNK).unwrap_or(i64::MAX));
+    let (balances, subscriptions) = {
         let mut conn = app.db.read().await?;
-        store::list_due(&mut conn, app.clock.now(), i64::try_from(CHUNK).unwrap_or(i64::MAX)).await?
+        let balances = ledger::store::list_due(&mut conn, now, limit).await?;
+        (balances, subscriptions::store::list_due(&mut conn, now, limit).await?)
     };
-    let count = due.len();
-    if count > 0 {
-        app.intake.post_due(due).await?;
+    let most = balances.len().max(subscriptions.len());
+    if !balances.is_empty() {
+        app.intake.post_due(balances).await?;
     }
-    Ok(count)
+    if !subscriptions.is_empty() {
+        app.intake.catch_up(subscriptions).await?;
+    }
+    let metered = subscriptions::charges::meter_usage(&app.db, now, None, limit).await?;
+    Ok(most.max(metered))
 }
 
 /// Wakes the streams of this node for what is committed on any, for ever.

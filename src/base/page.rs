@@ -3,10 +3,21 @@
 //! A store reads one row more than the page has, in the direction asked for; [`Page::of`] makes a page of it. What a
 //! cursor holds is each list's own affair.
 
+use super::time::Time;
+
 /// How many rows a page has when nothing is said.
 pub const DEFAULT_PAGE: usize = 20;
 /// How many rows a page has at most.
 pub const MAX_PAGE: usize = 100;
+
+/// Where something stands in a list by age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Age<I> {
+    /// When it was created.
+    pub created_at: Time,
+    /// Which it is.
+    pub id: I,
+}
 
 /// Which end of the list a page is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -124,6 +124,13 @@ impl Snapshot {
         self.priced.get(&id)
     }
 
+    /// A product of any kind, archived or not.
+    #[must_use]
+    pub fn of_any_kind(&self, id: ProductId) -> Option<Product> {
+        let credit = self.products.get(&id).cloned().map(Product::Credit);
+        credit.or_else(|| self.priced.get(&id).cloned().map(Product::Priced))
+    }
+
     /// A plan, archived or not.
     #[must_use]
     pub fn plan(&self, id: PlanId) -> Option<&Arc<Plan>> {

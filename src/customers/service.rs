@@ -56,7 +56,7 @@ pub async fn archive_customer(
         return Ok(customer);
     }
     if open_balances {
-        let message = "The customer has open balances; close them first.";
+        let message = "The customer has open balances or running subscriptions; close and cancel them first.";
         return Err(Problem::state(&["id"], "IN_USE", message).into());
     }
     let archived = Customer { updated_at: now, archived_at: Some(now), ..customer };

@@ -9,7 +9,7 @@ use super::catalog::ArchiveInput;
 use super::catalog::products::find_product;
 use super::context::{Reach, read};
 use super::errors::{UserError, answer, bad_input, payload, refused_query};
-use super::ids::{CustomerBy, KeyBy, id_argument, id_input};
+use super::ids::{CustomerBy, KeyBy, customer_input, id_argument, id_input};
 use super::ledger::CreditBalance;
 use super::ledger::balances::balances_of;
 use super::loaders::ExternalId;
@@ -19,10 +19,13 @@ use super::paging::{List, PageArgs, Rows, connection};
 use super::patch::patch;
 use super::scalars::{Currency, DateTime, Json};
 use super::streams::customer_cursor;
+use super::subscriptions::{PlanSubscriptionConnection, PlanSubscriptionStatus, SubscriptionArgs, subscriptions};
 use crate::base::ids::CustomerId;
+use crate::base::problem::Problem;
 use crate::base::text::{self, MAX_REFERENCE};
 use crate::customers::input::{CustomerChanges, ListCustomers, NewCustomer};
 use crate::customers::{model, service, store};
+use crate::db::Failure;
 use crate::metering::event::event_key;
 
 const CUSTOMERS: List = List::all("customers");
@@ -104,11 +107,25 @@ impl Customer {
     ) -> Option<Result<CreditBalance>> {
         let found = async {
             let Some(product) = find_product(ctx, "product", &product).await? else { return Ok(None) };
-            let of_product =
-                |balance: &CreditBalance| !balance.view().is_closed() && balance.view().balance.product == product.id();
+            let of_product = |balance: &CreditBalance| balance.is_open_of(product.id());
             Ok(balances_of(ctx, self.0.id).await?.into_iter().find(of_product))
         };
         found.await.transpose()
+    }
+
+    /// Its subscriptions to plans, newest first.
+    async fn subscriptions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those that stand so now; left out, all.")] status: Option<Vec<PlanSubscriptionStatus>>,
+        #[graphql(desc = "How many rows from the beginning: 1 to 100, by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many rows from the end: 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<PlanSubscriptionConnection>> {
+        let page = PageArgs { first, after, last, before };
+        let args = SubscriptionArgs { customer: Some(self.0.id), plan: None, status, page };
+        Some(subscriptions(ctx, &List::of("subscriptions", self.0.id), args).await)
     }
 
     /// Its usage event with this id of your own; null when there is none.
@@ -210,6 +227,21 @@ pub async fn find_customer(ctx: &Context<'_>, argument: &str, by: &CustomerBy) -
     Ok(found?.map(Customer))
 }
 
+/// The customer that an input names by its field `customer`.
+///
+/// # Errors
+/// Not found or invalid, at that field; the database's failure.
+pub async fn customer_of(ctx: &Context<'_>, by: &CustomerBy) -> Result<CustomerId, Failure> {
+    match customer_input(&["customer"], by)? {
+        Ok(id) => Ok(id),
+        Err(name) => {
+            let mut conn = ctx.app().db.read().await?;
+            let found = store::resolve(&mut conn, &[&name]).await?.remove(&name);
+            Ok(found.ok_or_else(|| Problem::not_found(&["customer", "externalId"], "customer", name))?)
+        }
+    }
+}
+
 /// The queries of customers.
 #[derive(Default)]
 pub struct CustomerQuery;
@@ -295,7 +327,7 @@ impl CustomerMutation {
     }
 
     /// Archives a customer without open balances: it can be read and corrected, and gets no new balance. InvalidState
-    /// `"IN_USE"` while one of its balances is open.
+    /// `"IN_USE"` while one of its balances is open or one of its subscriptions has not ended.
     async fn archive_customer(
         &self,
         ctx: &Context<'_>,
@@ -308,7 +340,9 @@ impl CustomerMutation {
             db.write(async |txn| {
                 store::lock_customer(txn, id).await?;
                 let open_balances = !crate::ledger::store::list_revisions(txn, &[id]).await?.is_empty();
-                service::archive_customer(txn, now, id, open_balances).await
+                let subscriptions = crate::subscriptions::store::list_of_customers(txn, &[id]).await?;
+                let runs = subscriptions.iter().any(|known| known.ends_at.is_none_or(|end| now < end));
+                service::archive_customer(txn, now, id, open_balances || runs).await
             })
             .await
         };

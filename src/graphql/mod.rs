@@ -26,6 +26,7 @@ pub mod patch;
 mod positions;
 pub mod scalars;
 pub mod streams;
+pub mod subscriptions;
 pub mod viewer;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
@@ -46,6 +47,7 @@ pub struct QueryRoot(
     customers::CustomerQuery,
     ledger::LedgerQuery,
     metering::events::EventQuery,
+    subscriptions::SubscriptionQuery,
 );
 
 /// Everything that can be changed. Each field takes one input and answers one payload; what went wrong and can be acted
@@ -57,6 +59,7 @@ pub struct MutationRoot(
     customers::CustomerMutation,
     ledger::LedgerMutation,
     metering::ingest::EventMutation,
+    subscriptions::SubscriptionMutation,
 );
 
 /// Everything that can be watched. A stream that fails says so in one error and ends: go on from the last cursor.

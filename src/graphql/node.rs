@@ -13,9 +13,10 @@ use super::ids::id_argument;
 use super::ledger::{CreditBalance, Grant, LedgerEntry};
 use super::loaders::{Batches, OfAnyKind};
 use super::metering::UsageEvent;
+use super::subscriptions::{Charge, PlanSubscription, find_charge};
 use crate::base::ids::{
-    BalanceId, CustomerId, EntryId, EventKey, GrantId, IdError, MeterId, PlanId, PlanVersionId, ProductId,
-    PurchaseOptionId,
+    BalanceId, ChargeId, CustomerId, EntryId, EventKey, GrantId, IdError, MeterId, PlanId, PlanVersionId, ProductId,
+    PurchaseOptionId, SubscriptionId,
 };
 
 /// How many nodes can be asked for at once.
@@ -40,6 +41,10 @@ pub enum Node {
     Plan(Plan),
     /// A version of a plan.
     PlanVersion(PlanVersion),
+    /// A subscription to a plan.
+    PlanSubscription(PlanSubscription),
+    /// A charge.
+    Charge(Charge),
     /// A purchase option.
     PurchaseOption(PurchaseOption),
     /// A customer.
@@ -81,6 +86,10 @@ pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<
         BalanceId::PREFIX => {
             Ok(CreditBalance::find(ctx, id_argument(argument, &given)?).await?.map(Node::CreditBalance))
         }
+        SubscriptionId::PREFIX => {
+            Ok(PlanSubscription::find(ctx, id_argument(argument, &given)?).await?.map(Node::PlanSubscription))
+        }
+        ChargeId::PREFIX => Ok(find_charge(ctx, id_argument(argument, &given)?).await?.map(Node::Charge)),
         GrantId::PREFIX => Ok(Grant::find(ctx, id_argument(argument, &given)?).await?.map(Node::Grant)),
         _ => Err(bad_input(argument, format!("{argument} is not an id; pass one that this server answered."))),
     }

@@ -6,9 +6,10 @@ use std::str::FromStr;
 
 use crate::base::credits::Credits;
 use crate::base::ids::BalanceId;
+use crate::base::page::Age;
 use crate::base::time::Time;
 use crate::ledger::health::{Place, Within};
-use crate::ledger::reads::{Age, BurningOrder};
+use crate::ledger::reads::BurningOrder;
 use crate::ledger::stream::Positions;
 use crate::metering::store::Moment;
 
@@ -30,13 +31,13 @@ fn parts<const N: usize>(text: &str, separator: char) -> Result<[Option<&str>; N
     parts.try_into().map_err(|_| NoPosition)
 }
 
-impl fmt::Display for Age {
+impl<I: fmt::Display> fmt::Display for Age<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.created_at.micros(), self.id)
     }
 }
 
-impl FromStr for Age {
+impl<I: FromStr> FromStr for Age<I> {
     type Err = NoPosition;
 
     fn from_str(text: &str) -> Result<Self, NoPosition> {
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn another_text_is_no_position() {
         for text in ["x", "1", "1 2 3", "1:2:3", ":", "bal_x", "99999999999999999999 bal_0"] {
-            assert_eq!(text.parse::<Age>(), Err(NoPosition), "{text}");
+            assert_eq!(text.parse::<Age<BalanceId>>(), Err(NoPosition), "{text}");
             assert_eq!(text.parse::<BurningOrder>(), Err(NoPosition), "{text}");
             assert_eq!(text.parse::<Positions>(), Err(NoPosition), "{text}");
             assert_eq!(text.parse::<Place>(), Err(NoPosition), "{text}");

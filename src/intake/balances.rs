@@ -1,7 +1,7 @@
 //! Orders on one balance: it is opened, changed, moved, closed.
 
 use super::job::{Action, Amendment, BalanceChanges, Done, Given, NewBalance, Order, Retention, TopUp};
-use super::work::Work;
+use super::work::{FirstUse, Work};
 use crate::base::ids::{BalanceId, ProductId};
 use crate::base::problem::Problem;
 use crate::catalog::settings::expiry;
@@ -34,13 +34,21 @@ impl Work {
     async fn open(&mut self, txn: &mut Txn, new: &NewBalance) -> Result<Done, Failure> {
         self.check_product(new.product)?;
         let books = self.books.get(&new.customer).map_or(&[][..], Vec::as_slice);
-        if let Some(open) = books.iter().find(|balance| balance.product == new.product && !balance.account.closed) {
-            let message = "The customer has an open balance of this product already; there is at most one.";
-            return Err(Problem::exists(&["productId"], open.account.id.to_string(), message).into());
-        }
-        let number = number_balance(txn, new.customer).await?;
-        let id = BalanceId { customer: new.customer, number };
-        let mut balance = Balance::open(id, new.product, new.own.clone(), self.now);
+        let known = books.iter().find(|balance| balance.product == new.product && !balance.account.closed).cloned();
+        let mut balance = match known {
+            Some(open) if open.is_open(self.now) => {
+                let message = "The customer has an open balance of this product already; there is at most one.";
+                return Err(Problem::exists(&["productId"], open.account.id.to_string(), message).into());
+            }
+            // A subscription would have opened it later; it joins the one that is opened now.
+            Some(waiting) => Balance { own: new.own.clone(), created_at: self.now, updated_at: self.now, ..waiting },
+            None => {
+                let number = number_balance(txn, new.customer).await?;
+                let id = BalanceId { customer: new.customer, number };
+                Balance::open(id, new.product, new.own.clone(), self.now)
+            }
+        };
+        let id = balance.account.id;
         let entry = if new.starting.is_positive() {
             let grant = self.grant(
                 &balance,
@@ -58,7 +66,10 @@ impl Work {
         };
         self.changed.insert(id, true);
         self.look.insert(new.customer);
-        self.books.entry(new.customer).or_default().push(balance.clone());
+        let books = self.books.entry(new.customer).or_default();
+        books.retain(|known| known.account.id != id);
+        books.push(balance.clone());
+        books.sort_by_key(|known| known.account.id);
         Ok(self.done(balance, entry))
     }
 
@@ -180,7 +191,7 @@ impl Work {
         given: &Given,
     ) -> Result<Done, Failure> {
         if let Some(key) = &given.key
-            && let Some((first, sequence)) = self.first_use(id.customer, key)?
+            && let Some(FirstUse { balance: first, sequence, .. }) = self.first_use(id.customer, key)?
         {
             // Keys are looked up after the books: another node may have used this one in between.
             let found = self.closed(first).or_else(|| self.find(first).cloned());
@@ -210,7 +221,7 @@ impl Work {
         *self.open_balance(id)? = balance.clone();
         self.note_entries(entries);
         if let (Some(key), Some(entry)) = (&given.key, &entry) {
-            self.use_key(id, entry.posting.sequence, key);
+            self.use_key((id, entry.posting.sequence), None, key);
         }
         Ok(self.done(balance, entry))
     }

@@ -25,6 +25,7 @@ use crate::ledger::feeds::{self, Feeds};
 use crate::ledger::model::Balance;
 use crate::ledger::store;
 use crate::metering::store::{find_known, insert_types};
+use crate::subscriptions::store::list_of_customers;
 
 /// How many events and orders share a transaction at most. Many: where customers are many, the pages of their indexes are
 /// what a transaction costs, and the more events meet on one, the less.
@@ -169,6 +170,11 @@ impl Committer {
                     Err(Failure::Problem(problem)) => Outcome::Order(Err(problem)),
                     Err(Failure::Db(error)) => return Err(error.into()),
                 },
+                Job::Plan { order, .. } => match work.plan_order(txn, order).await {
+                    Ok(changed) => Outcome::Plan(Ok(Box::new(changed))),
+                    Err(Failure::Problem(problem)) => Outcome::Plan(Err(problem)),
+                    Err(Failure::Db(error)) => return Err(error.into()),
+                },
             });
         }
         work.finish(&mut outcomes);
@@ -209,6 +215,11 @@ impl Committer {
                 // Another node opened it after the books were loaded.
                 return Err(Failed::Conflict);
             }
+        }
+        let subscribers: BTreeSet<CustomerId> = batch.iter().filter_map(|queued| queued.job.subscriber()).collect();
+        let subscribers: Vec<CustomerId> = subscribers.into_iter().collect();
+        for subscription in list_of_customers(txn, &subscribers).await? {
+            work.subscriptions.entry(subscription.id.customer).or_default().push(subscription);
         }
         let keys: Vec<_> = batch.iter().filter_map(|queued| queued.job.key()).collect();
         work.know_keys(store::find_keys(txn, &keys).await?);
@@ -311,7 +322,10 @@ fn answer(batch: Vec<Queued>, outcomes: Vec<Outcome>) {
             (Job::Order { answer, .. }, Outcome::Order(done)) => {
                 drop(answer.send(done.map(|done| *done).map_err(Failure::Problem)));
             }
-            (Job::Events { .. } | Job::Order { .. }, _) => {}
+            (Job::Plan { answer, .. }, Outcome::Plan(changed)) => {
+                drop(answer.send(changed.map(|changed| *changed).map_err(Failure::Problem)));
+            }
+            (Job::Events { .. } | Job::Order { .. } | Job::Plan { .. }, _) => {}
         }
     }
 }
@@ -333,6 +347,7 @@ fn refuse(batch: Vec<Queued>, error: impl Fn() -> DbError) {
         match job {
             Job::Events { answer, .. } => drop(answer.send(Err(error()))),
             Job::Order { answer, .. } => drop(answer.send(Err(Failure::Db(error())))),
+            Job::Plan { answer, .. } => drop(answer.send(Err(Failure::Db(error())))),
         }
     }
 }

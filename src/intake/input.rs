@@ -3,12 +3,14 @@
 //! Whoever comes with an idempotency key is looked up first and judged after it (L5). So a judgement is a part of the
 //! order, and the key is made of the input as it was given, after coercion: "25.50" is "25.5", absent is the default.
 
+use std::fmt::Display;
+
 use serde_json::{Map, Value, json};
 
 use super::job::{Action, Amendment, BalanceChanges, Given, Key, NewBalance, Retention, Scope, TopUp};
 use crate::base::decimal::Decimal;
 use crate::base::fields;
-use crate::base::ids::{BalanceId, CustomerId, GrantId, ProductId};
+use crate::base::ids::{CustomerId, GrantId, ProductId};
 use crate::base::json::CanonicalJson;
 use crate::base::patch::Patch;
 use crate::base::problem::Problem;
@@ -212,15 +214,16 @@ impl Words {
     }
 }
 
-/// An idempotency key among those of API keys, for this command with this input.
+/// An idempotency key among those of API keys, for this command with this input, about a balance or customer.
 ///
 /// # Errors
 /// Invalid, at `["idempotencyKey"]`, when it is not 1 to 255 characters.
-pub fn keyed(key: &str, command: &str, (balance, input): (BalanceId, Value), words: &Words) -> Result<Key, Problem> {
+pub fn keyed(key: &str, command: &str, (about, input): (impl Display, Value), words: &Words) -> Result<Key, Problem> {
     let key = fields::text(&["idempotencyKey"], key, MAX_REFERENCE)?;
     let mut all = Map::new();
     all.insert("command".to_owned(), command.into());
-    all.insert("balance".to_owned(), balance.to_string().into());
+    // It is called so in every key that is on record.
+    all.insert("balance".to_owned(), about.to_string().into());
     all.insert("input".to_owned(), input);
     all.insert("reason".to_owned(), words.reason.clone().into());
     all.insert("metadata".to_owned(), words.metadata.clone().unwrap_or_else(|| Value::Object(Map::new())));
@@ -235,6 +238,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::base::ids::BalanceId;
 
     fn balance() -> BalanceId {
         BalanceId { customer: CustomerId(Uuid::from_u128(7)), number: 1 }

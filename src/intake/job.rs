@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::base::credits::Credits;
 use crate::base::fields;
-use crate::base::ids::{BalanceId, CustomerId, EventKey, GrantId, ProductId};
+use crate::base::ids::{BalanceId, CustomerId, EventKey, GrantId, ProductId, SubscriptionId};
 use crate::base::json::CanonicalJson;
 use crate::base::patch::Patch;
 use crate::base::problem::Problem;
@@ -22,6 +22,8 @@ use crate::db::{DbError, Failure};
 use crate::ledger::entry::{Entry, Note, Origin};
 use crate::ledger::model::Balance;
 use crate::metering::event::{Mode, NewEvent, RawEvent};
+use crate::subscriptions::change::Changed;
+use crate::subscriptions::input::{Ask, NewSubscription};
 
 /// The receipts of some events of a request, by their place in it; or why there are none.
 pub(super) type EventAnswer = Result<Vec<(usize, Receipt)>, DbError>;
@@ -36,12 +38,14 @@ pub(super) struct Queued {
 pub(super) enum Job {
     Events { events: Vec<(usize, NewEvent)>, mode: Mode, answer: UnboundedSender<EventAnswer> },
     Order { order: Order, answer: oneshot::Sender<Result<Done, Failure>> },
+    Plan { order: Box<PlanOrder>, answer: oneshot::Sender<Result<Changed, Failure>> },
 }
 
 /// What a job came to; told once it is committed.
 pub(super) enum Outcome {
     Events(Vec<(usize, Receipt)>),
     Order(Result<Box<Done>, Problem>),
+    Plan(Result<Box<Changed>, Problem>),
 }
 
 impl Queued {
@@ -213,6 +217,47 @@ impl Order {
             Self::Move { balance, given, .. } => given.key.as_ref().map(|key| (balance.customer, key)),
             Self::Open(_) | Self::Update { .. } | Self::Close { .. } | Self::PostDue { .. } => None,
         }
+    }
+}
+
+/// What is asked of one customer's subscriptions.
+#[derive(Clone, Debug)]
+pub enum PlanOrder {
+    /// A subscription is made, once for each key.
+    Create {
+        /// Which one.
+        new: NewSubscription,
+        /// The key that makes a repeat harmless.
+        key: Key,
+    },
+    /// Something is asked of one that is there.
+    Change {
+        /// Which one.
+        id: SubscriptionId,
+        /// What is asked.
+        ask: Ask,
+    },
+}
+
+impl PlanOrder {
+    pub(super) const fn customer(&self) -> CustomerId {
+        match self {
+            Self::Create { new, .. } => new.customer,
+            Self::Change { id, .. } => id.customer,
+        }
+    }
+
+    /// The idempotency key that it came with.
+    pub(super) const fn key(&self) -> Option<(CustomerId, &Key)> {
+        match self {
+            Self::Create { new, key } => Some((new.customer, key)),
+            Self::Change { .. } => None,
+        }
+    }
+
+    /// Whether it may open a balance, or begin something with what the catalog has now.
+    pub(super) const fn opens(&self) -> bool {
+        !matches!(self, Self::Change { ask: Ask::CatchUp, .. })
     }
 }
 

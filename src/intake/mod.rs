@@ -18,6 +18,7 @@ mod balances;
 mod committer;
 pub mod input;
 mod job;
+mod subscriptions;
 mod work;
 
 use std::collections::{HashMap, HashSet};
@@ -27,18 +28,20 @@ use lru::LruCache;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::base::clock::Clock;
-use crate::base::ids::{BalanceId, CustomerId};
+use crate::base::ids::{BalanceId, CustomerId, SubscriptionId};
 use crate::base::problem::Problem;
 use crate::customers;
 use crate::db::{Db, DbError, Failure};
 use crate::ledger::feeds::Feeds;
 use crate::ledger::store;
 use crate::metering::event::{Mode, NewEvent};
+use crate::subscriptions::change::Changed;
+use crate::subscriptions::input::Ask;
 
 use committer::Committer;
 pub use job::{
-    Action, Amendment, BalanceChanges, Done, Given, IncomingEvent, Key, NewBalance, Order, Receipt, Retention, Scope,
-    Status, TopUp, Whose,
+    Action, Amendment, BalanceChanges, Done, Given, IncomingEvent, Key, NewBalance, Order, PlanOrder, Receipt,
+    Retention, Scope, Status, TopUp, Whose,
 };
 use job::{EventAnswer, Job, Queued};
 
@@ -143,6 +146,17 @@ impl Intake {
         self.with_entry(done).await
     }
 
+    /// Gives an order on a subscription.
+    ///
+    /// # Errors
+    /// A problem that the caller can act on, or the database's failure.
+    pub async fn subscribe(&self, order: PlanOrder) -> Result<Changed, Failure> {
+        let customer = order.customer();
+        let (answer, given) = oneshot::channel();
+        self.send(customer, 1, Job::Plan { order: Box::new(order), answer })?;
+        given.await.map_err(DbError::unavailable)?
+    }
+
     /// A repeated order names its first entry, which is read where it is not at hand.
     async fn with_entry(&self, mut done: Done) -> Result<Done, Failure> {
         if let (None, Some(sequence)) = (&done.entry, done.first_sequence) {
@@ -218,6 +232,20 @@ impl Intake {
             }
         }
         Ok(found)
+    }
+
+    /// Writes down what time has done to these subscriptions, and answers when that is done.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn catch_up(&self, subscriptions: Vec<SubscriptionId>) -> Result<(), DbError> {
+        let order = |id| self.subscribe(PlanOrder::Change { id, ask: Ask::CatchUp });
+        for result in futures_util::future::join_all(subscriptions.into_iter().map(order)).await {
+            if let Err(Failure::Db(error)) = result {
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Posts what is due on these balances, and answers when that is done.

@@ -12,16 +12,21 @@ use crate::db::{DbError, Txn};
 use crate::ledger::entry::Entry;
 use crate::ledger::model::Balance;
 use crate::ledger::service::{Changed, Writes};
-use crate::ledger::store::KeyRow;
+use crate::ledger::store::{KeyRow, remove_unopened};
 use crate::metering::event::{Mode, NewEvent};
 use crate::metering::service::{Context, EventWrites, NotRecorded, record};
 use crate::metering::store::KnownEvent;
+use crate::subscriptions::model::Subscription;
+use crate::subscriptions::store::Changes;
 
 /// What a key was first used for: the input, and the entry that it made.
-struct FirstUse {
+#[derive(Clone, Copy)]
+pub(super) struct FirstUse {
     input: [u8; 16],
-    balance: BalanceId,
-    sequence: i64,
+    pub(super) balance: BalanceId,
+    pub(super) sequence: i64,
+    /// The subscription that it made; there is then no entry.
+    pub(super) subscription: Option<i32>,
 }
 
 /// What was loaded, and what has become of it.
@@ -41,6 +46,11 @@ pub(super) struct Work {
     pub(super) writes: Writes,
     /// Balances to be written, and whether their settings are.
     pub(super) changed: BTreeMap<BalanceId, bool>,
+    /// Balances that were to open and will not.
+    pub(super) removed: Vec<Balance>,
+    /// Subscriptions of the customers of whose subscriptions something is asked, in order of their numbers.
+    pub(super) subscriptions: HashMap<CustomerId, Vec<Subscription>>,
+    pub(super) plan_changes: Changes,
     events: EventWrites,
     known_events: HashMap<EventKey, (String, Vec<u8>)>,
     known_keys: HashMap<(CustomerId, i16, String), FirstUse>,
@@ -51,25 +61,37 @@ impl Job {
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Events { events, .. } => events.len(),
-            Self::Order { .. } => 1,
+            Self::Order { .. } | Self::Plan { .. } => 1,
         }
     }
 
     pub(super) fn opens(&self) -> bool {
-        matches!(self, Self::Order { order: super::Order::Open(_), .. })
+        match self {
+            Self::Order { order, .. } => matches!(order, super::Order::Open(_)),
+            Self::Plan { order, .. } => order.opens(),
+            Self::Events { .. } => false,
+        }
+    }
+
+    /// The customer of whose subscriptions something is asked.
+    pub(super) fn subscriber(&self) -> Option<CustomerId> {
+        match self {
+            Self::Plan { order, .. } => Some(order.customer()),
+            Self::Order { .. } | Self::Events { .. } => None,
+        }
     }
 
     fn known(&self) -> &[(usize, NewEvent)] {
         match self {
             Self::Events { events, .. } => events,
-            Self::Order { .. } => &[],
+            Self::Order { .. } | Self::Plan { .. } => &[],
         }
     }
 
     pub(super) fn customers(&self) -> impl Iterator<Item = CustomerId> {
         let ordered = match self {
             Self::Order { order, .. } => Some(order.customer()),
-            Self::Events { .. } => None,
+            Self::Plan { .. } | Self::Events { .. } => self.subscriber(),
         };
         self.known().iter().map(|(_, event)| event.key.customer).chain(ordered)
     }
@@ -81,17 +103,17 @@ impl Job {
     pub(super) fn balance(&self) -> Option<BalanceId> {
         match self {
             Self::Order { order, .. } => order.balance(),
-            Self::Events { .. } => None,
+            Self::Plan { .. } | Self::Events { .. } => None,
         }
     }
 
     pub(super) fn key(&self) -> Option<(CustomerId, i16, String)> {
-        match self {
-            Self::Order { order, .. } => {
-                order.key().map(|(customer, key)| (customer, key.scope.number(), key.key.clone()))
-            }
+        let given = match self {
+            Self::Order { order, .. } => order.key(),
+            Self::Plan { order, .. } => order.key(),
             Self::Events { .. } => None,
-        }
+        };
+        given.map(|(customer, key)| (customer, key.scope.number(), key.key.clone()))
     }
 }
 
@@ -107,6 +129,9 @@ impl Work {
             look: BTreeSet::new(),
             writes: Writes::default(),
             changed: BTreeMap::new(),
+            removed: Vec::new(),
+            subscriptions: HashMap::new(),
+            plan_changes: Changes::default(),
             events: EventWrites::default(),
             known_events: HashMap::new(),
             known_keys: HashMap::new(),
@@ -133,7 +158,7 @@ impl Work {
         for row in known {
             let balance = BalanceId { customer: row.customer_id, number: row.balance };
             let input = row.input_hash.try_into().unwrap_or_default();
-            let first = FirstUse { input, balance, sequence: row.sequence };
+            let first = FirstUse { input, balance, sequence: row.sequence, subscription: row.subscription };
             self.known_keys.insert((row.customer_id, row.scope, row.key), first);
         }
     }
@@ -175,11 +200,11 @@ impl Work {
         self.entries.extend(entries);
     }
 
-    /// The balance and entry that a key made before; a problem when it was with another input.
-    pub(super) fn first_use(&self, customer: CustomerId, key: &Key) -> Result<Option<(BalanceId, i64)>, Problem> {
+    /// What a key made before; a problem when it was with another input.
+    pub(super) fn first_use(&self, customer: CustomerId, key: &Key) -> Result<Option<FirstUse>, Problem> {
         match self.known_keys.get(&(customer, key.scope.number(), key.key.clone())) {
             None => Ok(None),
-            Some(first) if first.input == key.input => Ok(Some((first.balance, first.sequence))),
+            Some(first) if first.input == key.input => Ok(Some(*first)),
             Some(_) => {
                 let message =
                     "This idempotency key was used before with another input; use a new key for a new command.";
@@ -190,9 +215,10 @@ impl Work {
     }
 
     /// Remembers what a key did.
-    pub(super) fn use_key(&mut self, balance: BalanceId, sequence: i64, key: &Key) {
+    pub(super) fn use_key(&mut self, made: (BalanceId, i64), subscription: Option<i32>, key: &Key) {
         let scope = key.scope.number();
-        let first = FirstUse { input: key.input, balance, sequence };
+        let (balance, sequence) = made;
+        let first = FirstUse { input: key.input, balance, sequence, subscription };
         self.known_keys.insert((balance.customer, scope, key.key.clone()), first);
         self.writes.remember_key(KeyRow {
             customer_id: balance.customer,
@@ -202,7 +228,7 @@ impl Work {
             balance: balance.number,
             sequence,
             created_at: self.now,
-            subscription: None,
+            subscription,
         });
     }
 
@@ -219,11 +245,21 @@ impl Work {
     /// Answers say how balances stand in the end, as they will be read from now on.
     pub(super) fn finish(&self, outcomes: &mut [Outcome]) {
         for outcome in outcomes {
-            if let Outcome::Order(Ok(done)) = outcome {
-                let id = done.balance.account.id;
-                if let Some(balance) = self.find(id) {
-                    done.balance = balance.clone();
+            match outcome {
+                Outcome::Order(Ok(done)) => {
+                    let id = done.balance.account.id;
+                    if let Some(balance) = self.find(id) {
+                        done.balance = balance.clone();
+                    }
                 }
+                Outcome::Plan(Ok(changed)) => {
+                    let id = changed.subscription.id;
+                    let known = self.subscriptions.get(&id.customer).into_iter().flatten();
+                    if let Some(subscription) = known.into_iter().find(|known| known.id == id) {
+                        changed.subscription = subscription.clone();
+                    }
+                }
+                Outcome::Events(_) | Outcome::Order(Err(_)) | Outcome::Plan(Err(_)) => {}
             }
         }
     }
@@ -235,12 +271,15 @@ impl Work {
     pub(super) async fn flush(&mut self, txn: &mut Txn) -> Result<(), DbError> {
         let writes = std::mem::take(&mut self.writes);
         let events = std::mem::take(&mut self.events);
+        let plan_changes = std::mem::take(&mut self.plan_changes);
+        remove_unopened(txn, &self.removed).await?;
         let changed: Vec<Changed<'_>> = self
             .changed
             .iter()
             .filter_map(|(id, settings)| self.find(*id).map(|balance| Changed { balance, settings: *settings }))
             .collect();
         writes.flush(txn, &changed).await?;
+        plan_changes.flush(txn).await?;
         events.flush(txn).await
     }
 

@@ -13,7 +13,7 @@ use super::rows::{BalanceRow, EntryRow, LotRecord, LotRow, ReversalRow};
 use super::view::{GrantView, View};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId, EntryId, GrantId, ProductId};
-use crate::base::page::{Page, PageRequest};
+use crate::base::page::{Age, Page, PageRequest};
 use crate::base::time::Time;
 use crate::db::bulk::select_by_keys;
 use crate::db::schema::{balances, entries, holds, lots, reversals};
@@ -231,19 +231,10 @@ pub async fn find_grants(conn: &mut Conn, ids: &[GrantId]) -> Result<Vec<LotReco
 
 // --- Balances ----------------------------------------------------------------------------------------------------------
 
-/// Where a balance stands among all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Age {
-    /// When it was created.
-    pub created_at: Time,
-    /// Which it is.
-    pub id: BalanceId,
-}
-
 impl Balance {
     /// Where it stands among all balances.
     #[must_use]
-    pub const fn age(&self) -> Age {
+    pub const fn age(&self) -> Age<BalanceId> {
         Age { created_at: self.created_at, id: self.account.id }
     }
 }
@@ -256,7 +247,7 @@ pub struct ListBalances {
     /// Only those in these states; without it all that are not closed.
     pub states: Option<Vec<BalanceState>>,
     /// Which page.
-    pub page: PageRequest<Age>,
+    pub page: PageRequest<Age<BalanceId>>,
 }
 
 /// How many balances are read at a time when some of them must be carried before they can be judged.
@@ -327,6 +318,8 @@ async fn read_balances(
         if let Some(product) = list.product {
             query = query.filter(balances::product_id.eq(product));
         }
+        // What a subscription opens later is not there yet; another node's clock may have opened one ahead of this one's.
+        query = query.filter(balances::created_at.le(now).or(balances::recorded_at.ge(balances::created_at)));
         query = match &list.states {
             Some(states) => {
                 let kept = balances::state.eq_any(states.iter().map(|state| state.number()));

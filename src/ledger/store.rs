@@ -90,6 +90,24 @@ pub async fn find_balances(conn: &mut Conn, ids: &[BalanceId]) -> Result<Vec<Bal
         .collect()
 }
 
+/// Takes balances out that were to open later and will not: nothing was ever written to them.
+///
+/// # Errors
+/// Those of the database; [`DbError::Conflict`] when one is not there as it was read.
+pub async fn remove_unopened(txn: &mut Txn, unopened: &[Balance]) -> Result<(), DbError> {
+    for balance in unopened {
+        let id = balance.account.id;
+        let row = balances::table
+            .filter(balances::customer_id.eq(id.customer))
+            .filter(balances::number.eq(id.number))
+            .filter(balances::revision.eq(balance.revision));
+        if on!(txn, |c| diesel::delete(row).execute(c))? != 1 {
+            return Err(DbError::overtaken());
+        }
+    }
+    Ok(())
+}
+
 /// Whether a product has an open balance anywhere.
 ///
 /// # Errors

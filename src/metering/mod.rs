@@ -26,3 +26,4 @@ mod reference;
 pub mod service;
 pub mod store;
 pub mod terms;
+pub mod usage;

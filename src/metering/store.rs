@@ -178,6 +178,44 @@ pub async fn list_events(conn: &mut Conn, list: &ListEvents) -> Result<Page<Usag
     Ok(Page::of(page, found))
 }
 
+/// Events of a customer and type that happened in [from, until).
+#[derive(Clone, Copy, Debug)]
+pub struct Span<'a> {
+    /// Whose.
+    pub customer: CustomerId,
+    /// Their type.
+    pub event_type: &'a str,
+    /// What happened then or later.
+    pub from: Time,
+    /// What happened before that.
+    pub until: Time,
+}
+
+/// The properties of some events, the oldest first, from behind one of them on.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_properties(
+    conn: &mut Conn,
+    span: Span<'_>,
+    (behind, limit): (Option<Moment>, i64),
+) -> Result<Vec<(Moment, CanonicalJson)>, DbError> {
+    let rows: Vec<(Time, i64, CanonicalJson)> = on!(conn, |c, B| {
+        let mut query = events::table
+            .filter(events::customer_id.eq(span.customer))
+            .filter(events::event_type.eq(span.event_type))
+            .filter(events::occurred_at.ge(behind.map_or(span.from, |moment| moment.occurred_at)))
+            .filter(events::occurred_at.lt(span.until))
+            .select((events::occurred_at, events::key, events::properties))
+            .into_boxed::<B>();
+        if let Some(Moment { occurred_at: time, key }) = behind {
+            query = query.filter(events::occurred_at.gt(time).or(events::key.gt(key)));
+        }
+        query.order((events::occurred_at, events::key)).limit(limit).load(c)
+    })?;
+    Ok(rows.into_iter().map(|(occurred_at, key, properties)| (Moment { occurred_at, key }, properties)).collect())
+}
+
 /// Adds types that were not known yet.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ mod ledger_api;
 mod ledger_reads;
 mod ledger_streams;
 mod outage;
+mod plans;
 mod races;
 mod random_store;
 mod schema;

@@ -8,7 +8,7 @@ use async_graphql::{Context, ID, Object, Result};
 use super::entries::{LedgerEntry, LedgerEntryConnection};
 use super::enums::{BalanceState, GrantState, LedgerEntryKind};
 use super::grants::{Grant, GrantConnection};
-use crate::base::ids::{BalanceId, CustomerId, ProductId};
+use crate::base::ids::{BalanceId, CustomerId, ProductId, SubscriptionId};
 use crate::base::page::{Page, PageRequest};
 use crate::base::time::Time;
 use crate::catalog::settings::Settings;
@@ -23,6 +23,7 @@ use crate::graphql::loaders::{BalancesOf, KnownBalance, NewestEntries};
 use crate::graphql::paging::{List, PageArgs, Rows, connection};
 use crate::graphql::scalars::{BigInt, DateTime, Decimal};
 use crate::graphql::streams;
+use crate::graphql::subscriptions::PlanSubscription;
 use crate::intake::Done;
 use crate::ledger::model::Balance;
 use crate::ledger::reads::{self, ListBalances, ListEntries};
@@ -66,7 +67,8 @@ impl CreditBalance {
     /// # Errors
     /// The top-level error of the database.
     pub async fn find(ctx: &Context<'_>, id: BalanceId) -> Result<Option<Self>> {
-        Ok(ctx.loaders().find(id).await?.map(|known| Self::of(known, ctx.now())))
+        let known = ctx.loaders().find(id).await?.filter(|known| known.balance.has_opened(ctx.now()));
+        Ok(known.map(|known| Self::of(known, ctx.now())))
     }
 
     /// The balance with this id, which something else names.
@@ -75,6 +77,12 @@ impl CreditBalance {
     /// The top-level error of the database, also when it is not there.
     pub async fn get(ctx: &Context<'_>, id: BalanceId) -> Result<Self> {
         Self::find(ctx, id).await?.ok_or_else(|| missing(&id))
+    }
+
+    /// Whether it is open, and of that product.
+    #[must_use]
+    pub fn is_open_of(&self, product: ProductId) -> bool {
+        !self.view().is_closed() && self.balance().product == product
     }
 
     /// It, as of the operation's instant.
@@ -182,6 +190,14 @@ impl CreditBalance {
     /// Which settings are its own rather than inherited: `"name"`, `"lowBalanceThreshold"`, `"overdraft"`.
     async fn overrides(&self) -> Vec<&'static str> {
         self.balance().own.set()
+    }
+
+    /// The running subscription whose options this balance inherits; null when there is none.
+    async fn subscription(&self, ctx: &Context<'_>) -> Option<Result<PlanSubscription>> {
+        let balance = self.balance();
+        balance.stretch(self.view().at)?;
+        let number = balance.plan.as_ref()?.subscription;
+        Some(PlanSubscription::get(ctx, SubscriptionId { customer: self.key().customer, number }).await)
     }
 
     /// What this customer can buy now: the options that its plan offers, or else the product's, that are not archived, in
@@ -295,7 +311,8 @@ connection!(
 /// The top-level error of the database.
 pub async fn balances_of(ctx: &Context<'_>, customer: CustomerId) -> Result<Vec<CreditBalance>> {
     let known = ctx.loaders().find(BalancesOf(customer)).await?.unwrap_or_default();
-    Ok(known.into_iter().map(|known| CreditBalance::of(known, ctx.now())).collect())
+    let opened = known.into_iter().filter(|known| known.balance.has_opened(ctx.now()));
+    Ok(opened.map(|known| CreditBalance::of(known, ctx.now())).collect())
 }
 
 /// The queries of credit balances.

@@ -15,6 +15,7 @@ use crate::graphql::loaders::ReversalsOf;
 use crate::graphql::metering::UsageEvent;
 use crate::graphql::paging::connection;
 use crate::graphql::scalars::{BigInt, DateTime, Decimal, Json, Money};
+use crate::graphql::subscriptions::PlanSubscription;
 use crate::ledger::{entry, model};
 
 /// An entry, as the domain has it.
@@ -112,6 +113,12 @@ impl LedgerEntry {
     /// The grant's terms from this entry on, where it made or amended one.
     async fn terms(&self) -> Option<GrantTerms> {
         self.0.posting.terms.map(GrantTerms::from)
+    }
+
+    /// The subscription that caused it: by a period that began, or one that was ended at once. Null for everything else.
+    async fn subscription(&self, ctx: &Context<'_>) -> Option<Result<PlanSubscription>> {
+        let id = self.0.subscription()?;
+        Some(PlanSubscription::get(ctx, id).await)
     }
 
     /// For a reversal: the entry that it takes back.

@@ -6,12 +6,13 @@ use async_graphql::{Context, ID, Object, Result};
 
 use super::balances::CreditBalance;
 use super::enums::{GrantSource, GrantState};
-use crate::base::ids::GrantId;
+use crate::base::ids::{GrantId, SubscriptionId};
 use crate::graphql::context::{Reach, read};
 use crate::graphql::errors::{failed, missing};
 use crate::graphql::loaders::KnownBalance;
 use crate::graphql::paging::connection;
 use crate::graphql::scalars::{DateTime, Decimal, Json, Money};
+use crate::graphql::subscriptions::PlanSubscription;
 use crate::ledger::store;
 use crate::ledger::view::GrantView;
 
@@ -104,6 +105,13 @@ impl Grant {
     /// What the customer paid for all of it; null when nothing was paid.
     async fn cost(&self) -> Option<Money> {
         self.0.record.lot.cost.map(Money::from)
+    }
+
+    /// The subscription whose period brought it; null when none did.
+    async fn subscription(&self, ctx: &Context<'_>) -> Option<Result<PlanSubscription>> {
+        let record = &self.0.record;
+        let id = SubscriptionId { customer: record.balance.customer, number: record.subscription? };
+        Some(PlanSubscription::get(ctx, id).await)
     }
 
     /// Why it came in, in the words of who brought it.

@@ -3,12 +3,11 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result};
 
 use super::payloads::{CreditBalancePayload, LedgerPayload, give, moved, set};
-use crate::base::ids::{BalanceId, CustomerId, GrantId};
-use crate::base::problem::Problem;
-use crate::db::Failure;
+use crate::base::ids::{BalanceId, GrantId};
 use crate::graphql::catalog::settings::OverdraftInput;
 use crate::graphql::context::Reach;
-use crate::graphql::ids::{CustomerBy, customer_input, id_input};
+use crate::graphql::customers::customer_of;
+use crate::graphql::ids::{CustomerBy, id_input};
 use crate::graphql::patch::patch;
 use crate::graphql::scalars::{DateTime, Decimal, Json};
 use crate::intake::input::{OpenBalance, RetainCredits, TopUpCredits, UpdateBalance, UpdateGrant, Words, keyed};
@@ -113,18 +112,6 @@ pub struct UpdateGrantInput {
 
 // --- Fields ------------------------------------------------------------------------------------------------------------
 
-/// The customer that an input names by its field `customer`.
-async fn customer(ctx: &Context<'_>, by: &CustomerBy) -> Result<CustomerId, Failure> {
-    match customer_input(&["customer"], by)? {
-        Ok(id) => Ok(id),
-        Err(name) => {
-            let mut conn = ctx.app().db.read().await?;
-            let found = crate::customers::store::resolve(&mut conn, &[&name]).await?.remove(&name);
-            Ok(found.ok_or_else(|| Problem::not_found(&["customer", "externalId"], "customer", name))?)
-        }
-    }
-}
-
 /// The mutations of balances.
 #[derive(Default)]
 pub struct BalanceMutation;
@@ -140,7 +127,7 @@ impl BalanceMutation {
         ctx.refresh();
         let outcome = async {
             let new = OpenBalance {
-                customer: customer(ctx, &input.customer).await?,
+                customer: customer_of(ctx, &input.customer).await?,
                 product: id_input(&["productId"], &input.product_id)?,
                 name: input.name,
                 starting: input.starting_balance.0,

@@ -8,6 +8,7 @@ mod catalog;
 mod customers;
 mod ledger;
 mod metering;
+mod subscriptions;
 
 use std::collections::HashMap;
 use std::fmt::Display;

@@ -1,0 +1,188 @@
+//! What periods bring and cost, each once, at its exact instant.
+
+use serde_json::{Value, json};
+
+use super::shop::Shop;
+use crate::support::answer::answer;
+use crate::support::db::both;
+
+both!(each_period_grants_rolls_over_and_charges, async |db| {
+    let shop = Shop::on(db).await;
+    let subscription = shop.subscribe(&shop.pro, json!({})).await;
+    shop.burn("first", "40").await;
+    shop.call("first", 5).await;
+    shop.api.at("2026-02-01T00:00:00Z");
+    shop.api.work().await;
+    shop.burn("second", "125").await;
+    shop.api.at("2026-03-01T00:00:00Z");
+    shop.api.work().await;
+    let entries = shop.entries().await;
+    answer!(entries, @r#"
+    [
+      "01-01T00:00 ALLOWANCE 100 SUBSCRIPTION by it", "01-01T00:00 USAGE -40 EVENT"
+      "02-01T00:00 EXPIRATION -60 SYSTEM", "02-01T00:00 ROLLOVER 30 SUBSCRIPTION by it"
+      "02-01T00:00 ALLOWANCE 100 SUBSCRIPTION by it", "02-01T00:00 USAGE -125 EVENT"
+      "03-01T00:00 EXPIRATION -5 SYSTEM", "03-01T00:00 ROLLOVER 5 SUBSCRIPTION by it"
+      "03-01T00:00 ALLOWANCE 100 SUBSCRIPTION by it"
+    ]
+    "#);
+    let charges = shop.charges(&subscription).await;
+    answer!(charges, @r#"
+    [
+      "0 [01-01T00:00, 02-01T00:00) Platform = 29.00", "0 [01-01T00:00, 02-01T00:00) Seats: 2 at 10.00 EUR = 20.00"
+      "0 [01-01T00:00, 02-01T00:00) Calls: 2 beyond 3 at 0.01 EUR = 0.02"
+      "1 [02-01T00:00, 03-01T00:00) Platform = 29.00", "1 [02-01T00:00, 03-01T00:00) Seats: 2 at 10.00 EUR = 20.00"
+      "1 [02-01T00:00, 03-01T00:00) Calls: 0 beyond 3 at 0.01 EUR = 0.00"
+      "2 [03-01T00:00, 04-01T00:00) Platform = 29.00", "2 [03-01T00:00, 04-01T00:00) Seats: 2 at 10.00 EUR = 20.00"
+    ]
+    "#);
+});
+
+both!(a_period_shows_to_the_microsecond_though_nothing_was_posted, async |db| {
+    let shop = Shop::on(db).await;
+    shop.subscribe(&shop.pro, json!({})).await;
+    shop.burn("first", "40").await;
+    let mut shown = Vec::new();
+    for time in ["2026-01-31T23:59:59.999999Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"] {
+        shop.api.at(time);
+        shown.push(shop.balance().await);
+    }
+    let shown = Value::from(shown);
+    answer!(shown, @r#"
+    [
+      {
+        available: "60", held: "0", lastSequence: "2", lowBalanceThreshold: "20"
+        nextChangeAt: "2026-02-01T00:00:00.000000Z", overdraft: {limit: null, policy: "DENY"}, settled: "60"
+        state: "ACTIVE", subscription: {planVersion: {plan: {key: "pro"}}}
+      }
+      {
+        available: "130", held: "0", lastSequence: "2", lowBalanceThreshold: "20"
+        nextChangeAt: "2026-03-01T00:00:00.000000Z", overdraft: {limit: null, policy: "DENY"}, settled: "130"
+        state: "ACTIVE", subscription: {planVersion: {plan: {key: "pro"}}}
+      }
+      {
+        available: "130", held: "0", lastSequence: "2", lowBalanceThreshold: "20"
+        nextChangeAt: "2026-04-01T00:00:00.000000Z", overdraft: {limit: null, policy: "DENY"}, settled: "130"
+        state: "ACTIVE", subscription: {planVersion: {plan: {key: "pro"}}}
+      }
+    ]
+    "#);
+});
+
+both!(an_event_at_a_periods_first_instant_burns_what_the_period_brings, async |db| {
+    let shop = Shop::on(db).await;
+    shop.subscribe(&shop.pro, json!({})).await;
+    shop.burn("first", "100").await;
+    shop.api.at("2026-02-01T00:00:00Z");
+    shop.burn("second", "100").await;
+    let entries = shop.entries().await;
+    answer!(entries, @r#"
+    [
+      "01-01T00:00 ALLOWANCE 100 SUBSCRIPTION by it", "01-01T00:00 USAGE -100 EVENT"
+      "02-01T00:00 ALLOWANCE 100 SUBSCRIPTION by it", "02-01T00:00 USAGE -100 EVENT"
+    ]
+    "#);
+});
+
+both!(a_start_in_the_past_grants_and_charges_what_the_periods_since_would_have, async |db| {
+    let shop = Shop::on(db).await;
+    shop.call("before", 4).await;
+    let subscription = shop.subscribe(&shop.pro, json!({"startsAt": "2025-10-31T12:00:00Z"})).await;
+    let entries = shop.entries().await;
+    answer!(entries, @r#"
+    [
+      "2025-10-31T12:00 ALLOWANCE 100 SUBSCRIPTION by it", "2025-11-30T12:00 EXPIRATION -100 SYSTEM"
+      "2025-11-30T12:00 ROLLOVER 30 SUBSCRIPTION by it", "2025-11-30T12:00 ALLOWANCE 100 SUBSCRIPTION by it"
+      "2025-12-31T12:00 EXPIRATION -30 SYSTEM", "2025-12-31T12:00 EXPIRATION -100 SYSTEM"
+      "2025-12-31T12:00 ROLLOVER 30 SUBSCRIPTION by it", "2025-12-31T12:00 ALLOWANCE 100 SUBSCRIPTION by it"
+    ]
+    "#);
+    shop.api.work().await;
+    let charges = shop.charges(&subscription).await;
+    answer!(charges, @r#"
+    [
+      "0 [2025-10-31T12:00, 2025-11-30T12:00) Platform = 29.00"
+      "0 [2025-10-31T12:00, 2025-11-30T12:00) Seats: 2 at 10.00 EUR = 20.00"
+      "0 [2025-10-31T12:00, 2025-11-30T12:00) Calls: 0 beyond 3 at 0.01 EUR = 0.00"
+      "1 [2025-11-30T12:00, 2025-12-31T12:00) Platform = 29.00"
+      "1 [2025-11-30T12:00, 2025-12-31T12:00) Seats: 2 at 10.00 EUR = 20.00"
+      "1 [2025-11-30T12:00, 2025-12-31T12:00) Calls: 0 beyond 3 at 0.01 EUR = 0.00"
+      "2 [2025-12-31T12:00, 01-31T12:00) Platform = 29.00"
+      "2 [2025-12-31T12:00, 01-31T12:00) Seats: 2 at 10.00 EUR = 20.00"
+    ]
+    "#);
+});
+
+both!(a_start_in_the_future_brings_nothing_before_it, async |db| {
+    let shop = Shop::on(db).await;
+    let subscription = shop.subscribe(&shop.pro, json!({"startsAt": "2026-01-31T00:00:00Z"})).await;
+    let mut shown = vec![shop.available().await];
+    for time in ["2026-01-30T23:59:59.999999Z", "2026-01-31T00:00:00Z", "2026-02-28T00:00:00Z", "2026-03-31T00:00:00Z"]
+    {
+        shop.api.at(time);
+        shown.push(shop.available().await);
+    }
+    shop.api.work().await;
+    let shown = Value::from(shown);
+    answer!(shown, @r#"["none", "none", "100", "130", "130"]"#);
+    let entries = shop.entries().await;
+    answer!(entries, @r#"
+    [
+      "01-31T00:00 ALLOWANCE 100 SUBSCRIPTION by it", "02-28T00:00 EXPIRATION -100 SYSTEM"
+      "02-28T00:00 ROLLOVER 30 SUBSCRIPTION by it", "02-28T00:00 ALLOWANCE 100 SUBSCRIPTION by it"
+      "03-31T00:00 EXPIRATION -30 SYSTEM", "03-31T00:00 EXPIRATION -100 SYSTEM"
+      "03-31T00:00 ROLLOVER 30 SUBSCRIPTION by it", "03-31T00:00 ALLOWANCE 100 SUBSCRIPTION by it"
+    ]
+    "#);
+    let charges = shop.charges(&subscription).await;
+    answer!(charges, @r#"
+    [
+      "0 [01-31T00:00, 02-28T00:00) Platform = 29.00", "0 [01-31T00:00, 02-28T00:00) Seats: 2 at 10.00 EUR = 20.00"
+      "0 [01-31T00:00, 02-28T00:00) Calls: 0 beyond 3 at 0.01 EUR = 0.00"
+      "1 [02-28T00:00, 03-31T00:00) Platform = 29.00", "1 [02-28T00:00, 03-31T00:00) Seats: 2 at 10.00 EUR = 20.00"
+      "1 [02-28T00:00, 03-31T00:00) Calls: 0 beyond 3 at 0.01 EUR = 0.00"
+      "2 [03-31T00:00, 04-30T00:00) Platform = 29.00", "2 [03-31T00:00, 04-30T00:00) Seats: 2 at 10.00 EUR = 20.00"
+    ]
+    "#);
+});
+
+both!(a_server_that_was_down_catches_up_in_order_each_period_at_its_instant, async |db| {
+    let shop = Shop::on(db).await;
+    let daily = json!({"includedCredits": "10", "rolloverLimit": "4"});
+    let daily = shop.credits("daily", "DAY", daily).await;
+    shop.subscribe(&daily, json!({})).await;
+    shop.burn("first", "7").await;
+    shop.api.at("2026-01-04T06:00:00Z");
+    shop.api.work().await;
+    let entries = shop.entries().await;
+    answer!(entries, @r#"
+    [
+      "01-01T00:00 ALLOWANCE 10 SUBSCRIPTION by it", "01-01T00:00 USAGE -7 EVENT", "01-02T00:00 EXPIRATION -3 SYSTEM"
+      "01-02T00:00 ROLLOVER 3 SUBSCRIPTION by it", "01-02T00:00 ALLOWANCE 10 SUBSCRIPTION by it"
+      "01-03T00:00 EXPIRATION -3 SYSTEM", "01-03T00:00 EXPIRATION -10 SYSTEM"
+      "01-03T00:00 ROLLOVER 4 SUBSCRIPTION by it", "01-03T00:00 ALLOWANCE 10 SUBSCRIPTION by it"
+      "01-04T00:00 EXPIRATION -4 SYSTEM", "01-04T00:00 EXPIRATION -10 SYSTEM"
+      "01-04T00:00 ROLLOVER 4 SUBSCRIPTION by it", "01-04T00:00 ALLOWANCE 10 SUBSCRIPTION by it"
+    ]
+    "#);
+});
+
+both!(credits_that_outlive_their_period_do_as_they_were_said_to, async |db| {
+    let shop = Shop::on(db).await;
+    let never = json!({"includedCredits": "10", "includedExpiration": {"policy": "NEVER"}});
+    let days = json!({"includedCredits": "10", "includedExpiration": {"policy": "AFTER_DAYS", "days": 40}});
+    let never = shop.credits("never", "MONTH", never).await;
+    let days = shop.credits("days", "MONTH", days).await;
+    let first = shop.subscribe(&never, json!({})).await;
+    shop.api.at("2026-02-01T00:00:00Z");
+    let mut shown = vec![shop.available().await];
+    shop.ask("cancelPlanSubscription", &first, json!({})).await;
+    shop.api.at("2026-03-01T00:00:00Z");
+    shown.push(shop.available().await);
+    shop.subscribe(&days, json!({})).await;
+    for time in ["2026-04-01T00:00:00Z", "2026-04-09T23:59:59.999999Z", "2026-04-10T00:00:00Z"] {
+        shop.api.at(time);
+        shown.push(shop.available().await);
+    }
+    assert_eq!(shown, ["20", "20", "40", "40", "30"]);
+});
