@@ -174,7 +174,9 @@ async fn set(
     let version = match then.or(now) {
         Some(version) => version,
         None => {
-            return item_of(desk.catalog, version_of(desk, &subscription.phase)?, product).map(drop).map_err(Into::into);
+            return item_of(desk.catalog, version_of(desk, &subscription.phase)?, product)
+                .map(drop)
+                .map_err(Into::into);
         }
     };
     let (item, kind) = item_of(desk.catalog, version, product)?;

@@ -88,7 +88,8 @@ impl Shop {
 
     /// The same of what is refused: its errors.
     pub(crate) async fn refused(&self, mutation: &str, input: Value) -> Value {
-        let (first, rest) = mutation.split_at(1);
+        let kind = if mutation.starts_with("archive") { "Archive" } else { mutation };
+        let (first, rest) = kind.split_at(1);
         let kind = format!("{}{rest}Input", first.to_uppercase());
         let query = format!("mutation($input: {kind}!) {{ {mutation}(input: $input) {{ errors {{ ...Error }} }} }}");
         let answer = self.api.ask(&query, json!({"input": input})).await;
@@ -120,6 +121,14 @@ impl Shop {
         let query = "query($id: ID!) { customer(by: {externalId: \"acme\"}) { creditBalance(product: {id: $id}) {
             ...Balance lowBalanceThreshold overdraft { policy limit } subscription { planVersion { plan { key } } } } } }";
         self.api.ask(query, json!({"id": self.ai})).await["data"]["customer"]["creditBalance"].clone()
+    }
+
+    /// The id of acme's open balance of credits.
+    pub(crate) async fn balance_id(&self) -> String {
+        let query =
+            "query($id: ID!) { customer(by: {externalId: \"acme\"}) { creditBalance(product: {id: $id}) { id } } }";
+        let answer = self.api.ask(query, json!({"id": self.ai})).await;
+        answer["data"]["customer"]["creditBalance"]["id"].as_str().expect("it has an id").to_owned()
     }
 
     /// What acme can spend; "none" without an open balance.
