@@ -334,9 +334,9 @@ async fn load_any(
     })?;
     let of_credits = |row: &&ProductRow| row.kind == ProductKind::Credit.number();
     let credit: Vec<ProductId> = rows.iter().filter(of_credits).map(|row| row.id).collect();
-    let priced: Vec<ProductId> = rows.iter().filter(|row| !of_credits(row)).map(|row| row.id).collect();
+    let others: Vec<ProductId> = rows.iter().filter(|row| !of_credits(row)).map(|row| row.id).collect();
     let mut credits: HashMap<ProductId, CreditProduct> = find_products(conn, &credit).await?.into_iter().collect();
-    let (mut prices, meters) = load_prices(conn, &priced).await?;
+    let (mut prices, meters) = load_prices(conn, &others).await?;
     let product = |row: ProductRow| {
         if let Some(product) = credits.remove(&row.id) {
             return Ok(Product::Credit(Arc::new(product)));

@@ -145,7 +145,7 @@ mod tests {
     }
 
     fn credits(whole: i64) -> Credits {
-        Credits::from_micros(whole * 1_000_000)
+        Credits::from_micros(whole.saturating_mul(1_000_000))
     }
 
     fn stretch(from: &str, whole: i64, rollover: i64) -> Stretch {

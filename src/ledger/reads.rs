@@ -202,7 +202,24 @@ pub async fn list_grants(
         query.limit(page.probe()).load(c)
     })?;
     let grant = |row: LotRow| row.into_record().map(|record| view.grant(record));
-    Ok(Page::of(page, rows.into_iter().map(grant).collect::<Result<_, _>>()?))
+    let mut found: Vec<GrantView> = rows.into_iter().map(grant).collect::<Result<_, _>>()?;
+    let key = |grant: &GrantView| grant.record.lot.burning_order();
+    let within = |grant: &GrantView| {
+        page.after.as_ref().is_none_or(|place| place.key() < key(grant))
+            && page.before.as_ref().is_none_or(|place| key(grant) < place.key())
+    };
+    let wanted = |grant: &GrantView| states.is_none_or(|states| states.contains(&grant.state));
+    found.extend(view.brought().filter(|grant| wanted(grant) && within(grant)));
+    found.sort_by(|a, b| if page.is_backward() { key(b).cmp(&key(a)) } else { key(a).cmp(&key(b)) });
+    found.truncate(usize::try_from(page.probe()).unwrap_or(usize::MAX));
+    Ok(Page::of(page, found))
+}
+
+impl BurningOrder {
+    /// What lots are compared by (L7).
+    fn key(&self) -> (i16, Time, bool, i64) {
+        (self.priority, self.expires_at.unwrap_or(Time::MAX), self.paid, self.sequence)
+    }
 }
 
 /// How a lot ended that is over for good in that state.

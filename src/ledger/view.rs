@@ -2,12 +2,14 @@
 //!
 //! Pure: reads show by it what the next write will post, and write nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::model::{Account, Applied, Balance, BalanceState, Ended, GrantState, Lot, Policy};
 use super::rows::LotRecord;
 use super::rules::{balance_state, carry, grant_state, next_change};
 use crate::base::credits::Credits;
+use crate::base::json::CanonicalJson;
 use crate::base::time::Time;
 
 /// A balance as of an instant.
@@ -90,6 +92,25 @@ impl View {
     pub fn lots(&self) -> impl Iterator<Item = (i64, GrantState)> {
         let states = self.balance.account.lots.iter().filter_map(|lot| self.lot(lot.sequence));
         states.map(|lot| (lot.sequence, grant_state(lot, self.at)))
+    }
+
+    /// The lots that periods have brought since the newest entry, as their entries will make them.
+    pub fn brought(&self) -> impl Iterator<Item = GrantView> {
+        let newest = self.balance.account.sequence;
+        let open = self.account.lots.iter().chain(&self.changed).map(|lot| lot.sequence);
+        let made: BTreeSet<i64> = open.filter(|sequence| *sequence > newest).collect();
+        let subscription = self.balance.plan.as_ref().map(|plan| plan.subscription);
+        made.into_iter().filter_map(move |sequence| {
+            let record = LotRecord {
+                balance: self.account.id,
+                lot: *self.lot(sequence)?,
+                reason: None,
+                metadata: CanonicalJson::empty_object(),
+                created_at: self.at,
+                subscription,
+            };
+            Some(GrantView { state: grant_state(&record.lot, self.at), record })
+        })
     }
 
     /// A lot on record, as it is at the instant.

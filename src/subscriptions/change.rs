@@ -171,14 +171,8 @@ async fn set(
 ) -> Result<(), Failure> {
     let now = holds(desk, &subscription.phase, product);
     let then = subscription.next.as_ref().and_then(|next| holds(desk, &next.phase, product));
-    let version = match then.or(now) {
-        Some(version) => version,
-        None => {
-            return item_of(desk.catalog, version_of(desk, &subscription.phase)?, product)
-                .map(drop)
-                .map_err(Into::into);
-        }
-    };
+    // Where neither version holds the product, the one now says so.
+    let version = then.or(now).map_or_else(|| version_of(desk, &subscription.phase), Ok)?;
     let (item, kind) = item_of(desk.catalog, version, product)?;
     let was = subscription.latest().set(product).cloned().unwrap_or_else(|| ItemOptions::none(kind.kind()));
     let options = match given {

@@ -161,8 +161,8 @@ impl ItemOptions {
             (model::Product::Priced(product), plans::ItemOptions::FlatFee(_)) => {
                 Ok(FlatFeeOptions { price: price(product)? }.into())
             }
-            (model::Product::Priced(product), plans::ItemOptions::Seat(seat)) => {
-                Ok(SeatOptions { price: price(product)?, quantity: seat.quantity.unwrap_or(1) }.into())
+            (model::Product::Priced(product), plans::ItemOptions::Seat(seats)) => {
+                Ok(SeatOptions { price: price(product)?, quantity: seats.quantity.unwrap_or(1) }.into())
             }
             (model::Product::Priced(product), plans::ItemOptions::Usage(usage)) => {
                 let included_units = Decimal::written(usage.included_units.unwrap_or_default().text());

@@ -1,4 +1,5 @@
 //! Plans: what customers subscribe to, in published versions.
+#![expect(clippy::too_many_arguments, reason = "a field's arguments are those of the API")]
 
 use std::sync::Arc;
 

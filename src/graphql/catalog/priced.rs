@@ -72,7 +72,7 @@ macro_rules! priced_object {
         #[Object]
         impl $name {
             /// Its id: `"prd_…"`.
-            pub async fn id(&self) -> ID {
+            pub(crate) async fn id(&self) -> ID {
                 self.product().id.into()
             }
 

@@ -28,7 +28,13 @@ impl Grant {
     pub async fn find(ctx: &Context<'_>, id: GrantId) -> Result<Option<Self>> {
         let loaders = ctx.loaders();
         let (record, known) = futures_util::try_join!(loaders.find(id), loaders.find(id.balance))?;
-        let (Some(record), Some(mut known)) = (record, known) else { return Ok(None) };
+        let Some(mut known) = known else { return Ok(None) };
+        let Some(record) = record else {
+            // A period may have brought it since the newest entry.
+            let balance = CreditBalance::of(known, ctx.now());
+            let brought = balance.view().brought().find(|grant| grant.record.id() == id);
+            return Ok(brought.map(|grant| Self(Arc::new(grant))));
+        };
         if known.balance.account.sequence < id.sequence {
             // The balance was read before the grant came in; what is left of it stands in the balance of now.
             let again = store::find_balances(&mut read(ctx).await?, &[id.balance]).await;

@@ -1,5 +1,7 @@
 //! Plans and subscriptions through the API, on both databases: what periods bring and cost, and what changes do to that.
 
+#![expect(clippy::too_many_lines, reason = "a whole answer is as long as it is")]
+
 mod catalog;
 mod changes;
 mod overrides;

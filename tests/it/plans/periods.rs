@@ -186,3 +186,30 @@ both!(credits_that_outlive_their_period_do_as_they_were_said_to, async |db| {
     }
     assert_eq!(shown, ["20", "20", "40", "40", "30"]);
 });
+
+both!(what_a_period_brought_is_among_the_grants_before_it_is_posted, async |db| {
+    let shop = Shop::on(db).await;
+    shop.subscribe(&shop.pro, json!({})).await;
+    shop.burn("first", "40").await;
+    shop.api.at("2026-02-01T00:00:00Z");
+    let listed = async |arguments: &str| {
+        let query = format!(
+            "query($id: ID!) {{ customer(by: {{externalId: \"acme\"}}) {{ creditBalance(product: {{id: $id}}) {{
+                grants{arguments} {{ nodes {{ id source state remaining subscription {{ id }} }} }} }} }} }}"
+        );
+        let answer = shop.api.ask(&query, json!({"id": shop.ai})).await;
+        answer["data"]["customer"]["creditBalance"]["grants"]["nodes"].clone()
+    };
+    let before = listed("").await;
+    let named = json!({"id": before[1]["id"]});
+    let named = shop.api.ask("query($id: ID!) { node(id: $id) { ...on Grant { source remaining } } }", named).await;
+    assert_eq!(named["data"]["node"], json!({"source": "ROLLOVER", "remaining": "30"}));
+    let (active, last) = (listed("(state: [ACTIVE])").await, listed("(last: 1)").await);
+    assert_eq!((active[0].clone(), last[0].clone()), (before[1].clone(), before[2].clone()));
+    shop.api.work().await;
+    assert_eq!(listed("").await, before);
+    let told =
+        |grant: &Value| format!("{} {} {}", grant["source"], grant["state"], grant["remaining"]).replace('"', "");
+    let told: Vec<String> = before.as_array().unwrap().iter().map(told).collect();
+    assert_eq!(told, ["ALLOWANCE EXPIRED 0", "ROLLOVER ACTIVE 30", "ALLOWANCE ACTIVE 100"]);
+});
