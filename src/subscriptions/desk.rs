@@ -130,6 +130,9 @@ impl Desk<'_> {
                 None => self.open(txn, product, first).await?,
             };
             let Some(balance) = self.books.get_mut(place) else { continue };
+            if !balance.has_opened(self.now) {
+                balance.created_at = first.max(self.now);
+            }
             balance.renews_at = terms.next_renewal(granted);
             if balance.plan.as_deref() != Some(&terms) {
                 balance.plan = Some(Arc::new(terms));

@@ -367,3 +367,13 @@ both!(a_plan_that_is_pending_does_not_open_a_balance_before_its_time, async |db|
     }
     assert_eq!(shown, ["none", "none", "100", "93"]);
 });
+
+both!(a_pending_plan_that_is_taken_now_opens_its_balance_now, async |db| {
+    let shop = Shop::on(db).await;
+    let fee = shop.without_credits().await;
+    let subscription = shop.subscribe(&fee, json!({})).await;
+    shop.ask("changeSubscriptionPlan", &subscription, json!({"planId": shop.pro})).await;
+    shop.api.at("2026-01-15T00:00:00Z");
+    shop.ask("changeSubscriptionPlan", &subscription, json!({"planId": shop.pro, "effective": NOW})).await;
+    assert_eq!(shop.available().await, "100");
+});

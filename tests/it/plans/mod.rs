@@ -4,7 +4,9 @@
 
 mod catalog;
 mod changes;
+mod model;
 mod overrides;
 mod periods;
+mod random;
 mod refusals;
 mod shop;
