@@ -1,15 +1,18 @@
 //! What periods cost: flat fees and seats in advance, usage in arrears. Pure, but for the metering of usage at the end.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::model::{Amount, Charge, Metered, Period, Phase, Subscription};
 use super::store;
 use super::terms::in_force;
 use super::timeline::Step;
 use crate::base::decimal;
-use crate::base::ids::{ChargeId, SubscriptionId};
+use crate::base::ids::{ChargeId, MeterId, SubscriptionId};
 use crate::base::money::Money;
 use crate::base::settings::{Rate, Units};
 use crate::base::time::Time;
-use crate::catalog::model::{PricedKind, PricedProduct};
+use crate::catalog;
+use crate::catalog::model::{Meter, PricedKind, PricedProduct};
 use crate::catalog::plans::model::ItemOptions;
 use crate::catalog::plans::options::price_in_force;
 use crate::catalog::snapshot::Snapshot;
@@ -96,29 +99,59 @@ fn description(name: &str, quantity: &str, metered: Metered) -> String {
     format!("{name}: {quantity} beyond {} at {price} {code}", metered.included.text())
 }
 
+/// How many charges of usage are written together.
+const TOGETHER: usize = 100;
+
 /// Meters usage whose period has ended (S5), the oldest first, of one subscription or of all; answers how many charges that
-/// were. Who was faster, here or on another node, wrote the same.
+/// were. Events are read outside of the transaction that writes what they come to, so that nobody waits for that. Who was
+/// faster, here or on another node, wrote the same.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn meter_usage(db: &Db, now: Time, of: Option<SubscriptionId>, most: i64) -> Result<usize, DbError> {
     let waiting = store::list_to_be_metered(&mut db.read().await?, of, now, most).await?;
-    for charge in &waiting {
-        let Amount::ToBeMetered(terms) = charge.amount else { continue };
-        let mut conn = db.read().await?;
-        let customer = charge.id.subscription.customer;
-        let found = crate::catalog::store::find_meter(&mut conn, terms.meter).await?;
-        let meter =
-            found.ok_or_else(|| DbError::Corrupt(format!("the meter of the charge {} is not there", charge.id)))?;
-        let measured = measure(&mut conn, customer, &meter, (charge.period.start, charge.period.end)).await?;
-        drop(conn);
-        let (quantity, amount) = metered(measured, terms);
-        let description = description(&charge.description, &quantity, terms);
-        let known =
-            Charge { description, amount: Amount::Known { quantity, amount }, created_at: now, ..charge.clone() };
-        db.write(async |txn| store::write_metered(txn, &known).await).await?;
+    let meters: BTreeSet<MeterId> =
+        waiting.iter().filter_map(|charge| charge.metered()).map(|terms| terms.meter).collect();
+    let meters: Vec<MeterId> = meters.into_iter().collect();
+    let meters = catalog::store::find_meters(&mut db.read().await?, &meters).await?;
+    for some in waiting.chunks(TOGETHER) {
+        let mut known = Vec::with_capacity(some.len());
+        for charge in some {
+            known.extend(known_charge(db, charge, (&meters, now)).await?);
+        }
+        db.write(async |txn| {
+            for charge in &known {
+                store::write_metered(txn, charge).await?;
+            }
+            Ok::<_, DbError>(())
+        })
+        .await?;
     }
     Ok(waiting.len())
+}
+
+/// A charge of usage with what its meter measured.
+async fn known_charge(
+    db: &Db,
+    charge: &Charge,
+    (meters, now): (&HashMap<MeterId, Meter>, Time),
+) -> Result<Option<Charge>, DbError> {
+    let Some(terms) = charge.metered() else { return Ok(None) };
+    let missing = || DbError::Corrupt(format!("the meter of the charge {} is not there", charge.id));
+    let meter = meters.get(&terms.meter).ok_or_else(missing)?;
+    let mut conn = db.read().await?;
+    let span = (charge.period.start, charge.period.end);
+    let measured = measure(&mut conn, charge.id.subscription.customer, meter, span).await?;
+    let (quantity, amount) = metered(measured, terms);
+    let description = description(&charge.description, &quantity, terms);
+    Ok(Some(Charge { description, amount: Amount::Known { quantity, amount }, created_at: now, ..charge.clone() }))
+}
+
+impl Charge {
+    /// What usage that is yet to be metered is charged by.
+    const fn metered(&self) -> Option<Metered> {
+        if let Amount::ToBeMetered(terms) = self.amount { Some(terms) } else { None }
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod changes;
+mod crash;
 mod model;
 mod overrides;
 mod periods;
