@@ -44,9 +44,11 @@ schema: need-cargo ## write schema.graphql from the code
 	$(CARGO) run -q -- schema > schema.graphql.new || { rm -f schema.graphql.new; exit 1; }
 	mv schema.graphql.new schema.graphql
 
-bench: need-cargo ## measure throughput on SQLite and on a private, durable PostgreSQL
+bench: need-cargo ## measure throughput and renewals on SQLite and on a private, durable PostgreSQL
 	$(CARGO) bench --bench load -- --store sqlite
+	$(CARGO) bench --bench renewals -- --store sqlite
 	DURABLE=1 $(with_postgres) $(CARGO) bench --bench load -- --store postgres
+	DURABLE=1 $(with_postgres) $(CARGO) bench --bench renewals -- --store postgres
 
 need-cargo:
 	@command -v $(CARGO) >/dev/null || { \
