@@ -154,7 +154,8 @@ impl Stage {
     async fn make(&self, mutation: &str, fields: &str, input: Value) -> Result<Value, Failure> {
         let (first, rest) = mutation.split_at(1);
         let kind = format!("{}{rest}Input", first.to_uppercase());
-        let query = format!("mutation($input: {kind}!) {{ {mutation}(input: $input) {{ {fields} errors {{ message }} }} }}");
+        let query =
+            format!("mutation($input: {kind}!) {{ {mutation}(input: $input) {{ {fields} errors {{ message }} }} }}");
         let body = json!({"query": query, "variables": {"input": input}});
         let sent = self.client.post(format!("http://{}/graphql", self.address)).json(&body).send().await?;
         let answer: Value = sent.json().await?;
@@ -192,7 +193,8 @@ impl Stage {
             try_join_all(some.iter().map(subscribe)).await?;
             let event = |number: usize, event: usize| {
                 json!({"id": format!("e{event}"), "type": "call", "subject": format!("c{number}"), "specversion": "1.0",
-                       "source": "bench"}).to_string()
+                       "source": "bench"})
+                .to_string()
             };
             let lines = some.iter().flat_map(|number| (0..EVENTS).map(|place| event(*number, place)));
             let body = lines.collect::<Vec<_>>().join("\n");
@@ -237,4 +239,3 @@ impl Stage {
         Ok(Sample { count, p50, p99, most })
     }
 }
-

@@ -62,6 +62,83 @@ both!(an_empty_database_becomes_a_platform_with_a_history_of_thirty_days, async 
     assert_eq!(by_state["PENDING"], 2, "credits that are yet to begin");
 });
 
+both!(the_demo_has_plans_and_subscriptions_some_with_options_of_their_own, async |db| {
+    let api = Api::on(db).await;
+    prepare(&api.app, SEED).await.expect("it can be made");
+    let query = "{ plans { nodes { key } } planSubscriptions { nodes { customer { externalId } status startsAt cancelAt
+        planVersion { plan { key } } pendingPlanVersion { plan { key } } currentPeriod { index }
+        items { product { key } overrides } charges { nodes { description amount { amount } period { index } } } } } }";
+    let shown = api.ask(query, json!({})).await;
+    answer!(shown, @r#"
+    {data: {
+      planSubscriptions: {nodes: [
+        {
+          cancelAt: null, charges: {nodes: []}, currentPeriod: null, customer: {externalId: "vandelay"}
+          items: [
+            {overrides: [], product: {key: "ai_credits"}}, {overrides: [], product: {key: "team_fee"}}
+            {overrides: [], product: {key: "seats"}}, {overrides: [], product: {key: "image_delivery"}}
+          ]
+          pendingPlanVersion: null, planVersion: {plan: {key: "team"}}, startsAt: "2026-01-05T20:00:00.000000Z"
+          status: "SCHEDULED"
+        }
+        {
+          cancelAt: "2026-01-22T00:00:00.000000Z"
+          charges: {nodes: [
+            {amount: {amount: "29.00"}, description: "Team platform fee", period: {index: 0}}
+            {amount: {amount: "36.00"}, description: "Seats: 3 at 12.00 EUR", period: {index: 0}}
+            {amount: {amount: "0.00"}, description: "Image delivery: 0 beyond 10 at 0.015 EUR", period: {index: 0}}
+            {amount: {amount: "29.00"}, description: "Team platform fee", period: {index: 1}}
+            {amount: {amount: "36.00"}, description: "Seats: 3 at 12.00 EUR", period: {index: 1}}
+          ]}
+          currentPeriod: {index: 1}, customer: {externalId: "soylent"}
+          items: [
+            {overrides: [], product: {key: "ai_credits"}}, {overrides: [], product: {key: "team_fee"}}
+            {overrides: [], product: {key: "seats"}}, {overrides: [], product: {key: "image_delivery"}}
+          ]
+          pendingPlanVersion: null, planVersion: {plan: {key: "team"}}, startsAt: "2025-11-22T00:00:00.000000Z"
+          status: "ACTIVE"
+        }
+        {
+          cancelAt: null
+          charges: {nodes: [
+            {amount: {amount: "199.00"}, description: "Scale platform fee", period: {index: 0}}
+            {amount: {amount: "300.00"}, description: "Seats: 25 at 12.00 EUR", period: {index: 0}}
+            {amount: {amount: "0.21"}, description: "Image delivery: 14 beyond 10 at 0.015 EUR", period: {index: 0}}
+            {amount: {amount: "199.00"}, description: "Scale platform fee", period: {index: 1}}
+            {amount: {amount: "300.00"}, description: "Seats: 25 at 12.00 EUR", period: {index: 1}}
+          ]}
+          currentPeriod: {index: 1}, customer: {externalId: "hooli"}
+          items: [
+            {overrides: ["includedCredits", "rolloverLimit", "lowBalanceThreshold"], product: {key: "ai_credits"}}
+            {overrides: [], product: {key: "scale_fee"}}, {overrides: ["quantity"], product: {key: "seats"}}
+            {overrides: [], product: {key: "image_delivery"}}
+          ]
+          pendingPlanVersion: null, planVersion: {plan: {key: "scale"}}, startsAt: "2025-11-22T00:00:00.000000Z"
+          status: "ACTIVE"
+        }
+        {
+          cancelAt: null
+          charges: {nodes: [
+            {amount: {amount: "29.00"}, description: "Team platform fee", period: {index: 0}}
+            {amount: {amount: "36.00"}, description: "Seats: 3 at 12.00 EUR", period: {index: 0}}
+            {amount: {amount: "0.00"}, description: "Image delivery: 0 beyond 10 at 0.015 EUR", period: {index: 0}}
+            {amount: {amount: "29.00"}, description: "Team platform fee", period: {index: 1}}
+            {amount: {amount: "36.00"}, description: "Seats: 3 at 12.00 EUR", period: {index: 1}}
+          ]}
+          currentPeriod: {index: 1}, customer: {externalId: "globex"}
+          items: [
+            {overrides: [], product: {key: "ai_credits"}}, {overrides: [], product: {key: "team_fee"}}
+            {overrides: [], product: {key: "seats"}}, {overrides: [], product: {key: "image_delivery"}}
+          ]
+          pendingPlanVersion: {plan: {key: "scale"}}, planVersion: {plan: {key: "team"}}
+          startsAt: "2025-11-22T00:00:00.000000Z", status: "ACTIVE"
+        }
+      ]}
+      plans: {nodes: [{key: "scale"}, {key: "team"}]}
+    }}
+    "#);
+});
+
 both!(a_demo_that_was_interrupted_is_completed_and_nothing_of_it_is_there_twice, async |db| {
     let api = Api::on(db).await;
     prepare(&api.app, SEED).await.expect("it can be made");
@@ -123,7 +200,11 @@ both!(each_example_of_the_playground_runs_on_the_demo, async |db| {
     let event = json!({"id": "playground-1", "customer": {"externalId": "acme"}, "type": "llm.tokens",
                        "properties": {"model": "nova-pro", "tokens": 1000}});
     // What the comments ask for is put in as it comes up.
-    let mut variables = json!({"balanceId": balance, "events": [event]});
+    let subscribed = r#"{ product(by: {key: "ai_credits"}) { id }
+        customer(by: {externalId: "hooli"}) { subscriptions { nodes { id } } } }"#;
+    let subscribed = api.ask(subscribed, json!({})).await["data"].take();
+    let mut variables = json!({"balanceId": balance, "events": [event], "creditsId": subscribed["product"]["id"],
+                               "subscriptionId": subscribed["customer"]["subscriptions"]["nodes"][0]["id"]});
     for example in examples() {
         if example.contains("\nsubscription ") {
             let first = Socket::subscribe(&api, example, json!({})).await.next().await;

@@ -465,6 +465,186 @@ query Ledger {
 `,
   },
   {
+    query: `# What is sold: plans put credits,
+# flat fees, seats and usage
+# together, for a period. Versions
+# never change once published.
+
+query Plans {
+  plans {
+    nodes {
+      id
+      key
+      latestVersion {
+        version
+        interval
+        currency
+        items {
+          product {
+            id
+            key
+            kind
+          }
+          overrides
+          options {
+            ... on CreditOptions {
+              includedCredits
+              rolloverLimit
+              lowBalanceThreshold
+            }
+            ... on FlatFeeOptions {
+              price {
+                amount
+              }
+            }
+            ... on SeatOptions {
+              price {
+                amount
+              }
+              quantity
+            }
+            ... on UsageOptions {
+              unitPrice {
+                amount
+              }
+              includedUnits
+            }
+          }
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Who subscribes, and what this
+# customer has of its own: options
+# are in force, planOptions what its
+# plan says, overrides the names of
+# what differs, and charges what its
+# periods cost.
+
+query Subscriptions {
+  planSubscriptions(first: 3) {
+    nodes {
+      status
+      customer {
+        name
+      }
+      pendingPlanVersion {
+        plan {
+          name
+        }
+      }
+      cancelAt
+    }
+  }
+  customer(by: { externalId: "hooli" }) {
+    subscriptions(status: [ACTIVE]) {
+      nodes {
+        id
+        currentPeriod {
+          index
+          start
+          end
+        }
+        items {
+          product {
+            id
+            name
+          }
+          overrides
+          options {
+            ...Credits
+          }
+          planOptions {
+            ...Credits
+          }
+          nextOptions {
+            ...Credits
+          }
+          balance {
+            available
+            nextChangeAt
+          }
+        }
+        charges(last: 5) {
+          nodes {
+            description
+            amount {
+              amount
+              currency
+            }
+            period {
+              index
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+fragment Credits on CreditOptions {
+  includedCredits
+  rolloverLimit
+  lowBalanceThreshold
+}
+`,
+  },
+  {
+    query: `# Gives this subscription options of
+# its own. The threshold holds at
+# once, the included credits from
+# the next period on: nextOptions
+# shows them. null inherits from the
+# plan again, what is left out
+# stays.
+#
+# Put the ids of the subscription
+# and of its credits, from
+# Subscriptions, into the variables
+# below.
+
+mutation Override($subscriptionId: ID!, $creditsId: ID!) {
+  overrideSubscriptionItem(
+    input: {
+      subscriptionId: $subscriptionId
+      productId: $creditsId
+      options: { credit: { includedCredits: "9000", lowBalanceThreshold: "800" } }
+    }
+  ) {
+    subscription {
+      items {
+        overrides
+        options {
+          ... on CreditOptions {
+            includedCredits
+            lowBalanceThreshold
+          }
+        }
+        nextOptions {
+          ... on CreditOptions {
+            includedCredits
+          }
+        }
+      }
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: {
+      subscriptionId: '<id from Subscriptions>',
+      creditsId: '<id of its credits>',
+    },
+  },
+  {
     query: `# Do the books agree? Scrip adds all
 # entries up again, and checks the
 # lots, the holds, the balances and

@@ -5,6 +5,9 @@
 //! Every step is harmless when it is done again, by keys, event ids and names: what was interrupted is gone through once
 //! more. One customer is the mark of how far it came.
 
+mod catalog;
+mod subscriptions;
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
@@ -13,28 +16,23 @@ use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::credits::Credits;
 use crate::base::decimal::Decimal;
-use crate::base::ids::{BalanceId, CustomerId, Ids, ProductId};
+use crate::base::ids::{BalanceId, CustomerId, ProductId};
 use crate::base::json::CanonicalJson;
 use crate::base::money::Currency;
 use crate::base::patch::Patch;
 use crate::base::problem::Problem;
 use crate::base::settings::{Overdraft, Overrides};
 use crate::base::time::{DAY, HOUR, SECOND, Time};
-use crate::catalog::input::{
-    AggregationKind, ExpirationPolicy, GivenExpiration, GivenRule, NewCreditProduct, NewMeter, NewPurchaseOption,
-};
-use crate::catalog::model::{EventFilter, FilterOperator, PropertyFilter};
-use crate::catalog::product_rules::DEFAULT_UNIT;
-use crate::catalog::service as catalog;
-use crate::catalog::store::{catalog_version, find_product_by_key};
+use crate::catalog::store::catalog_version;
 use crate::customers::input::{CustomerChanges, NewCustomer};
 use crate::customers::service::{create_customer, update_customer};
 use crate::customers::store::{find_by_external_ids, resolve};
-use crate::db::{Failure, Txn};
+use crate::db::Failure;
 use crate::intake::{Action, Given, IncomingEvent, Key, NewBalance, Order, Scope, TopUp, Whose};
 use crate::ledger::entry::Origin;
 use crate::ledger::store::{find_balances, list_open_balances};
 use crate::metering::event::Mode;
+use crate::worker;
 
 /// Decides what the customers do: the same each time.
 pub const SEED: u64 = 20_261;
@@ -169,10 +167,11 @@ async fn fill(app: &App, random: &mut StdRng) -> Result<(), Failure> {
     let clock = Clock::at(begin);
     let past = App::new(app.db.clone(), clock.clone(), app.ids.clone(), "demo");
     let marked = make_customer(&past, MARK, Some(mark(BEING_MADE))).await?;
-    let product = app.db.write(async |txn| make_catalog(txn, &app.ids, begin).await).await?;
+    let product = app.db.write(async |txn| catalog::make_catalog(txn, &app.ids, begin).await).await?;
     for persona in &PERSONAS {
         open_account(&past, product, persona).await?;
     }
+    subscriptions::subscribe(&past, begin).await?;
     let made = find(&past).await?;
     for day in 0..DAYS {
         for hour in [8_i64, 11, 14, 17, 20] {
@@ -186,7 +185,9 @@ async fn fill(app: &App, random: &mut StdRng) -> Result<(), Failure> {
                 top_up_when_low(&past, persona, *balance, &number.to_string()).await?;
             }
         }
+        while worker::post_due(&past).await? > 0 {}
     }
+    subscriptions::plan_ahead(&past).await?;
     past.intake.drain().await;
     let complete = CustomerChanges { metadata: Patch::Set(mark(COMPLETE)), ..CustomerChanges::default() };
     app.db.write(async |txn| update_customer(txn, now, marked, &complete).await).await?;
@@ -256,65 +257,6 @@ fn credits(whole: i64) -> Credits {
     Credits::from_micros(whole.saturating_mul(1_000_000))
 }
 
-/// The meters, the product and its purchase options: all of them, or none.
-async fn make_catalog(txn: &mut Txn, ids: &Ids, now: Time) -> Result<ProductId, Failure> {
-    if let Some(made) = find_product_by_key(txn, PRODUCT).await? {
-        return Ok(made.id);
-    }
-    let mut consumption = Vec::new();
-    for (model, weight, _) in MODELS {
-        let key = format!("{}_tokens", model.replace('-', "_"));
-        let filter = PropertyFilter { name: "model".into(), operator: FilterOperator::Eq, values: vec![json!(model)] };
-        let meter = NewMeter {
-            key,
-            name: format!("Tokens of {model}"),
-            event_type: "llm.tokens".into(),
-            aggregation: AggregationKind::Sum,
-            property: Some("tokens".into()),
-            filter: vec![EventFilter { all: vec![filter] }],
-        };
-        let meter = catalog::create_meter(txn, ids, now, &meter).await?.id;
-        consumption.push(GivenRule { meter, credits_per_unit: decimal(weight)? });
-    }
-    let images = NewMeter {
-        key: "images".into(),
-        name: "Images".into(),
-        event_type: "image.generated".into(),
-        aggregation: AggregationKind::Count,
-        property: None,
-        filter: Vec::new(),
-    };
-    let meter = catalog::create_meter(txn, ids, now, &images).await?.id;
-    consumption.push(GivenRule { meter, credits_per_unit: decimal("10")? });
-    let product = NewCreditProduct {
-        key: PRODUCT.into(),
-        name: "AI credits".into(),
-        description: Some("One balance for all models and images.".into()),
-        unit_name: DEFAULT_UNIT.into(),
-        consumption,
-        low_balance_threshold: Some(decimal("100")?),
-        overdraft: None,
-        expiration: Some(GivenExpiration { policy: ExpirationPolicy::AfterDays, days: Some(365) }),
-        metadata: None,
-    };
-    let product = catalog::create_credit_product(txn, ids, now, &product).await?.id;
-    for (position, (name, amount, price)) in
-        (0..).zip([("Starter", "500", "9.00"), ("Team", "2500", "39.00"), ("Studio", "10000", "129.00")])
-    {
-        let option = NewPurchaseOption {
-            product,
-            name: name.into(),
-            credits: decimal(amount)?,
-            price: decimal(price)?,
-            currency: euro()?,
-            show_in_portal: true,
-            position,
-        };
-        catalog::create_purchase_option(txn, ids, now, &option).await?;
-    }
-    Ok(product)
-}
-
 fn decimal(text: &str) -> Result<Decimal, Failure> {
     Decimal::new(text).map_err(|error| Problem::invalid(&[], error.to_string()).into())
 }
@@ -341,6 +283,12 @@ async fn make_customer(
     };
     let now = app.clock.now();
     Ok(app.db.write(async |txn| create_customer(txn, &app.ids, now, &new).await).await?.id)
+}
+
+/// The id of a customer that is there.
+async fn customer_id(app: &App, id: &str) -> Result<CustomerId, Failure> {
+    let found = resolve(&mut app.db.read().await?, &[id]).await?.remove(id);
+    Ok(found.ok_or_else(|| Problem::not_found(&["externalId"], "customer", id))?)
 }
 
 /// A customer, its balance and the lots that its story needs.
