@@ -48,6 +48,7 @@ pub struct QueryRoot(
     ledger::LedgerQuery,
     metering::events::EventQuery,
     subscriptions::SubscriptionQuery,
+    subscriptions::charges::ChargeQuery,
 );
 
 /// Everything that can be changed. Each field takes one input and answers one payload; what went wrong and can be acted
@@ -59,7 +60,7 @@ pub struct MutationRoot(
     customers::CustomerMutation,
     ledger::LedgerMutation,
     metering::ingest::EventMutation,
-    subscriptions::SubscriptionMutation,
+    subscriptions::mutations::SubscriptionMutation,
 );
 
 /// Everything that can be watched. A stream that fails says so in one error and ends: go on from the last cursor.

@@ -110,8 +110,7 @@ const TOGETHER: usize = 100;
 /// Those of the database.
 pub async fn meter_usage(db: &Db, now: Time, of: Option<SubscriptionId>, most: i64) -> Result<usize, DbError> {
     let waiting = store::list_to_be_metered(&mut db.read().await?, of, now, most).await?;
-    let meters: BTreeSet<MeterId> =
-        waiting.iter().filter_map(|charge| charge.metered()).map(|terms| terms.meter).collect();
+    let meters: BTreeSet<MeterId> = waiting.iter().filter_map(Charge::metered).map(|terms| terms.meter).collect();
     let meters: Vec<MeterId> = meters.into_iter().collect();
     let meters = catalog::store::find_meters(&mut db.read().await?, &meters).await?;
     for some in waiting.chunks(TOGETHER) {
@@ -177,7 +176,7 @@ mod tests {
             let currency = Currency::parse(currency).unwrap();
             let rate = Rate::of(&Decimal::new(price).unwrap()).unwrap().unwrap();
             let included = Units::of(&Decimal::new(included).unwrap()).unwrap().unwrap();
-            let meter = crate::base::ids::MeterId(uuid::Uuid::nil());
+            let meter = MeterId(uuid::Uuid::nil());
             let terms = Metered { meter, price: Price { amount: rate, currency }, included };
             let (units, money) = metered(scaled(measured), terms);
             assert_eq!((units.as_str(), money.amount().as_str()), (quantity, cost), "{measured} at {price}");

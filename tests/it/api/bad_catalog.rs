@@ -284,8 +284,9 @@ both!(what_is_in_use_cannot_be_archived_and_an_option_always_can, async |db| {
       archiveCustomer: {
         customer: null
         errors: [{
-          __typename: "InvalidState", message: "The customer has open balances; close them first.", path: ["id"]
-          state: "IN_USE"
+          __typename: "InvalidState"
+          message: "The customer has open balances or running subscriptions; close and cancel them first."
+          path: ["id"], state: "IN_USE"
         }]
       }
       archiveMeter: {

@@ -109,7 +109,7 @@ impl Model {
             Every::Days(days) => self.anchor + TimeDelta::days(days * index),
             Every::Month => self.anchor + Months::new(u32::try_from(index).unwrap()),
         };
-        (0..).map(nth).find(|time| *time > start).unwrap()
+        (0..10_000).map(nth).find(|time| *time > start).unwrap()
     }
 
     /// Goes to an instant, through all that happens on the way.
@@ -312,9 +312,9 @@ impl Model {
         let mut own = self.pending.map_or(self.own, |(_, own)| own);
         own.seats = seats;
         if self.period.is_none() {
-            self.own = own
+            self.own = own;
         } else {
-            self.pending = Some((next, own))
+            self.pending = Some((next, own));
         }
         true
     }

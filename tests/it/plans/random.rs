@@ -270,11 +270,11 @@ async fn play(shop: &Shop, plans: &[String], name: &str, (plan, start, steps): (
     let made = shop.api.make("createPlanSubscription", "subscription { id }", input).await;
     let subscription = made["subscription"]["id"].as_str().unwrap().to_owned();
     let model = Model::new(&PLANS, plan, (start, beginning()));
-    let mut play = Play { shop, plans, customer: name.to_owned(), subscription, model, events: 0 };
+    let mut timeline = Play { shop, plans, customer: name.to_owned(), subscription, model, events: 0 };
     for step in steps {
-        play.step(step).await;
+        timeline.step(step).await;
     }
-    play.finish().await;
+    timeline.finish().await;
 }
 
 /// The model's plans, in the shop.

@@ -1,0 +1,243 @@
+//! What is asked of subscriptions.
+
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
+
+use super::PlanSubscription;
+use crate::base::ids::{ProductId, SubscriptionId};
+use crate::base::problem::{Problem, ProblemKind};
+use crate::db::Failure;
+use crate::graphql::catalog::plan_items::{ItemOptionsInput, given_options};
+use crate::graphql::context::Reach;
+use crate::graphql::customers::customer_of;
+use crate::graphql::errors::{UserError, failed, payload};
+use crate::graphql::ids::{CustomerBy, id_input};
+use crate::graphql::patch::try_patch;
+use crate::graphql::scalars::{DateTime, Json};
+use crate::intake::PlanOrder;
+use crate::intake::input::{Words, keyed};
+use crate::subscriptions::change::Changed;
+use crate::subscriptions::charges::meter_usage;
+use crate::subscriptions::input::{Ask, GivenOverride, NewSubscription, Timing};
+
+/// How many charges of usage are metered at once for the answer of a mutation; the rest follows.
+const METERED: i64 = 100;
+
+// --- Inputs and payloads -----------------------------------------------------------------------------------------------
+
+/// A subscription to be made.
+#[derive(InputObject, Clone, Debug)]
+pub struct CreatePlanSubscriptionInput {
+    /// Who subscribes.
+    pub customer: CustomerBy,
+    /// To which plan: its latest version.
+    pub plan_id: ID,
+    /// When it starts: at most 10 years away; now, when it is left out. A start in the past grants and charges what the
+    /// periods since would have, at most 1,000 of them.
+    pub starts_at: Option<DateTime>,
+    /// What the subscription sets itself, each product once.
+    #[graphql(default)]
+    pub overrides: Vec<SubscriptionItemOverrideInput>,
+    /// Your own data: a JSON object of at most 16 KiB; left out, `{}`.
+    pub metadata: Option<Json>,
+    /// What makes a repeat harmless: 1 to 255 characters, unique for each command of the customer. The same key with the
+    /// same input answers the first result again.
+    pub idempotency_key: String,
+}
+
+/// What a new subscription sets itself of one product.
+#[derive(InputObject, Clone, Debug)]
+pub struct SubscriptionItemOverrideInput {
+    /// A product that the plan holds.
+    pub product_id: ID,
+    /// What it sets; what is left out inherits from the plan.
+    pub options: ItemOptionsInput,
+}
+
+/// What a subscription sets itself of one product from now on. Threshold, overdraft, consumption and purchase options change
+/// at once; everything else from the next period on.
+#[derive(InputObject, Clone, Debug)]
+pub struct OverrideSubscriptionItemInput {
+    /// The subscription's id.
+    pub subscription_id: ID,
+    /// A product that its plan holds.
+    pub product_id: ID,
+    /// What changes: what is left out stays, null inherits from the plan again. Null for all of it inherits everything again.
+    pub options: MaybeUndefined<ItemOptionsInput>,
+}
+
+/// A change of plan.
+#[derive(InputObject, Clone, Debug)]
+pub struct ChangeSubscriptionPlanInput {
+    /// The subscription's id.
+    pub subscription_id: ID,
+    /// The plan, of which the latest version is taken.
+    pub plan_id: ID,
+    /// When it takes place.
+    #[graphql(default_with = "ChangeTiming::PeriodEnd")]
+    pub effective: ChangeTiming,
+}
+
+/// When a change takes place.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+#[graphql(remote = "Timing")]
+pub enum ChangeTiming {
+    /// At once: the period ends now, what is unused of its included credits is void, usage so far is charged. Nothing rolls
+    /// over, and nothing that was paid in advance comes back.
+    Now,
+    /// When the period ends.
+    PeriodEnd,
+}
+
+/// A subscription to be cancelled.
+#[derive(InputObject, Clone, Debug)]
+pub struct CancelPlanSubscriptionInput {
+    /// The subscription's id.
+    pub subscription_id: ID,
+    /// When it ends.
+    #[graphql(default_with = "ChangeTiming::PeriodEnd")]
+    pub effective: ChangeTiming,
+}
+
+/// A subscription that is to go on as it is.
+#[derive(InputObject, Clone, Debug)]
+pub struct ResumePlanSubscriptionInput {
+    /// The subscription's id.
+    pub subscription_id: ID,
+}
+
+/// What a mutation of a subscription answers.
+#[derive(SimpleObject, Default)]
+pub struct PlanSubscriptionPayload {
+    /// The subscription as it stands now; null when nothing happened.
+    pub subscription: Option<PlanSubscription>,
+    /// True when this is an earlier result: of the same idempotency key, or of what was so already.
+    pub replayed: bool,
+    /// Why nothing happened; empty when it did.
+    pub errors: Vec<UserError>,
+}
+payload!(PlanSubscriptionPayload);
+
+/// What was done, shown as of now; usage of a period that was ended is metered before.
+async fn shown(ctx: &Context<'_>, outcome: Result<Changed, Failure>) -> Option<Result<PlanSubscriptionPayload>> {
+    Some(match outcome {
+        Ok(Changed { subscription, replayed }) => {
+            let now = ctx.refresh();
+            if let Err(error) = meter_usage(&ctx.app().db, now, Some(subscription.id), METERED).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "usage is metered later");
+            }
+            let subscription = Some(PlanSubscription::of(subscription, now));
+            Ok(PlanSubscriptionPayload { subscription, replayed, errors: Vec::new() })
+        }
+        Err(Failure::Problem(problem)) => {
+            Ok(PlanSubscriptionPayload { errors: vec![problem.into()], ..PlanSubscriptionPayload::default() })
+        }
+        Err(Failure::Db(error)) => Err(failed(&error)),
+    })
+}
+
+/// Asks something of the subscription that an input names.
+async fn ask(ctx: &Context<'_>, id: &ID, ask: Result<Ask, Problem>) -> Option<Result<PlanSubscriptionPayload>> {
+    ctx.refresh();
+    let outcome = async {
+        let id: SubscriptionId = id_input(&["subscriptionId"], id)?;
+        let order = PlanOrder::Change { id, ask: ask? };
+        ctx.app().intake.subscribe(order).await.map_err(|failure| match failure {
+            Failure::Problem(problem) => Failure::Problem(about_it(problem)),
+            Failure::Db(error) => Failure::Db(error),
+        })
+    };
+    shown(ctx, outcome.await).await
+}
+
+/// A problem that names no field is said of the subscription.
+fn about_it(problem: Problem) -> Problem {
+    let whole = matches!(problem.kind, ProblemKind::NotFound { .. } | ProblemKind::State { .. });
+    if whole && problem.path.is_empty() { problem.within(&["subscriptionId"]) } else { problem }
+}
+
+// --- Fields ------------------------------------------------------------------------------------------------------------
+
+/// The mutations of subscriptions.
+#[derive(Default)]
+pub struct SubscriptionMutation;
+
+#[Object]
+impl SubscriptionMutation {
+    /// Subscribes a customer to a plan. For each of its credit products the customer's open balance joins, or one is opened.
+    /// AlreadyExists names the subscription by which the customer has one of its credit products already.
+    async fn create_plan_subscription(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The subscription.")] input: CreatePlanSubscriptionInput,
+    ) -> Option<Result<PlanSubscriptionPayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let customer = customer_of(ctx, &input.customer).await?;
+            let own = |(index, own): (usize, SubscriptionItemOverrideInput)| {
+                let index = index.to_string();
+                let product = id_input(&["overrides", &index, "productId"], &own.product_id)?;
+                let options = given_options(own.options);
+                let options = options.map_err(|problem| problem.within(&["overrides", &index, "options"]))?;
+                Ok(GivenOverride { product, options })
+            };
+            let new = NewSubscription {
+                customer,
+                plan: id_input(&["planId"], &input.plan_id)?,
+                starts_at: input.starts_at.map(|start| start.0),
+                overrides: input.overrides.into_iter().enumerate().map(own).collect::<Result<_, Problem>>()?,
+                metadata: input.metadata.map(|metadata| metadata.0),
+            };
+            let words = Words { reason: None, metadata: new.metadata.clone() };
+            let key = keyed(&input.idempotency_key, "createPlanSubscription", (customer, new.fields()), &words)?;
+            ctx.app().intake.subscribe(PlanOrder::Create { new, key }).await
+        };
+        shown(ctx, outcome.await).await
+    }
+
+    /// Sets options of one product for this subscription alone, or inherits them from the plan again. InvalidState
+    /// `"CANCELED"` when the subscription has ended.
+    async fn override_subscription_item(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: OverrideSubscriptionItemInput,
+    ) -> Option<Result<PlanSubscriptionPayload>> {
+        let wanted = || {
+            let product: ProductId = id_input(&["productId"], &input.product_id)?;
+            let options = try_patch(input.options, given_options);
+            Ok(Ask::Override { product, options: options.map_err(|problem| problem.within(&["options"]))? })
+        };
+        ask(ctx, &input.subscription_id, wanted()).await
+    }
+
+    /// Changes the plan, to its latest version: at once, when a new period begins that anchors the next ones, or with the
+    /// next period. What the subscription sets itself goes on for the products that both plans hold. What is so already is
+    /// answered as it is.
+    async fn change_subscription_plan(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The change.")] input: ChangeSubscriptionPlanInput,
+    ) -> Option<Result<PlanSubscriptionPayload>> {
+        let plan = id_input(&["planId"], &input.plan_id);
+        let wanted = plan.map(|plan| Ask::Change { plan, timing: input.effective.into() });
+        ask(ctx, &input.subscription_id, wanted).await
+    }
+
+    /// Ends a subscription: at once, or when its period ends. What its balances inherit from it is gone at that instant. One
+    /// that is yet to begin does not begin.
+    async fn cancel_plan_subscription(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which, and when.")] input: CancelPlanSubscriptionInput,
+    ) -> Option<Result<PlanSubscriptionPayload>> {
+        ask(ctx, &input.subscription_id, Ok(Ask::Cancel { timing: input.effective.into() })).await
+    }
+
+    /// Takes a cancellation or a change of plan back that has not happened yet.
+    async fn resume_plan_subscription(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which.")] input: ResumePlanSubscriptionInput,
+    ) -> Option<Result<PlanSubscriptionPayload>> {
+        ask(ctx, &input.subscription_id, Ok(Ask::Resume)).await
+    }
+}
