@@ -42,14 +42,12 @@ pub async fn post_due(app: &App) -> Result<usize, DbError> {
         (balances, subscriptions::store::list_due(&mut conn, now, limit).await?)
     };
     let most = balances.len().max(subscriptions.len());
-    if !balances.is_empty() {
-        app.intake.post_due(balances).await?;
-    }
-    if !subscriptions.is_empty() {
-        app.intake.catch_up(subscriptions).await?;
-    }
-    let metered = subscriptions::charges::meter_usage(&app.db, now, None, limit).await?;
-    Ok(most.max(metered))
+    // What fails with one of them holds up none of the others.
+    let posted = app.intake.post_due(balances).await;
+    let caught_up = app.intake.catch_up(subscriptions).await;
+    let metered = subscriptions::charges::meter_usage(&app.db, &app.clock, None, limit).await;
+    posted.and(caught_up)?;
+    Ok(most.max(metered?))
 }
 
 /// Wakes the streams of this node for what is committed on any, for ever.

@@ -51,6 +51,8 @@ const BEFORE: Duration = Duration::from_secs(5);
 /// When the subscriptions begin, and when their first period ends.
 const BEGIN: &str = "2026-01-01T00:00:00Z";
 const END: &str = "2026-02-01T00:00:00Z";
+/// When their usage is metered.
+const METERED: &str = "2026-02-01T00:05:00Z";
 
 /// Measures renewals.
 #[derive(Parser)]
@@ -126,6 +128,9 @@ async fn measure(databases: &Databases) -> Result<(Sample, Sample, Duration), Fa
     let (began, done) = (Instant::now(), Arc::new(AtomicBool::new(false)));
     let renewing = async {
         // The worker's own loop, without its rest.
+        while worker::post_due(&app).await? > 0 {}
+        // Then the usage, which waits for events that are on their way.
+        clock.set(at(METERED));
         while worker::post_due(&app).await? > 0 {}
         done.store(true, Ordering::Relaxed);
         Ok::<_, Failure>(began.elapsed())

@@ -16,8 +16,10 @@ pub struct Time(i64);
 
 /// Microseconds in a second.
 pub const SECOND: i64 = 1_000_000;
+/// Microseconds in a minute.
+pub const MINUTE: i64 = 60 * SECOND;
 /// Microseconds in an hour.
-pub const HOUR: i64 = 3_600 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
 /// Microseconds in 24 hours.
 pub const DAY: i64 = 24 * HOUR;
 

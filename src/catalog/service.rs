@@ -43,11 +43,12 @@ pub async fn update_meter(txn: &mut Txn, now: Time, id: MeterId, changes: &Meter
     Ok(meter)
 }
 
-/// Archives a meter that no product uses; one that is archived is answered as it is.
+/// Archives a meter that nothing uses; one that is archived is answered as it is. Subscriptions are another room's: the
+/// caller says whether one uses it, and asks that after [`store::lock_catalog`] in this very transaction.
 ///
 /// # Errors
-/// Not found, or `IN_USE` by a product that is not archived.
-pub async fn archive_meter(txn: &mut Txn, now: Time, id: MeterId) -> Result<Meter, Failure> {
+/// Not found, or `IN_USE` by a product or plan that is not archived, or by a running subscription.
+pub async fn archive_meter(txn: &mut Txn, now: Time, id: MeterId, subscribed: bool) -> Result<Meter, Failure> {
     store::lock_catalog(txn).await?;
     let meter = get_meter(txn, id).await?;
     if meter.archived_at.is_some() {
@@ -57,6 +58,11 @@ pub async fn archive_meter(txn: &mut Txn, now: Time, id: MeterId) -> Result<Mete
         let message = format!(
             "The {user} measures usage by this meter; archive it, or take the meter out of its consumption, first."
         );
+        return Err(Problem::state(&["id"], "IN_USE", message).into());
+    }
+    if subscribed {
+        let message =
+            "Running subscriptions burn credits by this meter; cancel them, or change what they burn by, first.";
         return Err(Problem::state(&["id"], "IN_USE", message).into());
     }
     let archived = Meter { updated_at: now, archived_at: Some(now), ..meter };

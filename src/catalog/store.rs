@@ -162,7 +162,9 @@ pub(super) async fn find_user_of_meter(conn: &mut Conn, meter: MeterId) -> Resul
         .load(c))?;
     let by_plan: Vec<String> = on!(conn, |c| plan_meters::table
         .inner_join(plan_versions::table.on(plan_versions::id.eq(plan_meters::version_id)))
-        .inner_join(plans::table.on(plans::id.eq(plan_versions::plan_id)))
+        .inner_join(
+            plans::table.on(plans::id.eq(plan_versions::plan_id).and(plans::latest_version.eq(plan_versions::version)))
+        )
         .filter(plan_meters::meter_id.eq(meter))
         .filter(plans::archived_at.is_null())
         .order(plans::key)

@@ -150,7 +150,21 @@ impl Intake {
     ///
     /// # Errors
     /// A problem that the caller can act on, or the database's failure.
-    pub async fn subscribe(&self, order: PlanOrder) -> Result<Changed, Failure> {
+    pub async fn subscribe(&self, mut order: PlanOrder) -> Result<Changed, Failure> {
+        loop {
+            let changed = self.step(order.clone()).await?;
+            if !changed.unfinished {
+                return Ok(changed);
+            }
+            // What was made is there, and catches up; what is to change is asked for again behind that.
+            if matches!(order, PlanOrder::Create { .. }) {
+                order = PlanOrder::Change { id: changed.subscription.id, ask: Ask::CatchUp };
+            }
+        }
+    }
+
+    /// One step of an order: it may be that there is more to catch up on first.
+    async fn step(&self, order: PlanOrder) -> Result<Changed, Failure> {
         let customer = order.customer();
         let (answer, given) = oneshot::channel();
         self.send(customer, 1, Job::Plan { order: Box::new(order), answer })?;
@@ -234,12 +248,12 @@ impl Intake {
         Ok(found)
     }
 
-    /// Writes down what time has done to these subscriptions, and answers when that is done.
+    /// Writes down what time has done to these subscriptions, one step each, and answers when that is done.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn catch_up(&self, subscriptions: Vec<SubscriptionId>) -> Result<(), DbError> {
-        let order = |id| self.subscribe(PlanOrder::Change { id, ask: Ask::CatchUp });
+        let order = |id| self.step(PlanOrder::Change { id, ask: Ask::CatchUp });
         for result in futures_util::future::join_all(subscriptions.into_iter().map(order)).await {
             if let Err(Failure::Db(error)) = result {
                 return Err(error);

@@ -19,7 +19,7 @@ impl Work {
             let made = known.into_iter().find(|known| Some(known.id.number) == first.subscription);
             // Keys are looked up after the subscriptions: another node may have used this one in between.
             let subscription = made.cloned().ok_or_else(DbError::overtaken)?;
-            return Ok(Changed { subscription, replayed: true });
+            return Ok(Changed { subscription, replayed: true, unfinished: false });
         }
         let (outcome, moved) = self.at_desk(txn, customer, order).await;
         self.note(customer, moved);
@@ -48,9 +48,7 @@ impl Work {
             moved: Moved::default(),
         };
         let outcome = match order {
-            PlanOrder::Create { new, .. } => {
-                create(txn, &mut desk, new).await.map(|subscription| Changed { subscription, replayed: false })
-            }
+            PlanOrder::Create { new, .. } => create(txn, &mut desk, new).await,
             PlanOrder::Change { id, ask } => change(txn, &mut desk, *id, ask).await,
         };
         (outcome, desk.moved)

@@ -219,8 +219,8 @@ impl<'a> Books<'a> {
     }
 
     /// Ends what is free of lots that are over, each by an entry of its own, in order of creation (L8, L9).
-    /// Answers how much of it may roll over.
-    pub(super) fn end_lots(&mut self) -> Result<Credits, Refusal> {
+    /// Answers how much of it may roll over: of lots that were made behind the entry `since`.
+    pub(super) fn end_lots(&mut self, since: Option<i64>) -> Result<Credits, Refusal> {
         let at = self.at;
         let mut over: Vec<i64> =
             self.account.lots.iter().filter(|lot| lot.begun && lot.is_over(at)).map(|lot| lot.sequence).collect();
@@ -235,7 +235,7 @@ impl<'a> Books<'a> {
             let kind = if voided { EntryKind::Void } else { EntryKind::Expiration };
             let mut draft = Draft::new(kind, Cause::Time);
             draft.moves.touch(lot, free.negated(), Credits::ZERO)?;
-            if allocation::rolls_over(lot, at) && !voided {
+            if allocation::rolls_over(lot, at) && !voided && since.is_some_and(|since| since < sequence) {
                 unused = unused.plus(free)?;
             }
             draft.credits = free.negated();

@@ -169,6 +169,8 @@ pub struct Renewal {
 pub struct Rollover {
     /// At most so many credits.
     pub limit: Credits,
+    /// Of lots that were made behind this entry: by the same subscription.
+    pub since: i64,
     /// When the lot ends.
     pub expires_at: Option<Time>,
 }

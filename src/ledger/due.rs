@@ -78,7 +78,8 @@ impl Books<'_> {
             let Some(due) = due else { break };
             self.at = due;
             self.lapse_holds()?;
-            let mut unused = self.end_lots()?;
+            let renewing = renewals.peek().filter(|renewal| renewal.at <= due).and_then(|renewal| renewal.rollover);
+            let mut unused = self.end_lots(renewing.map(|rollover| rollover.since))?;
             while let Some(renewal) = renewals.next_if(|renewal| renewal.at <= due) {
                 self.renew(renewal, std::mem::take(&mut unused))?;
             }
@@ -119,7 +120,7 @@ impl Books<'_> {
     }
 
     fn renew(&mut self, renewal: &Renewal, unused: Credits) -> Result<(), Refusal> {
-        if let Some(Rollover { limit, expires_at }) = renewal.rollover {
+        if let Some(Rollover { limit, expires_at, .. }) = renewal.rollover {
             let grant = brought(GrantSource::Rollover, unused.min(limit), expires_at);
             self.bring(grant, renewal.subscription)?;
         }

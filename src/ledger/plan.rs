@@ -21,6 +21,8 @@ use crate::base::time::{DAY, Time};
 pub struct PlanTerms {
     /// The subscription's number within the customer.
     pub subscription: i32,
+    /// The balance's newest entry when the subscription came: what it brings comes behind that.
+    pub since: i64,
     /// What holds from when on, in order of time; at least one.
     pub stretches: Vec<Stretch>,
     /// When the subscription ends, or leaves this balance.
@@ -114,7 +116,7 @@ impl PlanTerms {
         Some(Renewal {
             at,
             subscription: self.subscription,
-            rollover: limit.map(|limit| Rollover { limit, expires_at: Some(end) }),
+            rollover: limit.map(|limit| Rollover { limit, expires_at: Some(end), since: self.since }),
             allowance: included
                 .credits
                 .is_positive()
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn each_period_brings_its_allowance_and_from_the_second_on_the_rollover() {
-        let terms = PlanTerms { subscription: 1, stretches: vec![stretch("2026-01-31", 10, 3)], until: None };
+        let terms = PlanTerms { subscription: 1, since: 0, stretches: vec![stretch("2026-01-31", 10, 3)], until: None };
         assert_eq!(
             all(&terms, "2026-04-01"),
             ["2026-01-31 allowance 10", "2026-02-28 rollover 3 allowance 10", "2026-03-31 rollover 3 allowance 10"]
@@ -183,7 +185,7 @@ mod tests {
     fn what_rolls_over_is_said_by_the_terms_of_the_period_that_ends() {
         let next = Stretch { included: Included::default(), ..stretch("2026-03-01", 0, 0) };
         let stretches = vec![stretch("2026-02-01", 10, 3), next];
-        let terms = PlanTerms { subscription: 1, stretches, until: None };
+        let terms = PlanTerms { subscription: 1, since: 0, stretches, until: None };
         assert_eq!(all(&terms, "2027-01-01"), ["2026-02-01 allowance 10", "2026-03-01 rollover 3"]);
         assert_eq!(terms.next_renewal(Some(time("2026-03-01"))), None);
     }
@@ -191,7 +193,7 @@ mod tests {
     #[test]
     fn periods_that_bring_nothing_are_passed_over() {
         let stretches = vec![stretch("2026-02-01", 0, 0), stretch("2026-06-01", 5, 0)];
-        let terms = PlanTerms { subscription: 1, stretches, until: None };
+        let terms = PlanTerms { subscription: 1, since: 0, stretches, until: None };
         assert_eq!(all(&terms, "2026-07-01"), ["2026-06-01 allowance 5", "2026-07-01 allowance 5"]);
     }
 }

@@ -63,7 +63,7 @@ impl Books<'_> {
             self.make_returned_lot(&mut draft, beyond)?;
         }
         self.post(draft)?;
-        self.end_lots().map(drop)
+        self.end_lots(None).map(drop)
     }
 
     /// Brings a lot back among the open ones that was used up or over.

@@ -157,12 +157,12 @@ impl Books<'_> {
         draft.held_change = all.negated();
         draft.hold = Some(sequence);
         self.post(draft)?;
-        self.end_lots().map(drop)
+        self.end_lots(None).map(drop)
     }
 
     fn release(&mut self, hold: i64) -> Result<(), Refusal> {
         self.free_hold(hold, Cause::Command)?;
-        self.end_lots().map(drop)
+        self.end_lots(None).map(drop)
     }
 
     fn void(&mut self, sequence: i64, kind: VoidKind) -> Result<(), Refusal> {

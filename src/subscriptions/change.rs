@@ -8,7 +8,7 @@ use super::charges::charges;
 use super::create::{check_products, item_of, version_to_subscribe};
 use super::desk::Desk;
 use super::input::{Ask, Timing};
-use super::model::{Next, Period, Phase, Subscription};
+use super::model::{Next, Override, Period, Phase, Subscription};
 use super::timeline::Step;
 use crate::base::ids::{PlanId, ProductId, SubscriptionId};
 use crate::base::patch::Patch;
@@ -22,9 +22,6 @@ use crate::catalog::plans::options::{self, Asked, merged};
 use crate::catalog::plans::service::check_references;
 use crate::db::{Failure, Txn};
 
-/// How many periods one step writes down at most when nothing else is asked for; the next goes on from there.
-const PERIODS: usize = 100;
-
 /// What became of what was asked.
 #[derive(Clone, Debug)]
 pub struct Changed {
@@ -32,6 +29,9 @@ pub struct Changed {
     pub subscription: Subscription,
     /// Whether it was so already.
     pub replayed: bool,
+    /// Whether more is due than one step writes down: of what was asked, nothing is done yet but for a part of that. The
+    /// same again goes on from there, and others have their turn in between.
+    pub unfinished: bool,
 }
 
 /// Does what is asked of a subscription.
@@ -43,22 +43,22 @@ pub async fn change(txn: &mut Txn, desk: &mut Desk<'_>, id: SubscriptionId, ask:
     let before = place.and_then(|place| desk.subscriptions.get(place)).cloned();
     let before = before.ok_or_else(|| Problem::not_found(&[], "plan subscription", id.to_string()))?;
     let mut subscription = before.clone();
-    if matches!(ask, Ask::CatchUp) {
-        desk.catch_up(&mut subscription, PERIODS);
+    let mut unfinished = false;
+    if matches!(ask, Ask::CatchUp) || desk.is_far_behind(&subscription) {
+        unfinished = desk.catch_up(&mut subscription)?;
     } else {
         // What is to change is decided on the subscription as it stands now, whatever is on record of it.
         let standing = before.clone().at(desk.now);
         let Some(decided) = decide(txn, desk, standing.clone(), ask).await? else {
-            return Ok(Changed { subscription: before, replayed: true });
+            return Ok(Changed { subscription: before, replayed: true, unfinished });
         };
-        desk.catch_up(&mut subscription, usize::MAX);
-        desk.post_due(&subscription)?;
+        desk.catch_up(&mut subscription)?;
         subscription = carry_out(txn, desk, standing, decided).await?;
     }
     if let Some(known) = place.and_then(|place| desk.subscriptions.get_mut(place)) {
         *known = subscription.clone();
     }
-    Ok(Changed { subscription, replayed: false })
+    Ok(Changed { subscription, replayed: false, unfinished })
 }
 
 /// What is to become of a subscription.
@@ -184,6 +184,10 @@ async fn set(
         }
     };
     options::check_together(&merged(&options, item)).map_err(|problem| problem.within(&["options"]))?;
+    // A change of plan that is pending can be taken back: what is set must be possible under both.
+    for version in [now, then].into_iter().flatten() {
+        check_under(product, &options, version).map_err(|problem| problem.within(&["options"]))?;
+    }
     let said = newly_named(&options, &was);
     check_references(txn, &said, product).await.map_err(|failure| failure.within(&["options"]))?;
 
@@ -289,22 +293,27 @@ fn calendar_from(before: &Calendar, version: &PlanVersion, (at, timing): (Time, 
 
 /// What the subscription sets itself goes on under another version; it must be possible there.
 fn check_overrides(phase: &Phase, version: &PlanVersion) -> Result<(), Problem> {
-    for own in &phase.overrides {
-        let Some((_, item)) = version.item(own.product) else { continue };
-        let currency = version.content.currency;
-        if own.options.price().is_some_and(|price| price.currency != currency) {
-            let message = format!(
-                "The subscription sets a price in another currency than {}, that of the plan; take it back first, by \
-                 overrideSubscriptionItem with options null.",
-                currency.code()
-            );
-            return Err(Problem::state(&["planId"], "OVERRIDDEN", message));
-        }
-        if options::check_together(&merged(&own.options, &item.options)).is_err() {
-            let message = "What the subscription sets of rollover and expiration does not go together with this plan; \
-                           take it back first, by overrideSubscriptionItem with options null.";
-            return Err(Problem::state(&["planId"], "OVERRIDDEN", message));
-        }
+    let possible = |own: &Override| check_under(own.product, &own.options, version);
+    phase.overrides.iter().try_for_each(possible).map_err(|problem| problem.within(&["planId"]))
+}
+
+/// What a subscription sets of a product is possible under a version, if that holds the product.
+fn check_under(product: ProductId, set: &ItemOptions, version: &PlanVersion) -> Result<(), Problem> {
+    let Some((_, item)) = version.item(product) else { return Ok(()) };
+    let currency = version.content.currency;
+    if set.price().is_some_and(|price| price.currency != currency) {
+        let message = format!(
+            "A price that the subscription sets must be in {}, since a plan that it is or will be on is; set no price, by \
+             overrideSubscriptionItem with options null, or take the change of plan back.",
+            currency.code()
+        );
+        return Err(Problem::state(&[], "OVERRIDDEN", message));
+    }
+    if options::check_together(&merged(set, &item.options)).is_err() {
+        let message = "What the subscription sets of rollover and expiration does not go together with a plan that it is \
+                       or will be on; set none of it, by overrideSubscriptionItem with options null, or take the change \
+                       of plan back.";
+        return Err(Problem::state(&[], "OVERRIDDEN", message));
     }
     Ok(())
 }

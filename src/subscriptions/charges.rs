@@ -6,11 +6,12 @@ use super::model::{Amount, Charge, Metered, Period, Phase, Subscription};
 use super::store;
 use super::terms::in_force;
 use super::timeline::Step;
+use crate::base::clock::Clock;
 use crate::base::decimal;
 use crate::base::ids::{ChargeId, MeterId, SubscriptionId};
 use crate::base::money::Money;
 use crate::base::settings::{Rate, Units};
-use crate::base::time::Time;
+use crate::base::time::{MINUTE, Time};
 use crate::catalog;
 use crate::catalog::model::{Meter, PricedKind, PricedProduct};
 use crate::catalog::plans::model::ItemOptions;
@@ -102,21 +103,26 @@ fn description(name: &str, quantity: &str, metered: Metered) -> String {
 /// How many charges of usage are written together.
 const TOGETHER: usize = 100;
 
-/// Meters usage whose period has ended (S5), the oldest first, of one subscription or of all; answers how many charges that
-/// were. Events are read outside of the transaction that writes what they come to, so that nobody waits for that. Who was
+/// How long usage of a period that has ended waits until it is metered: events that are on their way belong to it.
+pub const GRACE: i64 = 5 * MINUTE;
+
+/// Meters usage whose period has ended (S5), the oldest first: of one subscription at once, or of all that have waited for
+/// [`GRACE`]; answers how many charges that were. Events are read outside of the transaction that writes what they come to, so that nobody waits for that. Who was
 /// faster, here or on another node, wrote the same.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn meter_usage(db: &Db, now: Time, of: Option<SubscriptionId>, most: i64) -> Result<usize, DbError> {
-    let waiting = store::list_to_be_metered(&mut db.read().await?, of, now, most).await?;
+pub async fn meter_usage(db: &Db, clock: &Clock, of: Option<SubscriptionId>, most: i64) -> Result<usize, DbError> {
+    let now = clock.now();
+    let since = if of.is_some() { now } else { now.plus_micros(-GRACE).unwrap_or(now) };
+    let waiting = store::list_to_be_metered(&mut db.read().await?, of, since, most).await?;
     let meters: BTreeSet<MeterId> = waiting.iter().filter_map(Charge::metered).map(|terms| terms.meter).collect();
     let meters: Vec<MeterId> = meters.into_iter().collect();
     let meters = catalog::store::find_meters(&mut db.read().await?, &meters).await?;
     for some in waiting.chunks(TOGETHER) {
         let mut known = Vec::with_capacity(some.len());
         for charge in some {
-            known.extend(known_charge(db, charge, (&meters, now)).await?);
+            known.extend(known_charge(db, charge, (&meters, clock.now())).await?);
         }
         db.write(async |txn| {
             for charge in &known {

@@ -1,6 +1,7 @@
 //! The order of steps by which a subscription is made, always inside the caller's transaction: all that can be refused is
 //! checked before anything is changed.
 
+use super::change::Changed;
 use super::desk::Desk;
 use super::input::{GivenOverride, NewSubscription};
 use super::model::{Override, Phase, Subscription};
@@ -24,11 +25,12 @@ pub const MAX_PERIODS: u32 = 1_000;
 /// How far away a start may be, in years.
 pub const MAX_YEARS: u32 = 10;
 
-/// Makes a subscription: what its periods since have brought is granted and charged, each at its instant.
+/// Makes a subscription: what its periods since have brought is granted and charged, each at its instant, as far as one step
+/// goes; catching up does the rest.
 ///
 /// # Errors
 /// Not found, a state, invalid, a limit, or the subscription that has a credit product already; nothing has changed then.
-pub async fn create(txn: &mut Txn, desk: &mut Desk<'_>, new: &NewSubscription) -> Result<Subscription, Failure> {
+pub async fn create(txn: &mut Txn, desk: &mut Desk<'_>, new: &NewSubscription) -> Result<Changed, Failure> {
     let version = version_to_subscribe(desk.catalog, new.plan)?;
     let metadata = fields::metadata(&["metadata"], new.metadata.as_ref())?;
     let starts_at = new.starts_at.unwrap_or(desk.now);
@@ -42,10 +44,9 @@ pub async fn create(txn: &mut Txn, desk: &mut Desk<'_>, new: &NewSubscription) -
 
     desk.project(txn, &subscription, None).await?;
     desk.changes.write(&subscription);
-    desk.catch_up(&mut subscription, usize::MAX);
-    desk.post_due(&subscription)?;
+    let unfinished = desk.catch_up(&mut subscription)?;
     desk.subscriptions.push(subscription.clone());
-    Ok(subscription)
+    Ok(Changed { subscription, replayed: false, unfinished })
 }
 
 /// The version of a plan that new subscriptions are to.
@@ -144,12 +145,16 @@ pub(super) fn check_products(desk: &Desk<'_>, subscription: &Subscription) -> Re
     let others = desk.subscriptions.iter().filter(|other| other.id != subscription.id);
     let running = others.filter(|other| other.ends_at.is_none_or(|end| desk.now < end));
     for other in running {
-        let taken = credit_products(other, desk.catalog);
+        let taken = credit_products(&other.clone().at(desk.now), desk.catalog);
         if let Some(product) = wanted.intersection(&taken).next() {
             let name = desk.catalog.product(*product).map_or("", |product| product.name.as_str());
+            let advice = match other.ends_at {
+                Some(end) => format!("it ends at {end}: subscribe then, or cancel it now"),
+                None => "change that one's plan, or cancel it first".to_owned(),
+            };
             let message = format!(
                 "The customer has a subscription with \"{name}\" already, and credits of one product come by one \
-                 subscription; change that one's plan, or cancel it first."
+                 subscription; {advice}."
             );
             return Err(Problem::exists(&["planId"], other.id.to_string(), message));
         }

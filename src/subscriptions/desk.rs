@@ -21,6 +21,9 @@ use crate::ledger::plan::PlanTerms;
 use crate::ledger::service::{self, Terms, Writes};
 use crate::metering::terms::policy_of;
 
+/// How many periods one step writes down at most; the next goes on from there.
+const PERIODS: usize = 100;
+
 /// One customer's affairs within a transaction.
 pub struct Desk<'a> {
     /// The customer.
@@ -58,24 +61,42 @@ fn fault(refusal: Refusal) -> Failure {
 }
 
 impl Desk<'_> {
-    /// Writes down what time has done to a subscription, boundary by boundary, at most so many; what is left is due still.
-    pub fn catch_up(&mut self, subscription: &mut Subscription, most: usize) {
-        for _ in 0..most {
-            let Some(step) = subscription.step(self.now) else { return };
+    /// Whether more periods are due than one step writes down.
+    #[must_use]
+    pub fn is_far_behind(&self, subscription: &Subscription) -> bool {
+        let mut standing = subscription.clone();
+        let behind = (0..PERIODS).all(|_| standing.step(self.now).is_some()) && standing.step(self.now).is_some();
+        let mine = self.books.iter().filter(|balance| belongs(balance, subscription));
+        behind || mine.into_iter().any(|balance| balance.renewals(self.now).0.len() > PERIODS)
+    }
+
+    /// Writes down what time has done to a subscription and its balances, boundary by boundary, as far as one step goes;
+    /// answers whether something is left that is due.
+    ///
+    /// # Errors
+    /// The fault of books that are wrong.
+    pub fn catch_up(&mut self, subscription: &mut Subscription) -> Result<bool, Failure> {
+        for _ in 0..PERIODS {
+            let Some(step) = subscription.step(self.now) else { break };
             let due = charges(subscription, &step, self.catalog, self.now);
             self.changes.charge(due);
             self.changes.write(subscription);
         }
+        self.post_due(subscription)?;
+        let now = self.now;
+        let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        let mine = self.books.iter().filter(|balance| belongs(balance, subscription));
+        Ok(is_due(subscription.due_at()) || mine.into_iter().any(|balance| is_due(balance.renews_at)))
     }
 
-    /// Posts what is due on the balances of a subscription.
+    /// Posts what is due on the balances of a subscription, as far as one step goes.
     ///
     /// # Errors
     /// The fault of books that are wrong.
     pub fn post_due(&mut self, subscription: &Subscription) -> Result<(), Failure> {
         let (catalog, now) = (self.catalog, self.now);
         for balance in self.books.iter_mut().filter(|balance| belongs(balance, subscription) && balance.is_open(now)) {
-            let terms = Terms::of(balance, policy_of(catalog, balance, now), now);
+            let terms = Terms::of(balance, policy_of(catalog, balance, now), now).in_steps(PERIODS);
             let entries = service::post_due(balance, &terms, self.writes).map_err(fault)?;
             self.moved.changed.insert(balance.account.id);
             self.moved.entries.extend(entries);
@@ -93,7 +114,9 @@ impl Desk<'_> {
         for balance in self.books.iter_mut().filter(|balance| belongs(balance, subscription) && balance.is_open(now)) {
             let included = |source| matches!(source, GrantSource::Allowance | GrantSource::Rollover);
             let open = balance.account.lots.iter().filter(|lot| lot.ended.is_none() && !lot.is_over(now));
-            let unused = open.filter(|lot| included(lot.source) && lot.effective_at >= start);
+            let since = balance.plan.as_ref().map_or(0, |plan| plan.since);
+            let mine = open.filter(|lot| included(lot.source) && since < lot.sequence);
+            let unused = mine.filter(|lot| lot.effective_at >= start);
             let unused: Vec<i64> = unused.map(|lot| lot.sequence).collect();
             for lot in unused {
                 let terms = Terms::of(balance, policy_of(catalog, balance, now), now);
@@ -134,6 +157,8 @@ impl Desk<'_> {
                 balance.created_at = first.max(self.now);
             }
             balance.renews_at = terms.next_renewal(granted);
+            let same = balance.plan.as_ref().filter(|plan| plan.subscription == terms.subscription);
+            let terms = PlanTerms { since: same.map_or(balance.account.sequence, |plan| plan.since), ..terms };
             if balance.plan.as_deref() != Some(&terms) {
                 balance.plan = Some(Arc::new(terms));
                 balance.updated_at = self.now;

@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl;
 use super::model::{Amount, Charge, Subscription};
 use super::rows::SubscriptionChange;
 pub(super) use super::rows::{ChargeRow, SubscriptionRow};
-use crate::base::ids::{CustomerId, SubscriptionId};
+use crate::base::ids::{CustomerId, MeterId, PlanVersionId, SubscriptionId};
 use crate::base::time::Time;
 use crate::db::schema::{charges, subscriptions};
 use crate::db::types::Deadline;
@@ -75,23 +75,46 @@ pub async fn list_due(conn: &mut Conn, now: Time, limit: i64) -> Result<Vec<Subs
     Ok(rows.into_iter().map(|(customer, number)| SubscriptionId { customer, number }).collect())
 }
 
-/// Charges of usage that are to be metered by now, the oldest first; of one subscription, or of all.
+/// Whether a subscription that has not ended burns by a meter: by what it sets itself, or by a version of a plan. All of
+/// them are looked at: meters are rarely archived.
+///
+/// # Errors
+/// Those of the database.
+pub async fn meter_is_used(
+    conn: &mut Conn,
+    meter: MeterId,
+    versions: &[PlanVersionId],
+    now: Time,
+) -> Result<bool, DbError> {
+    let named = versions.iter().map(ToString::to_string).chain([meter.to_string()]);
+    for name in named {
+        let running = subscriptions::table
+            .filter(subscriptions::ends_at.gt(Deadline::of(Some(now))))
+            .filter(subscriptions::terms.like(format!("%\"{name}\"%")));
+        if on!(conn, |c| diesel::select(diesel::dsl::exists(running)).get_result::<bool>(c))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Charges of usage that wait to be metered since then or longer, the oldest first; of one subscription, or of all.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_to_be_metered(
     conn: &mut Conn,
     of: Option<SubscriptionId>,
-    now: Time,
+    since: Time,
     limit: i64,
 ) -> Result<Vec<Charge>, DbError> {
     let rows: Vec<ChargeRow> = on!(conn, |c, B| {
-        let waiting = charges::table.filter(charges::amount_minor.is_null()).filter(charges::period_end.le(now));
+        let waiting = charges::table.filter(charges::amount_minor.is_null()).filter(charges::created_at.le(since));
         let mut query = waiting.select(ChargeRow::as_select()).into_boxed::<B>();
         if let Some(SubscriptionId { customer, number }) = of {
             query = query.filter(charges::customer_id.eq(customer)).filter(charges::subscription.eq(number));
         }
-        query.order(charges::period_end).limit(limit).load(c)
+        query.order(charges::created_at).limit(limit).load(c)
     })?;
     rows.into_iter().map(ChargeRow::charge).collect()
 }

@@ -37,6 +37,7 @@ fn stretch(from: Time, phase: &Phase, options: CreditOptions) -> Stretch {
 }
 
 /// What a subscription says of the balance of a product, from its current or first period on; `None` when it says nothing.
+/// Since which entry of the balance is for the caller to say.
 #[must_use]
 pub fn plan_terms(subscription: &Subscription, product: ProductId, catalog: &Snapshot) -> Option<PlanTerms> {
     let from = subscription.period.map_or(subscription.starts_at, |period| period.start);
@@ -54,7 +55,7 @@ pub fn plan_terms(subscription: &Subscription, product: ProductId, catalog: &Sna
         .filter(|stretch| until.is_none_or(|until| stretch.from < until))
         .collect();
     let subscription = subscription.id.number;
-    (!stretches.is_empty()).then_some(PlanTerms { subscription, stretches, until })
+    (!stretches.is_empty()).then_some(PlanTerms { subscription, since: 0, stretches, until })
 }
 
 /// The credit products that a subscription has, or will have from the next period on.

@@ -98,7 +98,7 @@ impl<'a> Catalog<'a> {
     }
 
     async fn archive_meter(&self, now: Time, id: MeterId) -> Result<Meter, Failure> {
-        self.db.write(async |txn| service::archive_meter(txn, now, id).await).await
+        self.db.write(async |txn| service::archive_meter(txn, now, id, false).await).await
     }
 
     async fn create_product(&self, now: Time, new: &NewCreditProduct) -> Result<CreditProduct, Failure> {

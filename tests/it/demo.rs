@@ -88,9 +88,9 @@ both!(the_demo_has_plans_and_subscriptions_some_with_options_of_their_own, async
           charges: {nodes: [
             {amount: {amount: "29.00"}, description: "Team platform fee", period: {index: 0}}
             {amount: {amount: "36.00"}, description: "Seats: 3 at 12.00 EUR", period: {index: 0}}
-            {amount: {amount: "0.00"}, description: "Image delivery: 0 beyond 10 at 0.015 EUR", period: {index: 0}}
             {amount: {amount: "29.00"}, description: "Team platform fee", period: {index: 1}}
             {amount: {amount: "36.00"}, description: "Seats: 3 at 12.00 EUR", period: {index: 1}}
+            {amount: {amount: "0.00"}, description: "Image delivery: 0 beyond 10 at 0.015 EUR", period: {index: 0}}
           ]}
           currentPeriod: {index: 1}, customer: {externalId: "soylent"}
           items: [
@@ -105,9 +105,9 @@ both!(the_demo_has_plans_and_subscriptions_some_with_options_of_their_own, async
           charges: {nodes: [
             {amount: {amount: "199.00"}, description: "Scale platform fee", period: {index: 0}}
             {amount: {amount: "300.00"}, description: "Seats: 25 at 12.00 EUR", period: {index: 0}}
-            {amount: {amount: "0.21"}, description: "Image delivery: 14 beyond 10 at 0.015 EUR", period: {index: 0}}
             {amount: {amount: "199.00"}, description: "Scale platform fee", period: {index: 1}}
             {amount: {amount: "300.00"}, description: "Seats: 25 at 12.00 EUR", period: {index: 1}}
+            {amount: {amount: "0.21"}, description: "Image delivery: 14 beyond 10 at 0.015 EUR", period: {index: 0}}
           ]}
           currentPeriod: {index: 1}, customer: {externalId: "hooli"}
           items: [
@@ -123,9 +123,9 @@ both!(the_demo_has_plans_and_subscriptions_some_with_options_of_their_own, async
           charges: {nodes: [
             {amount: {amount: "29.00"}, description: "Team platform fee", period: {index: 0}}
             {amount: {amount: "36.00"}, description: "Seats: 3 at 12.00 EUR", period: {index: 0}}
-            {amount: {amount: "0.00"}, description: "Image delivery: 0 beyond 10 at 0.015 EUR", period: {index: 0}}
             {amount: {amount: "29.00"}, description: "Team platform fee", period: {index: 1}}
             {amount: {amount: "36.00"}, description: "Seats: 3 at 12.00 EUR", period: {index: 1}}
+            {amount: {amount: "0.00"}, description: "Image delivery: 0 beyond 10 at 0.015 EUR", period: {index: 0}}
           ]}
           currentPeriod: {index: 1}, customer: {externalId: "globex"}
           items: [

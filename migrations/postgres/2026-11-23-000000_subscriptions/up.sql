@@ -115,6 +115,7 @@ CREATE TABLE subscriptions (
 );
 CREATE INDEX subscriptions_by_age ON subscriptions (created_at, customer_id, number);
 CREATE INDEX subscriptions_by_plan ON subscriptions (plan_id, created_at, customer_id, number);
+CREATE INDEX subscriptions_by_next_plan ON subscriptions (next_plan_id) WHERE next_plan_id IS NOT NULL;
 CREATE INDEX subscriptions_by_due ON subscriptions (due_at);
 COMMENT ON TABLE subscriptions IS 'Subscriptions to plans: what is written down of them. What time has done since follows from it.';
 COMMENT ON COLUMN subscriptions.customer_id IS 'Who subscribed.';
@@ -151,7 +152,7 @@ CREATE TABLE charges (
     PRIMARY KEY (customer_id, subscription, period, item)
 );
 CREATE INDEX charges_by_age ON charges (created_at, customer_id, subscription, period, item);
-CREATE INDEX charges_to_be_metered ON charges (period_end) WHERE amount_minor IS NULL;
+CREATE INDEX charges_to_be_metered ON charges (created_at) WHERE amount_minor IS NULL;
 COMMENT ON TABLE charges IS 'What each period of each priced item costs, once.';
 COMMENT ON COLUMN charges.customer_id IS 'Who pays.';
 COMMENT ON COLUMN charges.subscription IS 'The subscription''s number.';

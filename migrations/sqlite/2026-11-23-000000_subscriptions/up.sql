@@ -91,6 +91,7 @@ CREATE TABLE subscriptions (
 ) STRICT;
 CREATE INDEX subscriptions_by_age ON subscriptions (created_at, customer_id, number);
 CREATE INDEX subscriptions_by_plan ON subscriptions (plan_id, created_at, customer_id, number);
+CREATE INDEX subscriptions_by_next_plan ON subscriptions (next_plan_id) WHERE next_plan_id IS NOT NULL;
 CREATE INDEX subscriptions_by_due ON subscriptions (due_at);
 
 -- What each period of each priced item costs, once.
@@ -113,7 +114,7 @@ CREATE TABLE charges (
     PRIMARY KEY (customer_id, subscription, period, item)
 ) STRICT;
 CREATE INDEX charges_by_age ON charges (created_at, customer_id, subscription, period, item);
-CREATE INDEX charges_to_be_metered ON charges (period_end) WHERE amount_minor IS NULL;
+CREATE INDEX charges_to_be_metered ON charges (created_at) WHERE amount_minor IS NULL;
 
 ALTER TABLE balances ADD COLUMN plan TEXT;
 ALTER TABLE balances ADD COLUMN renews_at INTEGER;

@@ -217,15 +217,24 @@ pub(in crate::catalog) async fn find_plan_with(conn: &mut Conn, product: Product
     Ok(keys.pop())
 }
 
+/// The versions of plans whose consumption names a meter.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_versions_with(conn: &mut Conn, meter: MeterId) -> Result<Vec<PlanVersionId>, DbError> {
+    on!(conn, |c| plan_meters::table.filter(plan_meters::meter_id.eq(meter)).select(plan_meters::version_id).load(c))
+}
+
 // --- Versions ----------------------------------------------------------------------------------------------------------
 
 /// Puts rows and their items together, in the order of the rows.
 async fn with_items(conn: &mut Conn, rows: Vec<VersionRow>) -> Result<Vec<PlanVersion>, DbError> {
     let ids: Vec<PlanVersionId> = rows.iter().map(|row| row.id).collect();
     let mut items: HashMap<PlanVersionId, Vec<PlanItem>> = HashMap::new();
-    if !ids.is_empty() {
+    // SQLite binds so many values and no more.
+    for some in ids.chunks(10_000) {
         let found: Vec<ItemRow> = on!(conn, |c| plan_items::table
-            .filter(plan_items::version_id.eq_any(&ids))
+            .filter(plan_items::version_id.eq_any(some))
             .order((plan_items::version_id, plan_items::position))
             .select(ItemRow::as_select())
             .load(c))?;

@@ -7,6 +7,8 @@ use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Resu
 
 use super::ArchiveInput;
 use crate::catalog::input::{AggregationKind, ListMeters, MeterChanges, NewMeter};
+use crate::catalog::plans::store::list_versions_with;
+use crate::catalog::store::lock_catalog;
 use crate::catalog::{model, service, store};
 use crate::graphql::context::{Reach, read};
 use crate::graphql::errors::{UserError, answer, failed, payload};
@@ -15,6 +17,7 @@ use crate::graphql::loaders::MeterKey;
 use crate::graphql::paging::{List, PageArgs, Rows, connection};
 use crate::graphql::patch::patch;
 use crate::graphql::scalars::{DateTime, Json};
+use crate::subscriptions::store::meter_is_used;
 
 const METERS: List = List::all("meters");
 
@@ -316,8 +319,9 @@ impl MeterMutation {
         answer(outcome.await, MeterPayload::from)
     }
 
-    /// Archives a meter that no product uses: it can be read and not used any more, and its key stays taken. InvalidState
-    /// `"IN_USE"` while a product that is not archived has a rule for it.
+    /// Archives a meter that nothing uses: it can be read and not used any more, and its key stays taken. InvalidState
+    /// `"IN_USE"` while a product or the latest version of a plan that is not archived has a rule for it, or a running
+    /// subscription burns by it.
     async fn archive_meter(
         &self,
         ctx: &Context<'_>,
@@ -327,7 +331,13 @@ impl MeterMutation {
         let db = &ctx.app().db;
         let outcome = async {
             let id = id_input(&["id"], &input.id)?;
-            db.write(async |txn| service::archive_meter(txn, now, id).await).await
+            db.write(async |txn| {
+                lock_catalog(txn).await?;
+                let versions = list_versions_with(txn, id).await?;
+                let subscribed = meter_is_used(txn, id, &versions, now).await?;
+                service::archive_meter(txn, now, id, subscribed).await
+            })
+            .await
         };
         answer(outcome.await, MeterPayload::from)
     }

@@ -95,7 +95,7 @@ pub struct ChargeQuery;
 #[Object]
 impl ChargeQuery {
     /// Charges of all subscriptions by when they were written down, oldest first: what an invoicing system collects. Usage is
-    /// written down some moments after its period has ended.
+    /// written down some minutes after its period has ended.
     async fn charges(
         &self,
         ctx: &Context<'_>,

@@ -155,7 +155,7 @@ impl PlanSubscription {
         if pending { Some(ctx.loaders().get(version).await.map(PlanVersion)) } else { None }
     }
 
-    /// What its periods have cost, oldest first. Usage is charged in arrears, some moments after its period has ended.
+    /// What its periods have cost, oldest first. Usage is charged in arrears, some minutes after its period has ended.
     async fn charges(
         &self,
         ctx: &Context<'_>,

@@ -120,9 +120,9 @@ payload!(PlanSubscriptionPayload);
 /// What was done, shown as of now; usage of a period that was ended is metered before.
 async fn shown(ctx: &Context<'_>, outcome: Result<Changed, Failure>) -> Option<Result<PlanSubscriptionPayload>> {
     Some(match outcome {
-        Ok(Changed { subscription, replayed }) => {
+        Ok(Changed { subscription, replayed, .. }) => {
             let now = ctx.refresh();
-            if let Err(error) = meter_usage(&ctx.app().db, now, Some(subscription.id), METERED).await {
+            if let Err(error) = meter_usage(&ctx.app().db, &ctx.app().clock, Some(subscription.id), METERED).await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "usage is metered later");
             }
             let subscription = Some(PlanSubscription::of(subscription, now));

@@ -325,6 +325,7 @@ impl Player {
             let at = slot(beginning(), plan.slot);
             let until = |slots: Option<i64>| slots.map(|slots| slot(at, slots));
             let rollover = plan.rollover.map(|(limit, expires)| Rollover {
+                since: 0,
                 limit: Credits::from_micros(limit * scale),
                 expires_at: until(expires),
             });

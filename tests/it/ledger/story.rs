@@ -132,9 +132,11 @@ impl Story {
             "renewal" => self.renewals.push(Renewal {
                 at: words.time("at").expect("a renewal has an instant"),
                 subscription: 1,
-                rollover: words
-                    .after("rollover")
-                    .map(|limit| Rollover { limit: credits(limit), expires_at: words.time("until") }),
+                rollover: words.after("rollover").map(|limit| Rollover {
+                    limit: credits(limit),
+                    expires_at: words.time("until"),
+                    since: 0,
+                }),
                 allowance: words
                     .after("allowance")
                     .map(|amount| Allowance { credits: credits(amount), expires_at: words.time("until") }),

@@ -153,6 +153,7 @@ both!(subscriptions_and_charges_are_listed_by_what_they_are_now, async |db| {
     shop.ask("cancelPlanSubscription", &first, json!({"effective": "NOW"})).await;
     shown.push(listed("status: [CANCELED]").await);
     shop.api.work().await;
+    shop.meter(&first).await;
     let charges = "{ charges(from: \"2026-02-02T00:00:00Z\", until: \"2026-02-03T00:00:00Z\", first: 2) {
         nodes { description subscription { id } product { key } } pageInfo { hasNextPage } } }";
     shown.push(shop.api.ask(charges, json!({})).await["data"].clone());

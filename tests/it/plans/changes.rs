@@ -377,3 +377,17 @@ both!(a_pending_plan_that_is_taken_now_opens_its_balance_now, async |db| {
     shop.ask("changeSubscriptionPlan", &subscription, json!({"planId": shop.pro, "effective": NOW})).await;
     assert_eq!(shop.available().await, "100");
 });
+
+both!(ending_a_subscription_leaves_what_another_one_brought, async |db| {
+    let shop = Shop::on(db).await;
+    let never = json!({"includedCredits": "100", "includedExpiration": {"policy": "NEVER"}});
+    let never = shop.credits("never", "MONTH", never).await;
+    let seven = shop.credits("seven", "MONTH", json!({"includedCredits": "7", "rolloverLimit": "50"})).await;
+    let first = shop.subscribe(&never, json!({})).await;
+    shop.ask("cancelPlanSubscription", &first, json!({})).await;
+    shop.api.at("2026-02-02T00:00:00Z");
+    let second = shop.subscribe(&seven, json!({"startsAt": "2025-12-31T00:00:00Z"})).await;
+    assert_eq!(shop.available().await, "114", "of the second one 7 and a rollover of 7");
+    shop.ask("cancelPlanSubscription", &second, json!({"effective": NOW})).await;
+    assert_eq!(shop.available().await, "100");
+});

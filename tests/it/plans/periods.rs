@@ -30,8 +30,8 @@ both!(each_period_grants_rolls_over_and_charges, async |db| {
     answer!(charges, @r#"
     [
       "0 [01-01T00:00, 02-01T00:00) Platform = 29.00", "0 [01-01T00:00, 02-01T00:00) Seats: 2 at 10.00 EUR = 20.00"
-      "0 [01-01T00:00, 02-01T00:00) Calls: 2 beyond 3 at 0.01 EUR = 0.02"
       "1 [02-01T00:00, 03-01T00:00) Platform = 29.00", "1 [02-01T00:00, 03-01T00:00) Seats: 2 at 10.00 EUR = 20.00"
+      "0 [01-01T00:00, 02-01T00:00) Calls: 2 beyond 3 at 0.01 EUR = 0.02"
       "1 [02-01T00:00, 03-01T00:00) Calls: 0 beyond 3 at 0.01 EUR = 0.00"
       "2 [03-01T00:00, 04-01T00:00) Platform = 29.00", "2 [03-01T00:00, 04-01T00:00) Seats: 2 at 10.00 EUR = 20.00"
     ]
@@ -212,4 +212,52 @@ both!(what_a_period_brought_is_among_the_grants_before_it_is_posted, async |db| 
         |grant: &Value| format!("{} {} {}", grant["source"], grant["state"], grant["remaining"]).replace('"', "");
     let told: Vec<String> = before.as_array().unwrap().iter().map(told).collect();
     assert_eq!(told, ["ALLOWANCE EXPIRED 0", "ROLLOVER ACTIVE 30", "ALLOWANCE ACTIVE 100"]);
+});
+
+both!(usage_that_is_on_its_way_when_its_period_ends_is_charged_with_it, async |db| {
+    let shop = Shop::on(db).await;
+    let subscription = shop.subscribe(&shop.pro, json!({})).await;
+    shop.call("before", 4).await;
+    shop.api.at("2026-02-01T00:00:00Z");
+    shop.api.work().await;
+    shop.api.at("2026-02-01T00:04:59.999999Z");
+    shop.api.work().await;
+    let late = json!({"id": "late", "customer": {"externalId": "acme"}, "type": "call",
+                      "timestamp": "2026-01-31T23:59:59.999999Z"});
+    shop.api.make("ingestEvents", "accepted", json!({"events": [late]})).await;
+    let query = "query($id: ID!) { planSubscription(id: $id) { charges { nodes { description createdAt } } } }";
+    let charges = async || {
+        let answer = shop.api.ask(query, json!({"id": subscription})).await;
+        answer["data"]["planSubscription"]["charges"]["nodes"].as_array().cloned().expect("it is a list")
+    };
+    assert_eq!(charges().await.len(), 4, "two periods in advance");
+    shop.api.at("2026-02-01T00:05:00Z");
+    shop.api.work().await;
+    shop.api.work().await;
+    let metered = json!({"description": "Calls: 2 beyond 3 at 0.01 EUR", "createdAt": "2026-02-01T00:05:00.000000Z"});
+    let all = charges().await;
+    assert_eq!((all.len(), all.last()), (5, Some(&metered)));
+});
+
+both!(a_thousand_periods_are_caught_up_on_in_steps_and_before_the_answer, async |db| {
+    let shop = Shop::on(db).await;
+    let items =
+        json!([{"productId": shop.ai, "options": {"credit": {"includedCredits": "1"}}}, {"productId": shop.fee}]);
+    let daily = shop.plan("daily", "DAY", items).await;
+    let subscription = shop.subscribe(&daily, json!({"startsAt": "2023-04-08T00:00:00Z"})).await;
+    let last = "query($id: ID!) { planSubscription(id: $id) { currentPeriod { index }
+        charges(last: 1) { nodes { period { index } } } items { balance { lastSequence available } } } }";
+    let shown = shop.api.ask(last, json!({"id": subscription})).await;
+    let shown = shown["data"]["planSubscription"].clone();
+    answer!(shown, @r#"
+    {
+      charges: {nodes: [{period: {index: 999}}]}, currentPeriod: {index: 999}
+      items: [{balance: {available: "1", lastSequence: "1999"}}, {balance: null}]
+    }
+    "#);
+    shop.api.at("2026-08-01T00:00:00Z");
+    let changed = shop.ask("cancelPlanSubscription", &subscription, json!({})).await;
+    assert_eq!(changed["subscription"]["currentPeriod"]["index"], 1_211);
+    let health = shop.api.ask("{ ledgerHealth(first: 10) { problems { detail } } }", json!({})).await;
+    assert_eq!(health["data"]["ledgerHealth"]["problems"], json!([]));
 });

@@ -215,6 +215,7 @@ impl Play<'_> {
         for _ in 0..10 {
             self.shop.api.work().await;
         }
+        self.shop.meter(&self.subscription).await;
         let query = "query($customer: String!, $id: ID!, $subscription: ID!, $after: String) {
             planSubscription(id: $subscription) { charges(first: 100, after: $after) { pageInfo { hasNextPage endCursor }
                 nodes { period { index start end } product { key } amount { amount } } } }

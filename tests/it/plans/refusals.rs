@@ -289,7 +289,7 @@ both!(what_has_ended_is_not_changed_and_one_subscription_has_the_credits, async 
       }]
       [{
         __typename: "AlreadyExists", existing: null
-        message: "The customer has a subscription with \"ai\" already, and credits of one product come by one subscription; change that one's plan, or cancel it first."
+        message: "The customer has a subscription with \"ai\" already, and credits of one product come by one subscription; it ends at 2026-02-01T00:00:00.000000Z: subscribe then, or cancel it now."
         path: ["planId"]
       }]
       [{
@@ -328,4 +328,74 @@ both!(a_key_makes_one_subscription, async |db| {
     let refused = shop.refused("createPlanSubscription", other).await;
     assert_eq!(refused[0]["__typename"], "IdempotencyConflict");
     assert_eq!(shop.available().await, "5.5");
+});
+
+both!(what_is_set_while_a_change_is_pending_must_be_possible_under_both_plans, async |db| {
+    let shop = Shop::on(db).await;
+    let never = json!({"includedCredits": "1", "includedExpiration": {"policy": "NEVER"}});
+    let never = shop.credits("never", "MONTH", never).await;
+    let price = |currency: &str| json!({"amount": "99", "currency": currency});
+    let dollars = json!([{"productId": shop.fee, "options": {"flatFee": {"price": price("USD")}}}]);
+    let dollars =
+        json!({"key": "dollars", "name": "Dollars", "interval": "MONTH", "currency": "USD", "items": dollars});
+    let dollars = shop.api.make("createPlan", "plan { id }", dollars).await["plan"]["id"].clone();
+    let first = shop.subscribe(&never, json!({})).await;
+    shop.ask("changeSubscriptionPlan", &first, json!({"planId": shop.pro})).await;
+    let rollover = json!({"credit": {"rolloverLimit": "50"}});
+    let input = json!({"subscriptionId": first, "productId": shop.ai, "options": rollover});
+    let mut shown = vec![shop.refused("overrideSubscriptionItem", input).await];
+    shop.ask("resumePlanSubscription", &first, json!({})).await;
+    shop.ask("changeSubscriptionPlan", &first, json!({"planId": shop.pro, "effective": "NOW"})).await;
+    shop.ask("changeSubscriptionPlan", &first, json!({"planId": dollars})).await;
+    for currency in ["USD", "EUR"] {
+        let options = json!({"flatFee": {"price": price(currency)}});
+        let input = json!({"subscriptionId": first, "productId": shop.fee, "options": options});
+        shown.push(shop.refused("overrideSubscriptionItem", input).await);
+    }
+    shop.ask("resumePlanSubscription", &first, json!({})).await;
+    shop.set(&first, &shop.fee, json!({"flatFee": {"price": price("EUR")}})).await;
+    shown.push(shop.refused("changeSubscriptionPlan", json!({"subscriptionId": first, "planId": dollars})).await);
+    let shown = Value::from(shown);
+    answer!(shown, @r#"
+    [
+      [{
+        __typename: "InvalidState"
+        message: "What the subscription sets of rollover and expiration does not go together with a plan that it is or will be on; set none of it, by overrideSubscriptionItem with options null, or take the change of plan back."
+        path: ["options"], state: "OVERRIDDEN"
+      }]
+      [{
+        __typename: "InvalidState"
+        message: "A price that the subscription sets must be in EUR, since a plan that it is or will be on is; set no price, by overrideSubscriptionItem with options null, or take the change of plan back."
+        path: ["options"], state: "OVERRIDDEN"
+      }]
+      [{
+        __typename: "InvalidInput", message: "currency is not that of the plan; give the price in USD."
+        path: ["options", "flatFee", "price", "currency"]
+      }]
+      [{
+        __typename: "InvalidState"
+        message: "A price that the subscription sets must be in USD, since a plan that it is or will be on is; set no price, by overrideSubscriptionItem with options null, or take the change of plan back."
+        path: ["planId"], state: "OVERRIDDEN"
+      }]
+    ]
+    "#);
+});
+
+both!(a_meter_that_a_running_subscription_burns_by_is_not_archived, async |db| {
+    let shop = Shop::on(db).await;
+    let (own, old) = (shop.api.meter("own", "own").await, shop.api.meter("old", "old").await);
+    let by = |meter: &str| json!({"consumption": [{"meterId": meter, "creditsPerUnit": "1"}]});
+    let plan = shop.credits("weights", "MONTH", by(&old)).await;
+    let subscription = shop.subscribe(&plan, json!({})).await;
+    let next = json!({"planId": plan, "interval": "MONTH", "currency": "EUR", "items": [{"productId": shop.ai}]});
+    shop.api.make("publishPlanVersion", "plan { id }", next).await;
+    shop.set(&subscription, &shop.ai, json!({"credit": by(&own)})).await;
+    for meter in [&own, &old] {
+        let refused = shop.refused("archiveMeter", json!({"id": meter})).await;
+        assert_eq!((&refused[0]["state"], &refused[0]["path"]), (&json!("IN_USE"), &json!(["id"])));
+    }
+    shop.ask("cancelPlanSubscription", &subscription, json!({"effective": "NOW"})).await;
+    for meter in [&own, &old] {
+        shop.api.make("archiveMeter", "meter { id }", json!({"id": meter})).await;
+    }
 });

@@ -1,5 +1,6 @@
 //! A shop with a product of each kind and two plans, and short ways to say what came of a subscription.
 
+use scrip::subscriptions::charges::meter_usage;
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
@@ -131,6 +132,12 @@ impl Shop {
         answer["data"]["customer"]["creditBalance"]["id"].as_str().expect("it has an id").to_owned()
     }
 
+    /// Meters the usage of a subscription's periods that have ended, without the wait that the worker grants.
+    pub(crate) async fn meter(&self, subscription: &str) {
+        let id = Some(subscription.parse().expect("it is an id"));
+        meter_usage(&self.api.app.db, &self.api.app.clock, id, 1_000).await.expect("it can be metered");
+    }
+
     /// What acme can spend; "none" without an open balance.
     pub(crate) async fn available(&self) -> String {
         self.balance().await["available"].as_str().unwrap_or("none").to_owned()
@@ -150,8 +157,9 @@ impl Shop {
         nodes.unwrap_or_default().iter().rev().map(line).collect::<Vec<_>>().into()
     }
 
-    /// What a subscription was charged, oldest first: "0 [01-01T00:00, 02-01T00:00) Seats: 2 at 10.00 EUR = 20.00".
+    /// What a subscription was charged, its usage metered now, oldest first: "0 [01-01T00:00, 02-01T00:00) Seats: 2 at 10.00 EUR = 20.00".
     pub(crate) async fn charges(&self, subscription: &str) -> Value {
+        self.meter(subscription).await;
         let query = "query($id: ID!) { planSubscription(id: $id) { charges(first: 100) { nodes {
             period { index start end } description quantity amount { amount currency } createdAt } } } }";
         let answer = self.api.ask(query, json!({"id": subscription})).await;
