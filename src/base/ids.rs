@@ -194,6 +194,37 @@ macro_rules! uuid_id {
     };
 }
 
+macro_rules! numbered_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name {
+            /// Whose it is.
+            pub customer: CustomerId,
+            /// Its number within the customer.
+            pub number: i32,
+        }
+        impl $name {
+            fn bytes(self) -> Vec<u8> {
+                let mut bytes = self.customer.bytes();
+                push_number(&mut bytes, i64::from(self.number));
+                bytes
+            }
+            fn from_bytes(bytes: &[u8]) -> Option<Self> {
+                let mut bytes = Bytes(bytes);
+                let id = Self::read(&mut bytes)?;
+                bytes.end().map(|()| id)
+            }
+            fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
+                let customer = CustomerId(bytes.uuid()?);
+                let number = i32::try_from(bytes.number()?).ok()?;
+                Some(Self { customer, number })
+            }
+        }
+        id_text!($name, $prefix);
+    };
+}
+
 macro_rules! entry_named_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -246,34 +277,12 @@ uuid_id!(
     CustomerId, "cus"
 );
 
-/// A credit balance: numbered 1, 2, 3 … within its customer.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BalanceId {
-    /// Whose balance it is.
-    pub customer: CustomerId,
-    /// Its number within the customer.
-    pub number: i32,
-}
+numbered_id!(
+    /// A credit balance: numbered 1, 2, 3 … within its customer.
+    BalanceId, "bal"
+);
 
 impl BalanceId {
-    fn bytes(self) -> Vec<u8> {
-        let mut bytes = self.customer.bytes();
-        push_number(&mut bytes, i64::from(self.number));
-        bytes
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut bytes = Bytes(bytes);
-        let id = Self::read(&mut bytes)?;
-        bytes.end().map(|()| id)
-    }
-
-    fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
-        let customer = CustomerId(bytes.uuid()?);
-        let number = i32::try_from(bytes.number()?).ok()?;
-        Some(Self { customer, number })
-    }
-
     /// The entry of this balance with that sequence.
     #[must_use]
     pub const fn entry(self, sequence: i64) -> EntryId {
@@ -292,8 +301,6 @@ impl BalanceId {
         HoldId { balance: self, sequence }
     }
 }
-id_text!(BalanceId, "bal");
-
 entry_named_id!(
     /// A ledger entry.
     EntryId, "ent"
@@ -332,35 +339,10 @@ impl EventKey {
 }
 id_text!(EventKey, "evt");
 
-/// A subscription to a plan: numbered 1, 2, 3 … within its customer.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionId {
-    /// Who subscribed.
-    pub customer: CustomerId,
-    /// Its number within the customer.
-    pub number: i32,
-}
-
-impl SubscriptionId {
-    fn bytes(self) -> Vec<u8> {
-        let mut bytes = self.customer.bytes();
-        push_number(&mut bytes, i64::from(self.number));
-        bytes
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut bytes = Bytes(bytes);
-        let id = Self::read(&mut bytes)?;
-        bytes.end().map(|()| id)
-    }
-
-    fn read(bytes: &mut Bytes<'_>) -> Option<Self> {
-        let customer = CustomerId(bytes.uuid()?);
-        let number = i32::try_from(bytes.number()?).ok()?;
-        Some(Self { customer, number })
-    }
-}
-id_text!(SubscriptionId, "sub");
+numbered_id!(
+    /// A subscription to a plan: numbered 1, 2, 3 … within its customer.
+    SubscriptionId, "sub"
+);
 
 /// What one period of one item of a subscription costs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -534,13 +516,24 @@ mod tests {
             prop_assert_eq!(entry.to_string().parse::<EntryId>(), Ok(entry));
             let event = EventKey { customer: balance.customer, key: sequence };
             prop_assert_eq!(event.to_string().parse::<EventKey>(), Ok(event));
+            let subscription = SubscriptionId { customer: balance.customer, number };
+            prop_assert_eq!(subscription.to_string().parse::<SubscriptionId>(), Ok(subscription));
+            let charge = ChargeId { subscription, period: number, item: 3 };
+            prop_assert_eq!(charge.to_string().parse::<ChargeId>(), Ok(charge));
+            let product = ProductId(Uuid::from_u128(!bits));
+            let item = SubscriptionItemId { subscription, product };
+            prop_assert_eq!(item.to_string().parse::<SubscriptionItemId>(), Ok(item));
+            let item = PlanItemId { version: PlanVersionId(product.0), item: number };
+            prop_assert_eq!(item.to_string().parse::<PlanItemId>(), Ok(item));
         }
 
         #[test]
-        fn no_text_makes_the_reader_panic(text in "(ent|bal|cus|evt|grt)_[0-9a-v]{0,40}") {
+        fn no_text_makes_the_reader_panic(text in "(ent|bal|cus|evt|grt|sub|chg)_[0-9a-v]{0,40}") {
             let _ = text.parse::<EntryId>();
             let _ = text.parse::<BalanceId>();
             let _ = text.parse::<EventKey>();
+            let _ = text.parse::<SubscriptionId>();
+            let _ = text.parse::<ChargeId>();
         }
     }
 }

@@ -95,7 +95,7 @@ async fn make_plans(
         let (key, name) = (key.to_owned(), name.to_owned());
         Ok::<_, Failure>(NewPricedProduct { key, kind, name, description: None, prices, metadata: None })
     };
-    let seats = priced("seats", PricedKind::Seat, "Seats", "12.00")?;
+    let seats = priced("workspace_seats", PricedKind::Seat, "Seats", "12.00")?;
     let seats = catalog::create_priced_product(txn, ids, now, &seats).await?.id;
     let delivery = priced("image_delivery", PricedKind::Usage { meter: images }, "Image delivery", "0.015")?;
     let delivery = catalog::create_priced_product(txn, ids, now, &delivery).await?.id;

@@ -33,7 +33,7 @@ pub(super) async fn subscribe(app: &App, begin: Time) -> Result<(), Failure> {
     let own = vec![
         GivenOverride { product: product(app, super::PRODUCT).await?, options: GivenOptions::Credit(Box::new(credit)) },
         GivenOverride {
-            product: product(app, "seats").await?,
+            product: product(app, "workspace_seats").await?,
             options: GivenOptions::Seat(Patch::Keep, Patch::Set(25)),
         },
     ];

@@ -22,8 +22,8 @@ use crate::db::{DbError, Failure};
 use crate::ledger::entry::{Entry, Note, Origin};
 use crate::ledger::model::Balance;
 use crate::metering::event::{Mode, NewEvent, RawEvent};
-use crate::subscriptions::change::Changed;
 use crate::subscriptions::input::{Ask, NewSubscription};
+use crate::subscriptions::model::Changed;
 
 /// The receipts of some events of a request, by their place in it; or why there are none.
 pub(super) type EventAnswer = Result<Vec<(usize, Receipt)>, DbError>;

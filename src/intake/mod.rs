@@ -35,8 +35,8 @@ use crate::db::{Db, DbError, Failure};
 use crate::ledger::feeds::Feeds;
 use crate::ledger::store;
 use crate::metering::event::{Mode, NewEvent};
-use crate::subscriptions::change::Changed;
 use crate::subscriptions::input::Ask;
+use crate::subscriptions::model::Changed;
 
 use committer::Committer;
 pub use job::{

@@ -4,9 +4,10 @@ use super::job::PlanOrder;
 use super::work::Work;
 use crate::base::ids::{BalanceId, CustomerId};
 use crate::db::{DbError, Failure, Txn};
-use crate::subscriptions::change::{Changed, change};
+use crate::subscriptions::change::change;
 use crate::subscriptions::create::create;
 use crate::subscriptions::desk::{Desk, Moved};
+use crate::subscriptions::model::Changed;
 
 impl Work {
     /// Does what an order asks for.

@@ -1,6 +1,7 @@
 //! What can be asked of one balance.
 
 use super::model::{EntryKind, GrantSource, Lot, Pin};
+pub use super::plan::{Allowance, Renewal, Rollover};
 use crate::base::credits::Credits;
 use crate::base::money::Money;
 use crate::base::time::Time;
@@ -149,37 +150,4 @@ pub struct Reversal {
     pub credits: Option<Credits>,
     /// Those of its lots that are not open any more, as they stand on record.
     pub closed_lots: Vec<Lot>,
-}
-
-/// What a period brings (L8): handed to the carrying of time, so that reads show it before it is posted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Renewal {
-    /// The instant at which the period begins.
-    pub at: Time,
-    /// The subscription's number within the customer.
-    pub subscription: i32,
-    /// Unused included credits that live on: a ROLLOVER lot of what expires of ALLOWANCE lots at `at`.
-    pub rollover: Option<Rollover>,
-    /// Included credits: an ALLOWANCE lot.
-    pub allowance: Option<Allowance>,
-}
-
-/// Terms of a rollover.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rollover {
-    /// At most so many credits.
-    pub limit: Credits,
-    /// Of lots that were made behind this entry: by the same subscription.
-    pub since: i64,
-    /// When the lot ends.
-    pub expires_at: Option<Time>,
-}
-
-/// Terms of an allowance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
-    /// How many credits; none when 0.
-    pub credits: Credits,
-    /// When the lot ends.
-    pub expires_at: Option<Time>,
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::command::Renewal;
-use super::plan::{PlanTerms, Stretch};
+use super::plan::{PlanTerms, Renewal, Stretch};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, ProductId};
 use crate::base::money::Money;

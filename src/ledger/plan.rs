@@ -10,7 +10,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{Allowance, Renewal, Rollover};
 use crate::base::credits::Credits;
 use crate::base::period::Calendar;
 use crate::base::settings::{CreditLayer, IncludedExpiration};
@@ -51,6 +50,39 @@ pub struct Included {
     pub expiration: IncludedExpiration,
     /// At most so many of them, unused, live on for one more period.
     pub rollover: Credits,
+}
+
+/// What a period brings (L8): handed to the carrying of time, so that reads show it before it is posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The instant at which the period begins.
+    pub at: Time,
+    /// The subscription's number within the customer.
+    pub subscription: i32,
+    /// Unused included credits that live on: a ROLLOVER lot of what expires of ALLOWANCE lots at `at`.
+    pub rollover: Option<Rollover>,
+    /// Included credits: an ALLOWANCE lot.
+    pub allowance: Option<Allowance>,
+}
+
+/// Terms of a rollover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollover {
+    /// At most so many credits.
+    pub limit: Credits,
+    /// Of lots that were made behind this entry: by the same subscription.
+    pub since: i64,
+    /// When the lot ends.
+    pub expires_at: Option<Time>,
+}
+
+/// Terms of an allowance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// How many credits; none when 0.
+    pub credits: Credits,
+    /// When the lot ends.
+    pub expires_at: Option<Time>,
 }
 
 impl Included {

@@ -8,7 +8,7 @@ use super::charges::charges;
 use super::create::{check_products, item_of, version_to_subscribe};
 use super::desk::Desk;
 use super::input::{Ask, Timing};
-use super::model::{Next, Override, Period, Phase, Subscription};
+use super::model::{Changed, Next, Override, Period, Phase, Subscription};
 use super::timeline::Step;
 use crate::base::ids::{PlanId, ProductId, SubscriptionId};
 use crate::base::patch::Patch;
@@ -21,18 +21,6 @@ use crate::catalog::plans::model::{CreditOptions, ItemOptions, PlanVersion};
 use crate::catalog::plans::options::{self, Asked, merged};
 use crate::catalog::plans::service::check_references;
 use crate::db::{Failure, Txn};
-
-/// What became of what was asked.
-#[derive(Clone, Debug)]
-pub struct Changed {
-    /// The subscription as it stands.
-    pub subscription: Subscription,
-    /// Whether it was so already.
-    pub replayed: bool,
-    /// Whether more is due than one step writes down: of what was asked, nothing is done yet but for a part of that. The
-    /// same again goes on from there, and others have their turn in between.
-    pub unfinished: bool,
-}
 
 /// Does what is asked of a subscription.
 ///

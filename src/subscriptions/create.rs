@@ -1,10 +1,9 @@
 //! The order of steps by which a subscription is made, always inside the caller's transaction: all that can be refused is
 //! checked before anything is changed.
 
-use super::change::Changed;
 use super::desk::Desk;
 use super::input::{GivenOverride, NewSubscription};
-use super::model::{Override, Phase, Subscription};
+use super::model::{Changed, Override, Phase, Subscription};
 use super::terms::credit_products;
 use crate::base::fields;
 use crate::base::ids::{PlanId, ProductId, SubscriptionId};

@@ -36,6 +36,18 @@ pub struct Subscription {
     pub revision: i64,
 }
 
+/// What became of what was asked.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The subscription as it stands.
+    pub subscription: Subscription,
+    /// Whether it was so already.
+    pub replayed: bool,
+    /// Whether more is due than one step writes down: of what was asked, nothing is done yet but for a part of that. The
+    /// same again goes on from there, and others have their turn in between.
+    pub unfinished: bool,
+}
+
 /// A period that was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begun {

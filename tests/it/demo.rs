@@ -78,7 +78,7 @@ both!(the_demo_has_plans_and_subscriptions_some_with_options_of_their_own, async
           cancelAt: null, charges: {nodes: []}, currentPeriod: null, customer: {externalId: "vandelay"}
           items: [
             {overrides: [], product: {key: "ai_credits"}}, {overrides: [], product: {key: "team_fee"}}
-            {overrides: [], product: {key: "seats"}}, {overrides: [], product: {key: "image_delivery"}}
+            {overrides: [], product: {key: "workspace_seats"}}, {overrides: [], product: {key: "image_delivery"}}
           ]
           pendingPlanVersion: null, planVersion: {plan: {key: "team"}}, startsAt: "2026-01-05T20:00:00.000000Z"
           status: "SCHEDULED"
@@ -95,7 +95,7 @@ both!(the_demo_has_plans_and_subscriptions_some_with_options_of_their_own, async
           currentPeriod: {index: 1}, customer: {externalId: "soylent"}
           items: [
             {overrides: [], product: {key: "ai_credits"}}, {overrides: [], product: {key: "team_fee"}}
-            {overrides: [], product: {key: "seats"}}, {overrides: [], product: {key: "image_delivery"}}
+            {overrides: [], product: {key: "workspace_seats"}}, {overrides: [], product: {key: "image_delivery"}}
           ]
           pendingPlanVersion: null, planVersion: {plan: {key: "team"}}, startsAt: "2025-11-22T00:00:00.000000Z"
           status: "ACTIVE"
@@ -112,7 +112,7 @@ both!(the_demo_has_plans_and_subscriptions_some_with_options_of_their_own, async
           currentPeriod: {index: 1}, customer: {externalId: "hooli"}
           items: [
             {overrides: ["includedCredits", "rolloverLimit", "lowBalanceThreshold"], product: {key: "ai_credits"}}
-            {overrides: [], product: {key: "scale_fee"}}, {overrides: ["quantity"], product: {key: "seats"}}
+            {overrides: [], product: {key: "scale_fee"}}, {overrides: ["quantity"], product: {key: "workspace_seats"}}
             {overrides: [], product: {key: "image_delivery"}}
           ]
           pendingPlanVersion: null, planVersion: {plan: {key: "scale"}}, startsAt: "2025-11-22T00:00:00.000000Z"
@@ -130,7 +130,7 @@ both!(the_demo_has_plans_and_subscriptions_some_with_options_of_their_own, async
           currentPeriod: {index: 1}, customer: {externalId: "globex"}
           items: [
             {overrides: [], product: {key: "ai_credits"}}, {overrides: [], product: {key: "team_fee"}}
-            {overrides: [], product: {key: "seats"}}, {overrides: [], product: {key: "image_delivery"}}
+            {overrides: [], product: {key: "workspace_seats"}}, {overrides: [], product: {key: "image_delivery"}}
           ]
           pendingPlanVersion: {plan: {key: "scale"}}, planVersion: {plan: {key: "team"}}
           startsAt: "2025-11-22T00:00:00.000000Z", status: "ACTIVE"

@@ -115,7 +115,8 @@ impl LedgerEntry {
         self.0.posting.terms.map(GrantTerms::from)
     }
 
-    /// The subscription that caused it: by a period that began, or one that was ended at once. Null for everything else.
+    /// The subscription that caused it: of what a period brings (ALLOWANCE, ROLLOVER) and of what ends with one that is ended
+    /// at once (VOID). Null for everything else: credits end by their own time.
     async fn subscription(&self, ctx: &Context<'_>) -> Option<Result<PlanSubscription>> {
         let id = self.0.subscription()?;
         Some(PlanSubscription::get(ctx, id).await)

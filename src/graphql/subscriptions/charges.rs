@@ -42,7 +42,8 @@ impl Charge {
         product(ctx, self.0.product).await.map(Product::from)
     }
 
-    /// The period that it is for.
+    /// The period that it is for. What is charged in advance keeps the end that the period had then; usage of a period that
+    /// was ended at once has the end that it came to.
     async fn period(&self) -> Period {
         self.0.period.into()
     }

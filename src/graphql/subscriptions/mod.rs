@@ -192,7 +192,7 @@ fn in_force(phase: &Phase, item: &PlanItem) -> Options {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "model::Status")]
 pub enum PlanSubscriptionStatus {
-    /// Its first period is yet to begin.
+    /// Its start is yet to come; one that was cancelled will not begin.
     Scheduled,
     /// It runs, also when it was cancelled and its end is yet to come.
     Active,
@@ -207,7 +207,7 @@ pub struct Period {
     pub index: i32,
     /// When it begins.
     pub start: DateTime,
-    /// When it ends, which is when the next one begins.
+    /// When it ends by the calendar. One that is ended at once by a change of plan ends earlier: with the next one's start.
     pub end: DateTime,
 }
 

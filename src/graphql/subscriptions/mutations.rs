@@ -15,9 +15,9 @@ use crate::graphql::patch::try_patch;
 use crate::graphql::scalars::{DateTime, Json};
 use crate::intake::PlanOrder;
 use crate::intake::input::{Words, keyed};
-use crate::subscriptions::change::Changed;
 use crate::subscriptions::charges::meter_usage;
 use crate::subscriptions::input::{Ask, GivenOverride, NewSubscription, Timing};
+use crate::subscriptions::model::Changed;
 
 /// How many charges of usage are metered at once for the answer of a mutation; the rest follows.
 const METERED: i64 = 100;
@@ -59,7 +59,7 @@ pub struct SubscriptionItemOverrideInput {
 pub struct OverrideSubscriptionItemInput {
     /// The subscription's id.
     pub subscription_id: ID,
-    /// A product that its plan holds.
+    /// A product that its plan holds, or the plan that it is about to change to.
     pub product_id: ID,
     /// What changes: what is left out stays, null inherits from the plan again. Null for all of it inherits everything again.
     pub options: MaybeUndefined<ItemOptionsInput>,
@@ -210,8 +210,9 @@ impl SubscriptionMutation {
     }
 
     /// Changes the plan, to its latest version: at once, when a new period begins that anchors the next ones, or with the
-    /// next period. What the subscription sets itself goes on for the products that both plans hold. What is so already is
-    /// answered as it is.
+    /// next period; before the first period has begun, in place of the plan. The same plan again moves it to the latest
+    /// version, or takes a change back that is pending. What the subscription sets itself goes on for the products that both
+    /// plans hold. What is so already is answered as it is.
     async fn change_subscription_plan(
         &self,
         ctx: &Context<'_>,
@@ -222,8 +223,8 @@ impl SubscriptionMutation {
         ask(ctx, &input.subscription_id, wanted).await
     }
 
-    /// Ends a subscription: at once, or when its period ends. What its balances inherit from it is gone at that instant. One
-    /// that is yet to begin does not begin.
+    /// Ends a subscription: at once, or when its period ends. What its balances inherit from it is gone at that instant, and so
+    /// is a change of plan that was pending. One that is yet to begin does not begin, and can be taken back until then.
     async fn cancel_plan_subscription(
         &self,
         ctx: &Context<'_>,
