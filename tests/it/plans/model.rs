@@ -283,12 +283,15 @@ impl Model {
     /// Sets something of the credits, at once or from the next period on.
     pub(crate) fn set_credits(&mut self, set: impl Fn(&mut Own)) -> bool {
         let next = self.pending.map_or(self.plan, |(plan, _)| plan);
-        let held = [next, self.plan].into_iter().find(|plan| self.plans[*plan].credits.is_some());
-        let Some(held) = held.filter(|_| !self.over) else { return false };
+        let held: Vec<Plan> = [next, self.plan].map(|plan| self.plans[plan]).into();
+        let mut held = held.into_iter().filter(|plan| plan.credits.is_some()).peekable();
+        if self.over || held.peek().is_none() {
+            return false;
+        }
         let mut own = self.pending.map_or(self.own, |(_, own)| own);
         set(&mut own);
-        let plan = self.plans[held];
-        if own.rollover.unwrap_or(plan.rollover) > 0 && plan.ends_after != Some(0) {
+        // It must be possible under both: a change of plan can be taken back.
+        if held.any(|plan| own.rollover.unwrap_or(plan.rollover) > 0 && plan.ends_after != Some(0)) {
             return false;
         }
         if self.period.is_none() {

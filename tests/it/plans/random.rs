@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta};
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any};
 use proptest::prop_oneof;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
 use super::model::{Every, Model, Plan, Time};
@@ -318,7 +318,11 @@ fn play_all(make: impl AsyncFn() -> TestDb) {
     });
     let config = ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() };
     let played = std::cell::Cell::new(0);
-    TestRunner::new(config)
+    // The same timelines each time, unless somebody asks for more.
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner =
+        if config.cases == CASES { TestRunner::new_with_rng(config, rng) } else { TestRunner::new(config) };
+    runner
         .run(&timelines(), |(plan, start, steps)| {
             played.set(played.get() + 1);
             let name = format!("c{}", played.get());
