@@ -23,29 +23,24 @@ use crate::metering::usage::measure;
 /// What crossing a boundary costs, written at `now`.
 #[must_use]
 pub fn charges(subscription: &Subscription, step: &Step, catalog: &Snapshot, now: Time) -> Vec<Charge> {
-    let arrears = step.ended.iter().filter(|(period, _)| period.start < period.end);
-    let arrears = arrears.flat_map(|(period, phase)| of_period(subscription, (*period, phase), catalog, now, true));
-    let advance = step.began.iter();
-    let advance = advance.flat_map(|(period, phase)| of_period(subscription, (*period, phase), catalog, now, false));
+    let of = |(period, phase): &(Period, Phase)| of_period(subscription, (*period, phase), catalog, now);
+    let ended = step.ended.iter().filter(|(period, _)| period.start < period.end);
+    let arrears = ended.flat_map(of).filter(|charge| charge.metered().is_some());
+    let advance = step.began.iter().flat_map(of).filter(|charge| charge.metered().is_none());
     arrears.chain(advance).collect()
 }
 
-/// The charges of one period that come at its end, or at its start.
-#[expect(clippy::too_many_arguments, reason = "the two ends of a period are charged alike but for their items")]
+/// What one period costs, at its start and at its end.
 fn of_period(
     subscription: &Subscription,
     (period, phase): (Period, &Phase),
     catalog: &Snapshot,
     now: Time,
-    in_arrears: bool,
 ) -> Vec<Charge> {
     let Some(version) = catalog.plan_version(phase.version) else { return Vec::new() };
     let charge = |(place, product): (i32, &PricedProduct)| {
         let options = in_force(phase, product.id, catalog)?;
         let (description, amount) = amount(product, &options, version.content.currency)?;
-        if matches!(amount, Amount::ToBeMetered(_)) != in_arrears {
-            return None;
-        }
         let id = ChargeId { subscription: subscription.id, period: period.index, item: place };
         Some(Charge { id, product: product.id, period, description, amount, created_at: now })
     };
@@ -107,8 +102,8 @@ const TOGETHER: usize = 100;
 pub const GRACE: i64 = 5 * MINUTE;
 
 /// Meters usage whose period has ended (S5), the oldest first: of one subscription at once, or of all that have waited for
-/// [`GRACE`]; answers how many charges that were. Events are read outside of the transaction that writes what they come to, so that nobody waits for that. Who was
-/// faster, here or on another node, wrote the same.
+/// [`GRACE`]; answers how many charges that were. Events are read outside of the transaction that writes what they come to,
+/// so that nobody waits for that. Who was faster, here or on another node, wrote the same.
 ///
 /// # Errors
 /// Those of the database.

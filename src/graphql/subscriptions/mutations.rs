@@ -117,14 +117,11 @@ pub struct PlanSubscriptionPayload {
 }
 payload!(PlanSubscriptionPayload);
 
-/// What was done, shown as of now; usage of a period that was ended is metered before.
-async fn shown(ctx: &Context<'_>, outcome: Result<Changed, Failure>) -> Option<Result<PlanSubscriptionPayload>> {
-    Some(match outcome {
+/// What was done, shown as of now.
+fn shown(ctx: &Context<'_>, outcome: Result<Changed, Failure>) -> Result<PlanSubscriptionPayload> {
+    match outcome {
         Ok(Changed { subscription, replayed, .. }) => {
             let now = ctx.refresh();
-            if let Err(error) = meter_usage(&ctx.app().db, &ctx.app().clock, Some(subscription.id), METERED).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "usage is metered later");
-            }
             let subscription = Some(PlanSubscription::of(subscription, now));
             Ok(PlanSubscriptionPayload { subscription, replayed, errors: Vec::new() })
         }
@@ -132,12 +129,21 @@ async fn shown(ctx: &Context<'_>, outcome: Result<Changed, Failure>) -> Option<R
             Ok(PlanSubscriptionPayload { errors: vec![problem.into()], ..PlanSubscriptionPayload::default() })
         }
         Err(Failure::Db(error)) => Err(failed(&error)),
-    })
+    }
+}
+
+/// Meters the usage of periods that a mutation ended, or that lie in the past of what it made: nobody waits for more of it.
+async fn meter(ctx: &Context<'_>, outcome: &Result<Changed, Failure>) {
+    let Ok(Changed { subscription, .. }) = outcome else { return };
+    if let Err(error) = meter_usage(&ctx.app().db, &ctx.app().clock, Some(subscription.id), METERED).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "usage is metered later");
+    }
 }
 
 /// Asks something of the subscription that an input names.
 async fn ask(ctx: &Context<'_>, id: &ID, ask: Result<Ask, Problem>) -> Option<Result<PlanSubscriptionPayload>> {
     ctx.refresh();
+    let ends = matches!(&ask, Ok(Ask::Cancel { timing: Timing::Now } | Ask::Change { timing: Timing::Now, .. }));
     let outcome = async {
         let id: SubscriptionId = id_input(&["subscriptionId"], id)?;
         let order = PlanOrder::Change { id, ask: ask? };
@@ -146,7 +152,11 @@ async fn ask(ctx: &Context<'_>, id: &ID, ask: Result<Ask, Problem>) -> Option<Re
             Failure::Db(error) => Failure::Db(error),
         })
     };
-    shown(ctx, outcome.await).await
+    let outcome = outcome.await;
+    if ends {
+        meter(ctx, &outcome).await;
+    }
+    Some(shown(ctx, outcome))
 }
 
 /// A problem that names no field is said of the subscription.
@@ -191,7 +201,9 @@ impl SubscriptionMutation {
             let key = keyed(&input.idempotency_key, "createPlanSubscription", (customer, new.fields()), &words)?;
             ctx.app().intake.subscribe(PlanOrder::Create { new, key }).await
         };
-        shown(ctx, outcome.await).await
+        let outcome = outcome.await;
+        meter(ctx, &outcome).await;
+        Some(shown(ctx, outcome))
     }
 
     /// Sets options of one product for this subscription alone, or inherits them from the plan again. InvalidState

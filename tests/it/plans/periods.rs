@@ -224,6 +224,7 @@ both!(usage_that_is_on_its_way_when_its_period_ends_is_charged_with_it, async |d
     shop.api.work().await;
     let late = json!({"id": "late", "customer": {"externalId": "acme"}, "type": "call",
                       "timestamp": "2026-01-31T23:59:59.999999Z"});
+    shop.set(&subscription, &shop.seats, json!({"seat": {"quantity": 3}})).await;
     shop.api.make("ingestEvents", "accepted", json!({"events": [late]})).await;
     let query = "query($id: ID!) { planSubscription(id: $id) { charges { nodes { description createdAt } } } }";
     let charges = async || {
