@@ -10,13 +10,13 @@ use super::context::Reach;
 use super::customers::Customer;
 use super::errors::bad_input;
 use super::ids::id_argument;
-use super::ledger::{CreditBalance, Grant, LedgerEntry};
+use super::ledger::{CreditBalance, Grant, Hold, LedgerEntry};
 use super::loaders::{Batches, OfAnyKind};
 use super::metering::UsageEvent;
 use super::subscriptions::{Charge, PlanSubscription, find_charge};
 use crate::base::ids::{
-    BalanceId, ChargeId, CustomerId, EntryId, EventKey, GrantId, IdError, MeterId, PlanId, PlanVersionId, ProductId,
-    PurchaseOptionId, SubscriptionId,
+    BalanceId, ChargeId, CustomerId, EntryId, EventKey, GrantId, HoldId, IdError, MeterId, PlanId, PlanVersionId,
+    ProductId, PurchaseOptionId, SubscriptionId,
 };
 
 /// How many nodes can be asked for at once.
@@ -55,6 +55,8 @@ pub enum Node {
     LedgerEntry(LedgerEntry),
     /// A grant.
     Grant(Grant),
+    /// A hold.
+    Hold(Hold),
     /// A usage event.
     UsageEvent(UsageEvent),
 }
@@ -91,6 +93,7 @@ pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<
         }
         ChargeId::PREFIX => Ok(find_charge(ctx, id_argument(argument, &given)?).await?.map(Node::Charge)),
         GrantId::PREFIX => Ok(Grant::find(ctx, id_argument(argument, &given)?).await?.map(Node::Grant)),
+        HoldId::PREFIX => Ok(Hold::find(ctx, id_argument(argument, &given)?).await?.map(Node::Hold)),
         _ => Err(bad_input(argument, format!("{argument} is not an id; pass one that this server answered."))),
     }
 }

@@ -1,19 +1,17 @@
-//! Orders on one balance: it is opened, changed, moved, closed.
+//! Orders on one balance: it is opened, changed, brought up to date, closed.
 
-use super::job::{Action, Amendment, BalanceChanges, Done, Given, NewBalance, Order, Retention, TopUp};
-use super::work::{FirstUse, Work};
+use super::job::{BalanceChanges, Done, NewBalance, Order, TopUp};
+use super::work::Work;
 use crate::base::ids::{BalanceId, ProductId};
 use crate::base::problem::Problem;
 use crate::catalog::settings::expiry;
 use crate::customers::service::number_balance;
-use crate::db::{DbError, Failure, Txn};
-use crate::ledger::command::{Command, Cover, NewGrant, Spend, SpendKind};
+use crate::db::{Failure, Txn};
+use crate::ledger::command::{Command, NewGrant};
 use crate::ledger::entry::{Note, Origin};
 use crate::ledger::error::Refusal;
 use crate::ledger::model::{Balance, DEFAULT_PRIORITY, GrantSource};
-use crate::ledger::rules;
 use crate::ledger::service::{Terms, post, post_due};
-use crate::ledger::store;
 use crate::metering::terms::{policy_of, settings_of};
 
 /// How many periods one step catches up on at most; the next step goes on from there.
@@ -85,7 +83,7 @@ impl Work {
     }
 
     /// The terms of credits that come in: their expiry is their own, or what the settings in force say.
-    fn grant(&self, balance: &Balance, source: GrantSource, top_up: &TopUp) -> NewGrant {
+    pub(super) fn grant(&self, balance: &Balance, source: GrantSource, top_up: &TopUp) -> NewGrant {
         // A balance's time does not go back (L11).
         let now = self.now.max(balance.account.recorded_at);
         let begins = top_up.effective_at.map_or(now, |begin| begin.max(now));
@@ -104,7 +102,7 @@ impl Work {
     }
 
     /// The balance that an order is about; a problem when it is not open.
-    fn open_balance(&mut self, id: BalanceId) -> Result<&mut Balance, Problem> {
+    pub(super) fn open_balance(&mut self, id: BalanceId) -> Result<&mut Balance, Problem> {
         if self.others.iter().any(|balance| balance.account.id == id) {
             return Err(Refusal::Closed.problem(id));
         }
@@ -158,7 +156,7 @@ impl Work {
     }
 
     /// A balance that is closed already.
-    fn closed(&self, id: BalanceId) -> Option<Balance> {
+    pub(super) fn closed(&self, id: BalanceId) -> Option<Balance> {
         let before = self.others.iter().find(|balance| balance.account.id == id);
         before.or_else(|| self.find(id).filter(|balance| balance.closed_at.is_some())).cloned()
     }
@@ -182,71 +180,4 @@ impl Work {
         self.note_entries(entries);
         Ok(done)
     }
-
-    /// Moves credits, once for each key (L5).
-    async fn carry_out(
-        &mut self,
-        txn: &mut Txn,
-        (id, action): (BalanceId, &Result<Action, Problem>),
-        given: &Given,
-    ) -> Result<Done, Failure> {
-        if let Some(key) = &given.key
-            && let Some(FirstUse { balance: first, sequence, .. }) = self.first_use(id.customer, key)?
-        {
-            // Keys are looked up after the books: another node may have used this one in between.
-            let found = self.closed(first).or_else(|| self.find(first).cloned());
-            let current =
-                found.filter(|balance| balance.account.sequence >= sequence).ok_or_else(DbError::overtaken)?;
-            return Ok(self.replayed(current, Some(sequence)));
-        }
-        let action = action.as_ref().map_err(Problem::clone)?;
-        let mut balance = self.open_balance(id)?.clone();
-        let terms = self.terms(&balance);
-        let command = match action {
-            Action::TopUp(top_up) => Command::Grant(self.grant(&balance, GrantSource::TopUp, top_up)),
-            Action::Retain(Retention { credits, occurred_at }) => Command::Spend(Spend {
-                kind: SpendKind::Retention,
-                credits: *credits,
-                cover: Cover::Whole,
-                occurred_at: *occurred_at,
-            }),
-            Action::Amend(amendment) => match amended(txn, &balance, &terms, amendment).await? {
-                Some(command) => command,
-                None => return Ok(self.replayed(balance, None)),
-            },
-        };
-        let entries = post(&mut balance, &terms, (&command, &given.note()), &mut self.writes)
-            .map_err(|refusal| refusal.problem(id))?;
-        let entry = entries.last().cloned();
-        *self.open_balance(id)? = balance.clone();
-        self.note_entries(entries);
-        if let (Some(key), Some(entry)) = (&given.key, &entry) {
-            self.use_key((id, entry.posting.sequence), None, key);
-        }
-        Ok(self.done(balance, entry))
-    }
-}
-
-/// The command that amends a grant; none when its terms are so already.
-async fn amended(
-    txn: &mut Txn,
-    balance: &Balance,
-    terms: &Terms,
-    amendment: &Amendment,
-) -> Result<Option<Command>, Failure> {
-    let sequence = amendment.grant.sequence;
-    let id = balance.account.id;
-    let Terms { policy, renewals, now, .. } = terms;
-    let carried = rules::carry(&balance.account, policy, *now, renewals);
-    let account = carried.map_err(|refusal| refusal.problem(id))?.account;
-    let Some(lot) = account.lots.iter().find(|lot| lot.sequence == sequence) else {
-        let record = store::find_lots(txn, id, &[sequence]).await?.pop();
-        let missing = || Problem::not_found(&["id"], "grant", amendment.grant.to_string());
-        let state = rules::grant_state(&record.ok_or_else(missing)?.lot, *now);
-        return Err(Refusal::GrantOver(state).problem(id).within(&["id"]).into());
-    };
-    let priority = amendment.priority.over(lot.priority, DEFAULT_PRIORITY);
-    let expires_at = amendment.expires_at.over_optional(lot.expires_at);
-    let same = priority == lot.priority && expires_at == lot.expires_at;
-    Ok((!same).then_some(Command::Amend { lot: sequence, priority, expires_at }))
 }

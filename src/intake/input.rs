@@ -7,18 +7,22 @@ use std::fmt::Display;
 
 use serde_json::{Map, Value, json};
 
-use super::job::{Action, Amendment, BalanceChanges, Given, Key, NewBalance, Retention, Scope, TopUp};
+use super::job::{
+    Action, Amendment, BalanceChanges, Capture, Extension, Given, Key, NewBalance, NewHold, Retention, Scope, TakeBack,
+    TopUp,
+};
 use crate::base::decimal::Decimal;
 use crate::base::fields;
-use crate::base::ids::{CustomerId, GrantId, ProductId};
+use crate::base::ids::{CustomerId, EntryId, GrantId, HoldId, ProductId};
 use crate::base::json::CanonicalJson;
 use crate::base::patch::Patch;
 use crate::base::problem::Problem;
 use crate::base::settings::Overrides;
 use crate::base::text::MAX_REFERENCE;
-use crate::base::time::Time;
+use crate::base::time::{SECOND, Time};
 use crate::catalog::input::GivenOverdraft;
 use crate::catalog::product_rules;
+use crate::ledger::command::Overrun;
 use crate::ledger::entry::Origin;
 use crate::ledger::model::MAX_PRIORITY;
 
@@ -183,6 +187,114 @@ impl UpdateGrant {
 fn priority(given: i32) -> Result<i16, Problem> {
     let known = i16::try_from(given).ok().filter(|priority| (0..=MAX_PRIORITY).contains(priority));
     known.ok_or_else(|| Problem::invalid(&["priority"], format!("priority is {given}; write 0 to {MAX_PRIORITY}.")))
+}
+
+/// An entry to be taken back.
+#[derive(Clone, Debug)]
+pub struct ReverseEntry {
+    /// Which one.
+    pub entry: EntryId,
+    /// How much of it; all that is left when absent.
+    pub credits: Option<Decimal>,
+}
+
+impl ReverseEntry {
+    /// What it comes to.
+    ///
+    /// # Errors
+    /// Invalid, at the field.
+    pub fn judged(&self) -> Result<Action, Problem> {
+        let credits =
+            self.credits.as_ref().map(|credits| fields::positive_amount(&["credits"], credits)).transpose()?;
+        Ok(Action::Reverse(TakeBack { entry: self.entry, credits }))
+    }
+
+    /// Its fields.
+    #[must_use]
+    pub fn fields(&self) -> Value {
+        json!({ "credits": self.credits.as_ref().map(Decimal::canonical) })
+    }
+}
+
+// --- Holds -------------------------------------------------------------------------------------------------------------
+
+/// For how many seconds credits are set aside at least and at most: a second to a week.
+const TTL: std::ops::RangeInclusive<i32> = 1..=604_800;
+
+/// Credits to be set aside.
+#[derive(Clone, Debug)]
+pub struct HoldCredits {
+    /// How many.
+    pub credits: Decimal,
+    /// For how long.
+    pub ttl_seconds: i32,
+}
+
+impl HoldCredits {
+    /// What it comes to.
+    ///
+    /// # Errors
+    /// Invalid, at the field.
+    pub fn judged(&self) -> Result<Action, Problem> {
+        let credits = fields::positive_amount(&["credits"], &self.credits)?;
+        Ok(Action::Hold(NewHold { credits, ttl: ttl(self.ttl_seconds)? }))
+    }
+
+    /// Its fields.
+    #[must_use]
+    pub fn fields(&self) -> Value {
+        json!({ "credits": self.credits.canonical(), "ttlSeconds": self.ttl_seconds })
+    }
+}
+
+/// A hold that is to last longer.
+///
+/// # Errors
+/// Invalid, at the field.
+pub fn extend_hold(hold: HoldId, ttl_seconds: i32) -> Result<Action, Problem> {
+    Ok(Action::Extend(Extension { hold, ttl: ttl(ttl_seconds)? }))
+}
+
+/// Credits set aside that are to be burned.
+#[derive(Clone, Debug)]
+pub struct CaptureHold {
+    /// Of which hold.
+    pub hold: HoldId,
+    /// How many; all of them when absent.
+    pub credits: Option<Decimal>,
+    /// When that is more than was set aside.
+    pub overrun: Overrun,
+}
+
+impl CaptureHold {
+    /// What it comes to.
+    ///
+    /// # Errors
+    /// Invalid, at the field.
+    pub fn judged(&self) -> Result<Action, Problem> {
+        let credits = self.credits.as_ref().map(|credits| fields::amount(&["credits"], credits)).transpose()?;
+        Ok(Action::Capture(Capture { hold: self.hold, credits, overrun: self.overrun }))
+    }
+
+    /// Its fields.
+    #[must_use]
+    pub fn fields(&self) -> Value {
+        let overrun = match self.overrun {
+            Overrun::Reject => "REJECT",
+            Overrun::UpToAvailable => "UP_TO_AVAILABLE",
+            Overrun::Overdraft => "OVERDRAFT",
+        };
+        json!({ "credits": self.credits.as_ref().map(Decimal::canonical), "overrun": overrun })
+    }
+}
+
+fn ttl(seconds: i32) -> Result<i64, Problem> {
+    if TTL.contains(&seconds) {
+        return Ok(i64::from(seconds).saturating_mul(SECOND));
+    }
+    let (least, most) = (TTL.start(), TTL.end());
+    let message = format!("ttlSeconds is {seconds}; credits are set aside for {least} to {most} seconds.");
+    Err(Problem::invalid(&["ttlSeconds"], message))
 }
 
 // --- What goes with them -----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::base::credits::Credits;
 use crate::base::fields;
-use crate::base::ids::{BalanceId, CustomerId, EventKey, GrantId, ProductId, SubscriptionId};
+use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey, GrantId, HoldId, ProductId, SubscriptionId};
 use crate::base::json::CanonicalJson;
 use crate::base::patch::Patch;
 use crate::base::problem::Problem;
@@ -19,6 +19,7 @@ use crate::base::text::MAX_REFERENCE;
 use crate::base::time::Time;
 use crate::catalog::snapshot::Snapshot;
 use crate::db::{DbError, Failure};
+use crate::ledger::command::Overrun;
 use crate::ledger::entry::{Entry, Note, Origin};
 use crate::ledger::model::Balance;
 use crate::metering::event::{Mode, NewEvent, RawEvent};
@@ -294,6 +295,18 @@ pub enum Action {
     Retain(Retention),
     /// A grant's terms change.
     Amend(Amendment),
+    /// A grant ends.
+    Void(GrantId),
+    /// An entry is taken back.
+    Reverse(TakeBack),
+    /// Credits are set aside.
+    Hold(NewHold),
+    /// A hold lasts longer.
+    Extend(Extension),
+    /// Credits set aside are burned.
+    Capture(Capture),
+    /// Credits set aside are free again.
+    Release(HoldId),
 }
 
 /// Credits that come in by hand.
@@ -327,6 +340,44 @@ pub struct Amendment {
     pub priority: Patch<i16>,
     /// Cleared: it does not end.
     pub expires_at: Patch<Time>,
+}
+
+/// An entry to be taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakeBack {
+    /// Which one.
+    pub entry: EntryId,
+    /// How much of it; all that is left when absent.
+    pub credits: Option<Credits>,
+}
+
+/// Credits to be set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewHold {
+    /// How many.
+    pub credits: Credits,
+    /// For how long, in microseconds.
+    pub ttl: i64,
+}
+
+/// A hold that is to last longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// Which one.
+    pub hold: HoldId,
+    /// How long from now on at least, in microseconds.
+    pub ttl: i64,
+}
+
+/// Credits set aside that are to be burned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// Of which hold.
+    pub hold: HoldId,
+    /// How many; all of them when absent.
+    pub credits: Option<Credits>,
+    /// When that is more than was set aside.
+    pub overrun: Overrun,
 }
 
 /// What a caller said beside the command itself.

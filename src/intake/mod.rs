@@ -18,6 +18,7 @@ mod balances;
 mod committer;
 pub mod input;
 mod job;
+mod moves;
 mod subscriptions;
 mod work;
 
@@ -40,8 +41,8 @@ use crate::subscriptions::model::Changed;
 
 use committer::Committer;
 pub use job::{
-    Action, Amendment, BalanceChanges, Done, Given, IncomingEvent, Key, NewBalance, Order, PlanOrder, Receipt,
-    Retention, Scope, Status, TopUp, Whose,
+    Action, Amendment, BalanceChanges, Capture, Done, Extension, Given, IncomingEvent, Key, NewBalance, NewHold, Order,
+    PlanOrder, Receipt, Retention, Scope, Status, TakeBack, TopUp, Whose,
 };
 use job::{EventAnswer, Job, Queued};
 

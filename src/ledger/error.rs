@@ -1,6 +1,6 @@
 //! Why the ledger refuses a command, and how callers are told of it.
 
-use super::model::{GrantState, MAX_HOLDS, MAX_OPEN_LOTS};
+use super::model::{GrantState, HoldState, MAX_HOLDS, MAX_OPEN_LOTS};
 use crate::base::credits::{Credits, Overflow};
 use crate::base::ids::BalanceId;
 use crate::base::problem::{Problem, ProblemKind};
@@ -46,7 +46,7 @@ pub enum Refusal {
     #[error("the balance holds credits, debt, a pending grant or an active hold; it can be closed when it is empty")]
     NotEmpty,
     /// The lot is over.
-    #[error("the grant is over")]
+    #[error("the grant is over: it is {}", .0.name())]
     GrantOver(GrantState),
     /// A hold pins some of the lot.
     #[error("a hold pins some of the grant")]
@@ -58,7 +58,7 @@ pub enum Refusal {
     #[error("there is no such active hold")]
     NoSuchHold,
     /// Only usage, retention and capture can be taken back.
-    #[error("only usage, retention and capture can be taken back")]
+    #[error("only usage, retentions and captures can be taken back, with what they burned")]
     NotReversible,
     /// A lot cannot end before it begins, or in the past.
     #[error("the expiry must be later than now and than the grant's beginning")]
@@ -87,6 +87,10 @@ impl Refusal {
             Self::TooManyHolds => says(limit(MAX_HOLDS.to_string()), &["balanceId"]),
             Self::BeyondBalance => says(limit(Credits::MAX_BALANCE.to_string()), &["credits"]),
             Self::BeyondHold { held } => says(limit(held.to_string()), &["credits"]),
+            Self::BeyondEntry { left } if left.is_zero() => {
+                let message = "Nothing is left of the entry that could be given back.";
+                Problem::limit(&["credits"], left.to_string(), message)
+            }
             Self::BeyondEntry { left } => says(limit(left.to_string()), &["credits"]),
             Self::Closed => says(state("CLOSED"), &[]),
             Self::NotEmpty => says(state("NOT_EMPTY"), &[]),
@@ -97,6 +101,31 @@ impl Refusal {
             Self::NoSuchGrant => says(ProblemKind::NotFound { id: balance.to_string() }, &[]),
             Self::ExpiryTooEarly => says(ProblemKind::Invalid, &["expiresAt"]),
         }
+    }
+}
+
+impl HoldState {
+    /// Its name in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Captured => "CAPTURED",
+            Self::Released => "RELEASED",
+            Self::Lapsed => "LAPSED",
+        }
+    }
+
+    /// What a caller is told who wants something of a hold that has ended.
+    #[must_use]
+    pub fn problem(self) -> Problem {
+        let message = match self {
+            Self::Active => "The hold is active.",
+            Self::Captured => "The hold was captured; a hold is captured once.",
+            Self::Released => "The hold was released; set credits aside anew.",
+            Self::Lapsed => "The hold has lapsed: its time was over before it was captured. Set credits aside anew.",
+        };
+        Problem::state(&[], self.name(), message)
     }
 }
 

@@ -28,6 +28,7 @@ pub mod entry;
 pub mod error;
 pub mod feeds;
 pub mod health;
+pub mod lookup;
 pub mod model;
 pub mod plan;
 pub mod reads;

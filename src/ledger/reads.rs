@@ -9,7 +9,7 @@ use diesel_async::RunQueryDsl;
 
 use super::entry::Entry;
 use super::model::{Balance, BalanceState, Ended, EntryKind, GrantState, HoldState};
-use super::rows::{BalanceRow, EntryRow, LotRecord, LotRow, ReversalRow};
+use super::rows::{BalanceRow, EntryRow, HoldRecord, HoldRow, LotRecord, LotRow, ReversalRow};
 use super::view::{GrantView, View};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId, EntryId, GrantId, ProductId};
@@ -244,6 +244,49 @@ pub async fn find_grants(conn: &mut Conn, ids: &[GrantId]) -> Result<Vec<LotReco
         sequence eq i64 as BigInt,
     })?;
     rows.into_iter().map(LotRow::into_record).collect()
+}
+
+// --- Holds -------------------------------------------------------------------------------------------------------------
+
+/// A page of a balance's holds as of the view's instant, newest first, only those in these states.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_holds(
+    conn: &mut Conn,
+    view: &View,
+    states: Option<&[HoldState]>,
+    page: &PageRequest<i64>,
+) -> Result<Page<HoldRecord>, DbError> {
+    let account = &view.balance.account;
+    let rows: Vec<HoldRow> = on!(conn, |c, B| {
+        let mut query = holds::table
+            .filter(holds::customer_id.eq(account.id.customer))
+            .filter(holds::balance.eq(account.id.number))
+            .filter(holds::sequence.le(account.sequence))
+            .select(HoldRow::as_select())
+            .into_boxed::<B>();
+        if let Some(states) = states {
+            // Those whose time is over have lapsed, whether anybody has written that down or not.
+            let ended = states.iter().filter(|state| **state != HoldState::Active).map(|state| state.number());
+            let behind = if states.contains(&HoldState::Lapsed) { Time::MIN } else { view.at };
+            let until = if states.contains(&HoldState::Active) { Time::MAX } else { view.at };
+            let in_time = holds::expires_at.gt(behind).and(holds::expires_at.le(until));
+            let active = holds::state.eq(HoldState::Active.number()).and(in_time);
+            query = query.filter(holds::state.eq_any(ended).or(active));
+        }
+        if let Some(sequence) = page.after {
+            query = query.filter(holds::sequence.lt(sequence));
+        }
+        if let Some(sequence) = page.before {
+            query = query.filter(holds::sequence.gt(sequence));
+        }
+        query =
+            if page.is_backward() { query.order(holds::sequence.asc()) } else { query.order(holds::sequence.desc()) };
+        query.limit(page.probe()).load(c)
+    })?;
+    let found = rows.into_iter().map(|row| Ok(row.into_record()?.at(view.at))).collect::<Result<_, DbError>>()?;
+    Ok(Page::of(page, found))
 }
 
 // --- Balances ----------------------------------------------------------------------------------------------------------

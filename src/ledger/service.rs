@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::command::{Command, Renewal};
 use super::entry::{Entry, Note};
 use super::error::Refusal;
-use super::model::{Applied, Balance, EntryKind, Hold, Lot, Policy};
+use super::model::{Applied, Balance, EntryKind, Hold, HoldState, Lot, Policy};
 use super::rows::{
-    BalanceRow, BooksChange, EntryRow, HoldChange, HoldRow, KeyRow, LotChange, LotRow, ReversalRow, SettingsChange,
+    BalanceRow, BooksChange, EntryRow, HoldChange, HoldRow, KeyRow, LotChange, LotRecord, LotRow, ReversalRow,
+    SettingsChange,
 };
 use super::rules;
-use crate::base::ids::{GrantId, HoldId};
+use crate::base::credits::Credits;
+use crate::base::ids::{EntryId, GrantId, HoldId};
 use crate::base::time::Time;
 use crate::db::{Conn, DbError};
 
@@ -158,6 +160,36 @@ impl Writes {
                 credits: entry.posting.credits,
             });
         }
+    }
+
+    /// An entry among those that are to be written.
+    pub(super) fn entry(&self, id: EntryId) -> Option<Arc<Entry>> {
+        self.entries.iter().find(|entry| entry.id() == id).cloned()
+    }
+
+    /// What of an entry is to be given back.
+    pub(super) fn reversals_of(&self, id: EntryId) -> impl Iterator<Item = Credits> {
+        let (customer, balance) = (id.balance.customer, id.balance.number);
+        let of =
+            move |row: &&ReversalRow| (row.customer_id, row.balance, row.entry) == (customer, balance, id.sequence);
+        self.reversals.iter().filter(of).map(|row| row.credits)
+    }
+
+    /// The state of a hold that is to be written.
+    pub(super) fn hold_state(&self, id: HoldId) -> Result<Option<HoldState>, DbError> {
+        let changed = self.holds.get(&id).map(|change| change.state);
+        let state = changed.or_else(|| self.new_holds.get(&id).map(|row| row.state));
+        state.map(HoldState::from_number).transpose()
+    }
+
+    /// A lot that is to be written for the first time.
+    pub(super) fn new_lot(&self, id: GrantId) -> Result<Option<LotRecord>, DbError> {
+        self.new_lots.get(&id).cloned().map(LotRow::into_record).transpose()
+    }
+
+    /// Brings a lot up to date that was read, where a change of it is to be written.
+    pub(super) fn bring_up_to_date(&self, record: &mut LotRecord) -> Result<(), DbError> {
+        self.lots.get(&record.id()).map_or(Ok(()), |change| change.apply(&mut record.lot))
     }
 
     /// Remembers what an idempotency key did.

@@ -6,18 +6,18 @@
 use std::collections::HashSet;
 
 use diesel::prelude::*;
-use diesel::sql_types::{SmallInt, Text};
+use diesel::sql_types::{BigInt, Integer, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 
 use super::entry::Entry;
 use super::model::Balance;
-use super::rows::{BalanceRow, EntryRow, LotRow, RevisionRow};
-pub use super::rows::{KeyRow, LotRecord};
+use super::rows::{BalanceRow, EntryRow, HoldRow, LotRow, RevisionRow};
+pub use super::rows::{HoldRecord, KeyRow, LotRecord};
 use crate::base::credits::Credits;
-use crate::base::ids::{BalanceId, CustomerId, EntryId, ProductId};
+use crate::base::ids::{BalanceId, CustomerId, EntryId, HoldId, ProductId};
 use crate::base::time::Time;
 use crate::db::bulk::select_by_keys;
-use crate::db::schema::{balances, entries, idempotency_keys, lots, reversals};
+use crate::db::schema::{balances, entries, holds, idempotency_keys, lots, reversals};
 use crate::db::types::{Deadline, Id};
 use crate::db::{Conn, DbError, Txn, on};
 
@@ -204,6 +204,20 @@ pub async fn find_lots(conn: &mut Conn, balance: BalanceId, sequences: &[i64]) -
         .select(LotRow::as_select())
         .load(c))?;
     rows.into_iter().map(LotRow::into_record).collect()
+}
+
+/// Those of the holds that exist, as they are on record, in no order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_holds(conn: &mut Conn, ids: &[HoldId]) -> Result<Vec<HoldRecord>, DbError> {
+    let wanted = ids.iter().map(|id| (id.balance.customer, id.balance.number, id.sequence)).collect();
+    let rows = select_by_keys!(conn, HoldRow of holds, wanted, {
+        customer_id eq CustomerId as Id,
+        balance eq i32 as Integer,
+        sequence eq i64 as BigInt,
+    })?;
+    rows.into_iter().map(HoldRow::into_record).collect()
 }
 
 /// How much of an entry was given back by earlier reversals.

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod api;
+mod books;
 mod catalog;
 mod concurrency;
 mod crash;

@@ -8,6 +8,7 @@ use async_graphql::{Context, ID, Object, Result};
 use super::entries::{LedgerEntry, LedgerEntryConnection};
 use super::enums::{BalanceState, GrantState, LedgerEntryKind};
 use super::grants::{Grant, GrantConnection};
+use super::holds::{Hold, HoldConnection, HoldState};
 use crate::base::ids::{BalanceId, CustomerId, ProductId, SubscriptionId};
 use crate::base::page::{Page, PageRequest};
 use crate::base::time::Time;
@@ -239,6 +240,27 @@ impl CreditBalance {
             let page = reads::list_grants(&mut read(ctx).await?, self.view(), states.as_deref(), &page).await;
             let page = page.map_err(|error| failed(&error))?;
             Ok(Rows::of(&list, page, GrantView::order, |grant| Grant(Arc::new(grant))).into())
+        };
+        Some(found.await)
+    }
+
+    /// Its holds, newest first.
+    async fn holds(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those in these states now; left out, all.")] state: Option<Vec<HoldState>>,
+        #[graphql(desc = "How many rows from the beginning: 1 to 100, by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many rows from the end: 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<HoldConnection>> {
+        let found = async {
+            let list = List::of("holds", self.key());
+            let page = PageArgs { first, after, last, before }.request(&list)?;
+            let states: Option<Vec<_>> = state.map(|states| states.into_iter().map(Into::into).collect());
+            let page = reads::list_holds(&mut read(ctx).await?, self.view(), states.as_deref(), &page).await;
+            let page = page.map_err(|error| failed(&error))?;
+            Ok(Rows::of(&list, page, |hold| hold.id.sequence, |hold| Hold::at(hold, self.view().at)).into())
         };
         Some(found.await)
     }

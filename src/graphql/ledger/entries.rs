@@ -7,6 +7,7 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use super::balances::CreditBalance;
 use super::enums::{BalanceState, LedgerEntryKind, Origin};
 use super::grants::Grant;
+use super::holds::Hold;
 use crate::base::ids::BalanceId;
 use crate::base::json::CanonicalJson;
 use crate::graphql::catalog::Meter;
@@ -113,6 +114,12 @@ impl LedgerEntry {
     /// The grant's terms from this entry on, where it made or amended one.
     async fn terms(&self) -> Option<GrantTerms> {
         self.0.posting.terms.map(GrantTerms::from)
+    }
+
+    /// The hold that it made or ended: of HOLD, CAPTURE and RELEASE. Null for everything else.
+    async fn hold(&self, ctx: &Context<'_>) -> Option<Result<Hold>> {
+        let sequence = self.0.posting.hold?;
+        Some(Hold::get(ctx, self.0.balance.hold(sequence)).await)
     }
 
     /// The subscription that caused it: of what a period brings (ALLOWANCE, ROLLOVER) and of what ends with one that is ended

@@ -5,6 +5,7 @@ pub mod entries;
 pub mod enums;
 pub mod grants;
 pub mod health;
+pub mod holds;
 pub mod mutations;
 pub mod payloads;
 
@@ -13,6 +14,7 @@ use async_graphql::MergedObject;
 pub use balances::CreditBalance;
 pub use entries::LedgerEntry;
 pub use grants::Grant;
+pub use holds::Hold;
 
 /// The queries of the ledger.
 #[derive(MergedObject, Default)]
@@ -20,4 +22,9 @@ pub struct LedgerQuery(balances::BalanceQuery, health::HealthQuery);
 
 /// The mutations of the ledger.
 #[derive(MergedObject, Default)]
-pub struct LedgerMutation(mutations::BalanceMutation, mutations::CreditMutation);
+pub struct LedgerMutation(
+    mutations::BalanceMutation,
+    mutations::CreditMutation,
+    mutations::CorrectionMutation,
+    holds::HoldMutation,
+);

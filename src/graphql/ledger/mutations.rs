@@ -3,15 +3,17 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result};
 
 use super::payloads::{CreditBalancePayload, LedgerPayload, give, moved, set};
-use crate::base::ids::{BalanceId, GrantId};
+use crate::base::ids::{BalanceId, EntryId, GrantId};
 use crate::graphql::catalog::settings::OverdraftInput;
 use crate::graphql::context::Reach;
 use crate::graphql::customers::customer_of;
 use crate::graphql::ids::{CustomerBy, id_input};
 use crate::graphql::patch::patch;
 use crate::graphql::scalars::{DateTime, Decimal, Json};
-use crate::intake::input::{OpenBalance, RetainCredits, TopUpCredits, UpdateBalance, UpdateGrant, Words, keyed};
-use crate::intake::{Given, Order};
+use crate::intake::input::{
+    OpenBalance, RetainCredits, ReverseEntry, TopUpCredits, UpdateBalance, UpdateGrant, Words, keyed,
+};
+use crate::intake::{Action, Given, Order};
 use crate::ledger::entry::Origin;
 use crate::ledger::model::DEFAULT_PRIORITY;
 
@@ -108,6 +110,29 @@ pub struct UpdateGrantInput {
     pub expires_at: MaybeUndefined<DateTime>,
     /// Why, in words: at most 2,000 characters. The customer can see it.
     pub reason: Option<String>,
+}
+
+/// Which grant to take back.
+#[derive(InputObject, Clone, Debug)]
+pub struct VoidGrantInput {
+    /// The grant's id.
+    pub grant_id: ID,
+    /// Why, in words: at most 2,000 characters. The customer can see it.
+    pub reason: Option<String>,
+}
+
+/// An entry to be taken back.
+#[derive(InputObject, Clone, Debug)]
+pub struct ReverseEntryInput {
+    /// The id of a USAGE, RETENTION or CAPTURE entry.
+    pub entry_id: ID,
+    /// How many credits come back: more than 0, at most what earlier reversals left of it; left out, all that is left.
+    pub credits: Option<Decimal>,
+    /// Why, in words: at most 2,000 characters. The customer can see it.
+    pub reason: Option<String>,
+    /// What makes a repeat harmless: 1 to 255 characters, unique for each command of the customer. The same key with the
+    /// same input answers the first result again.
+    pub idempotency_key: String,
 }
 
 // --- Fields ------------------------------------------------------------------------------------------------------------
@@ -242,6 +267,53 @@ impl CreditMutation {
             let words = Words { reason: input.reason, metadata: None };
             let (action, given) = words.with(Origin::Api, update.judged());
             give(ctx, Order::Move { balance: grant.balance, action, given }, "id").await
+        };
+        Some(moved(ctx, outcome.await))
+    }
+}
+
+/// The mutations that take something back.
+#[derive(Default)]
+pub struct CorrectionMutation;
+
+#[Object]
+impl CorrectionMutation {
+    /// Takes a grant back: it is VOIDED from now on, and what is free of it goes at once; what holds set aside of it goes
+    /// when they end. InvalidState when it is over already: `"DEPLETED"`, `"EXPIRED"`. One that was taken back before is
+    /// answered as it is.
+    async fn void_grant(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which grant.")] input: VoidGrantInput,
+    ) -> Option<Result<LedgerPayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let grant: GrantId = id_input(&["grantId"], &input.grant_id)?;
+            let words = Words { reason: input.reason, metadata: None };
+            let (action, given) = words.with(Origin::Api, Ok(Action::Void(grant)));
+            give(ctx, Order::Move { balance: grant.balance, action, given }, "grantId").await
+        };
+        Some(moved(ctx, outcome.await))
+    }
+
+    /// Takes a usage, retention or capture back, wholly or in part, by an entry of its own: what it took last comes back
+    /// first, to the debt and the grants that it was taken from. What comes back to a grant that is over ends again at once.
+    /// What was paid for a debt meanwhile comes back as a grant that does not expire. InvalidState `"NOT_REVERSIBLE"` for
+    /// entries of other kinds; LimitExceeded for more than is left of it.
+    async fn reverse_entry(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which entry, and how much of it.")] input: ReverseEntryInput,
+    ) -> Option<Result<LedgerPayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let entry: EntryId = id_input(&["entryId"], &input.entry_id)?;
+            let reverse = ReverseEntry { entry, credits: input.credits.map(|credits| credits.0) };
+            let words = Words { reason: input.reason, metadata: None };
+            let key = keyed(&input.idempotency_key, "reverseEntry", (entry, reverse.fields()), &words)?;
+            let (action, given) = words.with(Origin::Api, reverse.judged());
+            let given = Given { key: Some(key), ..given };
+            give(ctx, Order::Move { balance: entry.balance, action, given }, "entryId").await
         };
         Some(moved(ctx, outcome.await))
     }

@@ -47,7 +47,7 @@ fn at(problem: Problem, field: &str) -> Problem {
 }
 
 /// What was done, shown as of now.
-fn shown<P: Payload>(
+pub(super) fn shown<P: Payload>(
     ctx: &Context<'_>,
     outcome: Result<Done, Failure>,
     payload: impl FnOnce(CreditBalance, Done) -> P,

@@ -7,14 +7,14 @@ use async_graphql::dataloader::Loader;
 use async_graphql::{Error, Result};
 
 use super::{Batches, failed, missing};
-use crate::base::ids::{BalanceId, CustomerId, EntryId, GrantId, ProductId};
+use crate::base::ids::{BalanceId, CustomerId, EntryId, GrantId, HoldId, ProductId};
 use crate::catalog;
 use crate::catalog::model::CreditProduct;
 use crate::db::Conn;
 use crate::ledger::entry::Entry;
 use crate::ledger::model::Balance;
 use crate::ledger::reads;
-use crate::ledger::store::{self, LotRecord};
+use crate::ledger::store::{self, HoldRecord, LotRecord};
 
 /// A balance and the product whose credits it holds: what is needed to show it.
 #[derive(Clone, Debug)]
@@ -161,5 +161,15 @@ impl Loader<GrantId> for Batches {
     async fn load(&self, ids: &[GrantId]) -> Result<HashMap<GrantId, Arc<LotRecord>>> {
         let records = reads::find_grants(&mut self.read().await?, ids).await.map_err(|error| failed(&error))?;
         Ok(records.into_iter().map(|record| (record.id(), Arc::new(record))).collect())
+    }
+}
+
+impl Loader<HoldId> for Batches {
+    type Value = Arc<HoldRecord>;
+    type Error = Error;
+
+    async fn load(&self, ids: &[HoldId]) -> Result<HashMap<HoldId, Arc<HoldRecord>>> {
+        let records = store::find_holds(&mut self.read().await?, ids).await.map_err(|error| failed(&error))?;
+        Ok(records.into_iter().map(|record| (record.id, Arc::new(record))).collect())
     }
 }

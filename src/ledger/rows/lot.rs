@@ -100,6 +100,57 @@ impl LotRecord {
     }
 }
 
+/// A hold on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldRecord {
+    /// Its id.
+    pub id: HoldId,
+    /// How many credits were set aside.
+    pub credits: Credits,
+    /// How many were burned of it, or beyond it, by its capture.
+    pub captured: Credits,
+    /// When it lapses, or would have.
+    pub expires_at: Time,
+    /// Its state.
+    pub state: HoldState,
+    /// Why, in words.
+    pub reason: Option<String>,
+    /// The caller's own data.
+    pub metadata: CanonicalJson,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it ended.
+    pub ended_at: Option<Time>,
+}
+
+impl HoldRecord {
+    /// As it is at an instant: a lapse shows though nobody has written it down.
+    #[must_use]
+    pub fn at(self, now: Time) -> Self {
+        if self.state == HoldState::Active && self.expires_at <= now {
+            return Self { state: HoldState::Lapsed, ended_at: Some(self.expires_at), ..self };
+        }
+        self
+    }
+}
+
+impl HoldRow {
+    pub(in crate::ledger) fn into_record(self) -> Result<HoldRecord, DbError> {
+        let balance = BalanceId { customer: self.customer_id, number: self.balance };
+        Ok(HoldRecord {
+            id: balance.hold(self.sequence),
+            credits: self.credits,
+            captured: self.captured,
+            expires_at: self.expires_at,
+            state: HoldState::from_number(self.state)?,
+            reason: self.reason,
+            metadata: self.metadata.unwrap_or_else(CanonicalJson::empty_object),
+            created_at: self.created_at,
+            ended_at: self.ended_at,
+        })
+    }
+}
+
 impl LotRow {
     pub(in crate::ledger) fn of(balance: BalanceId, lot: &Lot, note: &Note, created_at: Time) -> Self {
         Self {
@@ -157,6 +208,16 @@ impl LotChange {
             expires_at: Deadline::of(lot.expires_at),
             ended: lot.ended.map(Ended::number),
         }
+    }
+}
+
+impl LotChange {
+    /// Does to a lot what it will do to the row.
+    pub(in crate::ledger) fn apply(&self, lot: &mut Lot) -> Result<(), DbError> {
+        lot.priority = self.priority;
+        lot.expires_at = self.expires_at.time();
+        lot.ended = self.ended.map(Ended::from_number).transpose()?;
+        Ok(())
     }
 }
 

@@ -18,8 +18,8 @@ use crate::db::bulk::{bulk_insert, bulk_row, bulk_update};
 use crate::db::schema::{balances, idempotency_keys};
 use crate::db::types::{Deadline, Id, Micros};
 pub(super) use entry::{EntryRow, ReversalRow};
-pub use lot::LotRecord;
 pub(super) use lot::{HoldChange, HoldRow, LotChange, LotRow};
+pub use lot::{HoldRecord, LotRecord};
 
 bulk_insert! {
     /// A balance.
