@@ -98,8 +98,17 @@ impl Db {
     ///
     /// # Errors
     /// [`DbError::Unavailable`].
-    pub async fn snapshot(&self) -> Result<Txn, DbError> {
+    pub async fn long_snapshot(&self) -> Result<Txn, DbError> {
         let turn = self.snapshots.clone().acquire_owned().await.map_err(DbError::unavailable)?;
+        Ok(Txn { _turn: Some(turn), ..self.snapshot().await? })
+    }
+
+    /// Opens a transaction that sees one state of the database, whatever others commit, and is only read in, a few
+    /// statements long.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`].
+    pub async fn snapshot(&self) -> Result<Txn, DbError> {
         let mut conn = self.read().await?;
         conn.count_statement();
         match &mut conn {
@@ -111,7 +120,7 @@ impl Db {
                 conn.spawn_blocking(|conn| SyncTransactions::begin_transaction_sql(conn, "BEGIN")).await?;
             }
         }
-        Ok(Txn { conn, _turn: Some(turn), after_commit: Vec::new() })
+        Ok(Txn { conn, _turn: None, after_commit: Vec::new() })
     }
 }
 

@@ -47,6 +47,7 @@ pub struct QueryRoot(
     customers::CustomerQuery,
     ledger::LedgerQuery,
     metering::events::EventQuery,
+    metering::preview::PreviewQuery,
     subscriptions::SubscriptionQuery,
     subscriptions::charges::ChargeQuery,
 );

@@ -16,7 +16,6 @@ use crate::base::clock::Clock;
 use crate::base::ids::{BalanceId, CustomerId, EventKey};
 use crate::catalog::snapshot::{Snapshot, load_snapshot};
 use crate::catalog::store::{catalog_version, pin_catalog};
-use crate::customers::store::find_archived_at;
 use crate::db::listen::notify;
 use crate::db::{Db, DbError, Failure, Txn};
 use crate::feed::Hint;
@@ -264,19 +263,7 @@ impl Committer {
         for balance in store::list_open_balances(txn, &missing).await? {
             work.books.entry(balance.account.id.customer).or_default().push(balance);
         }
-        // Who has an open balance is there and not archived; of the others that must be asked.
-        let empty = work.books.iter().filter(|(_, books)| books.is_empty()).map(|(customer, _)| *customer);
-        let empty: Vec<CustomerId> = empty.collect();
-        let found = find_archived_at(txn, &empty).await?;
-        work.absent = empty
-            .into_iter()
-            .filter_map(|customer| match found.get(&customer) {
-                Some(None) => None,
-                Some(Some(_)) => Some((customer, true)),
-                None => Some((customer, false)),
-            })
-            .collect();
-        Ok(())
+        Ok(work.know_absent(txn).await?)
     }
 
     /// What all nodes are told: whose balances moved, and what changed a state.

@@ -19,6 +19,7 @@ mod committer;
 pub mod input;
 mod job;
 mod moves;
+mod preview;
 mod subscriptions;
 mod work;
 
@@ -31,6 +32,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::base::clock::Clock;
 use crate::base::ids::{BalanceId, CustomerId, SubscriptionId};
 use crate::base::problem::Problem;
+use crate::catalog::snapshot::Snapshot;
 use crate::customers;
 use crate::db::{Db, DbError, Failure};
 use crate::ledger::feeds::Feeds;
@@ -45,6 +47,7 @@ pub use job::{
     PlanOrder, Receipt, Retention, Scope, Status, TakeBack, TopUp, Whose,
 };
 use job::{EventAnswer, Job, Queued};
+pub use preview::Preview;
 
 /// How many events and commands wait at most.
 const CAPACITY: usize = 50_000;
@@ -65,6 +68,8 @@ struct Shared {
     committers: Vec<mpsc::UnboundedSender<Queued>>,
     room: Arc<Semaphore>,
     names: Mutex<LruCache<String, CustomerId>>,
+    /// As previews last saw it.
+    catalog: Mutex<Arc<Snapshot>>,
 }
 
 impl Intake {
@@ -88,6 +93,7 @@ impl Intake {
             committers,
             room: Arc::new(Semaphore::new(CAPACITY)),
             names: Mutex::new(names),
+            catalog: Mutex::default(),
         }))
     }
 

@@ -8,13 +8,15 @@ use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::time::Time;
 use crate::catalog::snapshot::Snapshot;
-use crate::db::{DbError, Txn};
+use crate::customers::store::find_archived_at;
+use crate::db::{Conn, DbError, Txn};
 use crate::ledger::entry::Entry;
 use crate::ledger::model::Balance;
 use crate::ledger::service::{Changed, Writes};
 use crate::ledger::store::{KeyRow, remove_unopened};
 use crate::metering::event::{Mode, NewEvent};
-use crate::metering::service::{Context, EventWrites, NotRecorded, record};
+use crate::metering::model::RuleOutcome;
+use crate::metering::service::{Context, EventWrites, NotRecorded, outcomes, record};
 use crate::metering::store::KnownEvent;
 use crate::subscriptions::model::Subscription;
 use crate::subscriptions::store::Changes;
@@ -190,6 +192,37 @@ impl Work {
                 Receipt::accepted(event.key, changed)
             }
         }
+    }
+
+    /// What each rule says of an event that is about to be recorded; nothing where it cannot be.
+    pub(super) fn outcomes(&self, event: &NewEvent, mode: Mode) -> Vec<RuleOutcome> {
+        let known = self.known_events.contains_key(&event.key);
+        let Some(books) = self.books.get(&event.key.customer).filter(|_| !known) else { return Vec::new() };
+        outcomes(event, Context { catalog: &self.catalog, now: self.now, mode }, books)
+    }
+
+    /// The entries that the newest event made.
+    pub(super) fn made_by(&self, event: EventKey) -> Vec<Arc<Entry>> {
+        let since = |entry: &&Arc<Entry>| entry.note.event.is_none_or(|other| other == event);
+        let made = self.entries.iter().rev().take_while(since).filter(|entry| entry.note.event.is_some());
+        let mut made: Vec<Arc<Entry>> = made.cloned().collect();
+        made.reverse();
+        made
+    }
+
+    /// Takes note of customers that have no open balance: whether they are archived, or not there at all.
+    pub(super) async fn know_absent(&mut self, conn: &mut Conn) -> Result<(), DbError> {
+        // Who has an open balance is there and not archived; of the others that must be asked.
+        let empty = self.books.iter().filter(|(_, books)| books.is_empty()).map(|(customer, _)| *customer);
+        let empty: Vec<CustomerId> = empty.collect();
+        let found = find_archived_at(conn, &empty).await?;
+        let absent = |customer| match found.get(&customer) {
+            Some(None) => None,
+            Some(Some(_)) => Some((customer, true)),
+            None => Some((customer, false)),
+        };
+        self.absent = empty.into_iter().filter_map(absent).collect();
+        Ok(())
     }
 
     /// Remembers that entries were made, and that their balances are to be written.

@@ -99,6 +99,12 @@ pub fn record(
     Ok(entries)
 }
 
+/// What each rule says of an event, however the event ends: what is kept with it once it is recorded.
+#[must_use]
+pub fn outcomes(event: &NewEvent, context: Context<'_>, balances: &[Balance]) -> Vec<RuleOutcome> {
+    judge(event, context, balances).into_iter().map(|judged| judged.outcome).collect()
+}
+
 /// What each rule says of the event: each rule whose meter listens to its type. The rules are those of the product, or
 /// of the balance where it has its own; products in order of their ids, rules in their own order.
 fn judge(event: &NewEvent, context: Context<'_>, balances: &[Balance]) -> Vec<Judged> {

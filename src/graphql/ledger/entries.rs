@@ -84,14 +84,12 @@ impl LedgerEntry {
 
     /// Which grants gained, lost, were set aside or freed: one item a grant, in the order first touched.
     async fn allocations(&self) -> Vec<GrantAllocation> {
-        let balance = self.0.balance;
-        let allocation = |allocation: &model::Allocation| GrantAllocation { balance, allocation: *allocation };
-        self.0.posting.allocations.iter().map(allocation).collect()
+        GrantAllocation::of(&self.0)
     }
 
     /// For usage: how the credits came about. Null for everything else.
     async fn rating(&self) -> Option<Rating> {
-        self.0.note.rating.clone().map(Rating)
+        Rating::of(&self.0)
     }
 
     /// Through which door it came.
@@ -194,6 +192,15 @@ pub struct GrantAllocation {
     allocation: model::Allocation,
 }
 
+impl GrantAllocation {
+    /// Those of an entry, in its order.
+    #[must_use]
+    pub fn of(entry: &entry::Entry) -> Vec<Self> {
+        let balance = entry.balance;
+        entry.posting.allocations.iter().map(|allocation| Self { balance, allocation: *allocation }).collect()
+    }
+}
+
 /// What an entry changed of one grant.
 #[Object]
 impl GrantAllocation {
@@ -243,6 +250,14 @@ impl From<model::Terms> for GrantTerms {
 /// A rating, as the domain has it.
 #[derive(Clone)]
 pub struct Rating(entry::Rating);
+
+impl Rating {
+    /// That of an entry.
+    #[must_use]
+    pub fn of(entry: &entry::Entry) -> Option<Self> {
+        entry.note.rating.clone().map(Self)
+    }
+}
 
 /// How the credits of a usage entry came about: `quantity` × `creditsPerUnit` = `exactCredits`, rounded to `credits`.
 #[Object]

@@ -106,7 +106,7 @@ pub enum RuleResult {
 
 /// An outcome, as the domain has it.
 #[derive(Clone)]
-pub struct RuleOutcome(model::RuleOutcome);
+pub struct RuleOutcome(pub model::RuleOutcome);
 
 /// What became of one rule for one event.
 #[Object]

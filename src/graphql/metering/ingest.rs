@@ -16,7 +16,7 @@ use crate::intake::{IncomingEvent, Receipt, Status, Whose};
 use crate::metering::event::Mode;
 
 /// How many events come in at once.
-const MAX_EVENTS: usize = 1_000;
+pub(super) const MAX_EVENTS: usize = 1_000;
 
 /// A usage event to be recorded.
 #[derive(InputObject, Clone, Debug)]
@@ -144,11 +144,11 @@ pub struct IngestEventsPayload {
 payload!(IngestEventsPayload);
 
 /// There are at most [`MAX_EVENTS`] of anything here.
-fn count(number: usize) -> i32 {
+pub(super) fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-fn incoming(input: EventInput) -> Result<IncomingEvent, Problem> {
+pub(super) fn incoming(input: EventInput) -> Result<IncomingEvent, Problem> {
     let whose = customer_input(&["customer"], &input.customer)?.map_or_else(Whose::ExternalId, Whose::Id);
     Ok(IncomingEvent {
         id: input.id,

@@ -2,5 +2,6 @@
 
 pub mod events;
 pub mod ingest;
+pub mod preview;
 
 pub use events::UsageEvent;

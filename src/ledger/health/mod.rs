@@ -99,7 +99,7 @@ impl Audit {
     /// Goes through one balance; answers where it stopped, if that was inside.
     async fn check(&mut self, db: &Db, id: BalanceId, from: Option<Within>) -> Result<Option<Place>, DbError> {
         let mut fold = Fold::new(id);
-        let mut txn = db.snapshot().await?;
+        let mut txn = db.long_snapshot().await?;
         let stopped = self.check_in(&mut txn, &mut fold, from).await;
         txn.rollback().await;
         let stopped = match stopped {

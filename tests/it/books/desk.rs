@@ -81,7 +81,7 @@ impl Desk {
         let query = "query($id: ID!, $after: Int) { creditBalance(id: $id) { entries(last: $after) { nodes { id sequence } } } }";
         let answer = self.api.ask(query, json!({"id": self.balance, "after": 100})).await;
         let nodes = answer["data"]["creditBalance"]["entries"]["nodes"].as_array().expect("a page").clone();
-        let named = nodes.iter().find(|node| node["sequence"] == sequence.to_string());
+        let named = nodes.iter().find(|node| node["sequence"].as_str() == Some(sequence.to_string().as_str()));
         named.expect("it is there")["id"].as_str().expect("an id").to_owned()
     }
 
@@ -161,24 +161,24 @@ fn hold_line(hold: &Value) -> String {
     format!("{state} {credits}, captured {captured}, until {}{ended}", clock(&hold["expiresAt"]))
 }
 
-/// Allocations name their grants by the place of the entry that made them, which their ids tell apart by their last digits.
+/// An entry, with what it added to remaining and held of each grant.
 fn entry_line(entry: &Value) -> String {
-    let mut line = format!("{} {}", text(&entry["sequence"]), text(&entry["kind"]));
-    for (name, field) in [("", "credits"), (" held", "heldChange"), (" uncovered", "uncovered")] {
-        if entry[field] != "0" || field == "credits" {
-            line.push_str(&format!("{name} {}", text(&entry[field])));
-        }
-    }
-    let moved = entry["allocations"].as_array().map_or(&[][..], Vec::as_slice);
+    let told = |name: &str, field: &str| {
+        if entry[field] == "0" { String::new() } else { format!(" {name} {}", text(&entry[field])) }
+    };
+    let moved = entry["allocations"].as_array().map_or(&[][..], Vec::as_slice).iter();
     let moved: Vec<String> =
-        moved.iter().map(|part| format!("{}/{}", text(&part["credits"]), text(&part["heldChange"]))).collect();
-    line.push_str(&format!(" [{}]", moved.join(" ")));
-    line.push_str(&format!(" -> {} {}", text(&entry["availableAfter"]), text(&entry["origin"])));
-    line.push_str(&format!(" at {}", clock(&entry["occurredAt"])));
-    if entry["occurredAt"] != entry["recordedAt"] {
-        line.push_str(&format!(", recorded {}", clock(&entry["recordedAt"])));
-    }
-    line
+        moved.map(|part| format!("{}/{}", text(&part["credits"]), text(&part["heldChange"]))).collect();
+    let [sequence, kind, credits, after, origin] =
+        ["sequence", "kind", "credits", "availableAfter", "origin"].map(|field| text(&entry[field]));
+    let (held, uncovered) = (told("held", "heldChange"), told("uncovered", "uncovered"));
+    let (moved, at) = (moved.join(" "), clock(&entry["occurredAt"]));
+    let recorded = if entry["occurredAt"] == entry["recordedAt"] {
+        String::new()
+    } else {
+        format!(", recorded {}", clock(&entry["recordedAt"]))
+    };
+    format!("{sequence} {kind} {credits}{held}{uncovered} [{moved}] -> {after} {origin} at {at}{recorded}")
 }
 
 /// What a mutation answered, in a line.
