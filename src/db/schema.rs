@@ -195,6 +195,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{BigInt, Integer, Text};
+    use crate::db::types::{Id, Micros};
+
+    checkpoints (customer_id, balance, recorded_at, sequence) {
+        customer_id -> Id,
+        balance -> Integer,
+        recorded_at -> Micros,
+        sequence -> BigInt,
+        lots -> Text,
+        holds -> Text,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::{BigInt, Binary, Integer, Nullable, SmallInt, Text};
     use crate::db::types::{Id, Micros};
 
@@ -412,6 +426,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     balances,
     lots,
     holds,
+    checkpoints,
     entries,
     reversals,
     events,

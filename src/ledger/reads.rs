@@ -11,7 +11,6 @@ use super::entry::Entry;
 use super::model::{Balance, BalanceState, Ended, EntryKind, GrantState, HoldState};
 use super::rows::{BalanceRow, EntryRow, HoldRecord, HoldRow, LotRecord, LotRow, ReversalRow};
 use super::view::{GrantView, View};
-use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId, EntryId, GrantId, ProductId};
 use crate::base::page::{Age, Page, PageRequest};
 use crate::base::time::Time;
@@ -400,85 +399,4 @@ async fn read_balances(
         };
         query.limit(limit).load(c)
     })
-}
-
-// --- For audits --------------------------------------------------------------------------------------------------------
-
-/// Balances behind one, in order of their ids, closed ones too.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_balances_behind(
-    conn: &mut Conn,
-    after: Option<BalanceId>,
-    limit: i64,
-) -> Result<Vec<BalanceId>, DbError> {
-    let rows: Vec<(CustomerId, i32)> = on!(conn, |c, B| {
-        let mut query = balances::table.select((balances::customer_id, balances::number)).into_boxed::<B>();
-        if let Some(BalanceId { customer, number }) = after {
-            let same = balances::customer_id.eq(customer).and(balances::number.gt(number));
-            let behind = balances::customer_id.gt(customer).or(same);
-            query = query.filter(balances::customer_id.ge(customer)).filter(behind);
-        }
-        query.order((balances::customer_id, balances::number)).limit(limit).load(c)
-    })?;
-    Ok(rows.into_iter().map(|(customer, number)| BalanceId { customer, number }).collect())
-}
-
-/// The first balance behind one, in order of their ids, that has entries, whether its own row is there or not.
-///
-/// # Errors
-/// Those of the database.
-pub async fn first_with_entries(conn: &mut Conn, after: Option<BalanceId>) -> Result<Option<BalanceId>, DbError> {
-    let mut rows: Vec<(CustomerId, i32)> = on!(conn, |c, B| {
-        let mut query = entries::table.select((entries::customer_id, entries::balance)).into_boxed::<B>();
-        if let Some(BalanceId { customer, number }) = after {
-            let same = entries::customer_id.eq(customer).and(entries::balance.gt(number));
-            let behind = entries::customer_id.gt(customer).or(same);
-            query = query.filter(entries::customer_id.ge(customer)).filter(behind);
-        }
-        query.order((entries::customer_id, entries::balance, entries::sequence)).limit(1).load(c)
-    })?;
-    Ok(rows.pop().map(|(customer, number)| BalanceId { customer, number }))
-}
-
-/// A balance and when time alone next changes it, as its row says.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find_on_record(conn: &mut Conn, id: BalanceId) -> Result<Option<(Balance, Option<Time>)>, DbError> {
-    let mut rows: Vec<BalanceRow> =
-        on!(conn, |c| balances::table.find((id.customer, id.number)).select(BalanceRow::as_select()).load(c))?;
-    let Some(row) = rows.pop() else { return Ok(None) };
-    let next_change_at = row.next_change_at.time();
-    Ok(Some((row.into_balance()?, next_change_at)))
-}
-
-/// The lots of a balance that are on record as open, by sequence.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_open_lots(conn: &mut Conn, balance: BalanceId) -> Result<Vec<LotRecord>, DbError> {
-    let rows: Vec<LotRow> = on!(conn, |c| lots::table
-        .filter(lots::customer_id.eq(balance.customer))
-        .filter(lots::balance.eq(balance.number))
-        .filter(lots::ended.is_null())
-        .order(lots::sequence)
-        .select(LotRow::as_select())
-        .load(c))?;
-    rows.into_iter().map(LotRow::into_record).collect()
-}
-
-/// The holds of a balance that are on record as active: sequence and credits, by sequence.
-///
-/// # Errors
-/// Those of the database.
-pub async fn list_active_holds(conn: &mut Conn, balance: BalanceId) -> Result<Vec<(i64, Credits)>, DbError> {
-    on!(conn, |c| holds::table
-        .filter(holds::customer_id.eq(balance.customer))
-        .filter(holds::balance.eq(balance.number))
-        .filter(holds::state.eq(HoldState::Active.number()))
-        .order(holds::sequence)
-        .select((holds::sequence, holds::credits))
-        .load(c))
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::command::{Command, Renewal};
 use super::entry::{Entry, Note};
 use super::error::Refusal;
-use super::model::{Applied, Balance, EntryKind, Hold, HoldState, Lot, Policy};
+use super::model::{Account, Applied, Balance, EntryKind, Hold, HoldState, Lot, Policy};
 use super::rows::{
-    BalanceRow, BooksChange, EntryRow, HoldChange, HoldRow, KeyRow, LotChange, LotRecord, LotRow, ReversalRow,
-    SettingsChange,
+    BalanceRow, BooksChange, CheckpointRow, EntryRow, HoldChange, HoldRow, KeyRow, LotChange, LotRecord, LotRow,
+    ReversalRow, SettingsChange,
 };
 use super::rules;
 use crate::base::credits::Credits;
@@ -27,9 +27,13 @@ pub struct Writes {
     lots: BTreeMap<GrantId, LotChange>,
     new_holds: BTreeMap<HoldId, HoldRow>,
     holds: BTreeMap<HoldId, HoldChange>,
+    checkpoints: Vec<CheckpointRow>,
     reversals: Vec<ReversalRow>,
     keys: Vec<KeyRow>,
 }
+
+/// A checkpoint is kept each time that so many entries were added, so that history is told from no further back.
+const CHECKPOINT: i64 = 256;
 
 /// The terms on which a command is applied.
 #[derive(Clone, Debug)]
@@ -115,8 +119,18 @@ impl Writes {
             let made_by = entries.iter().find(|entry| entry.posting.sequence == lot.sequence);
             self.gather_lot(id.grant(lot.sequence), lot, made_by.map(|entry| &**entry));
         }
+        self.gather_checkpoint(before.sequence, &balance.account, &entries);
         self.entries.extend(entries.iter().cloned());
         entries
+    }
+
+    /// Keeps what is open now and then, and whenever entries alone would not tell: what a reversal brings back was over.
+    fn gather_checkpoint(&mut self, before: i64, account: &Account, entries: &[Arc<Entry>]) {
+        let passed = |sequence: i64| sequence.checked_div(CHECKPOINT);
+        let brought_back = |entry: &Arc<Entry>| entry.posting.kind == EntryKind::Reversal;
+        if passed(before) != passed(account.sequence) || entries.iter().any(brought_back) {
+            self.checkpoints.push(CheckpointRow::of(account));
+        }
     }
 
     fn gather_lot(&mut self, id: GrantId, lot: &Lot, made_by: Option<&Entry>) {
@@ -212,6 +226,7 @@ impl Writes {
     /// Nothing of this may then be committed.
     pub async fn flush(mut self, conn: &mut Conn, balances: &[Changed<'_>]) -> Result<(), DbError> {
         self.entries.sort_by_key(|entry| entry.id());
+        self.checkpoints.sort_by_key(|row| (row.customer_id, row.balance, row.sequence));
         self.reversals.sort_by_key(|row| (row.customer_id, row.balance, row.entry, row.sequence));
         self.keys.sort_by(|a, b| (a.customer_id, a.scope, &a.key).cmp(&(b.customer_id, b.scope, &b.key)));
         let opened = rows(balances, |changed| changed.balance.revision == 0, BalanceRow::of);
@@ -230,6 +245,7 @@ impl Writes {
         LotChange::update_all(conn, lots).await?;
         HoldRow::insert_all(conn, new_holds).await?;
         HoldChange::update_all(conn, holds).await?;
+        CheckpointRow::insert_all(conn, self.checkpoints).await?;
         ReversalRow::insert_all(conn, self.reversals).await?;
         KeyRow::insert_all(conn, self.keys).await
     }

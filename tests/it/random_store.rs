@@ -6,11 +6,15 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy};
 use proptest::test_runner::TestRunner;
+use scrip::base::credits::Credits;
 use scrip::base::ids::{BalanceId, CustomerId, ProductId};
 use scrip::base::settings::Overrides;
+use scrip::base::time::{DAY, Time};
+use scrip::ledger::command::Renewal;
 use scrip::ledger::entry::{Entry, Note, Origin};
 use scrip::ledger::error::Refusal;
-use scrip::ledger::model::{Account, Applied, Balance, BalanceState};
+use scrip::ledger::history::read_past;
+use scrip::ledger::model::{Account, Applied, Balance, BalanceState, GrantSource, Lot, Policy};
 use scrip::ledger::service::{Changed, Terms, Writes, post, post_due};
 use scrip::ledger::{health, rules, store};
 
@@ -42,13 +46,36 @@ struct Played {
     model: Model,
     player: Player,
     entries: Vec<Arc<Entry>>,
+    /// Of the newest call: the time, and which periods were known.
+    known: (Time, Vec<Renewal>),
+    seen: Vec<Seen>,
+}
+
+/// What a read said at an instant.
+struct Seen {
+    at: Time,
+    sequence: i64,
+    /// By the numbers of their subscriptions.
+    known: Vec<i32>,
+    sums: (Credits, Credits),
+    /// Remaining and held of each lot, in burning order; those that periods bring are told apart by where they came from.
+    lots: Vec<(GrantSource, Time, Credits, Credits)>,
+}
+
+impl Seen {
+    fn lots(lots: &[Lot]) -> Vec<(GrantSource, Time, Credits, Credits)> {
+        let left = lots.iter().filter(|lot| !lot.remaining.is_zero());
+        left.map(|lot| (lot.source, lot.effective_at, lot.remaining, lot.held)).collect()
+    }
 }
 
 impl Played {
     fn new(id: BalanceId, product: ProductId, script: &Script) -> Self {
         let balance = Balance::open(id, product, Overrides::default(), beginning());
         let model = Model::new(id, beginning());
-        Self { account: balance.account.clone(), balance, model, player: Player::new(script), entries: Vec::new() }
+        let (account, player) = (balance.account.clone(), Player::new(script));
+        let (entries, known, seen) = (Vec::new(), (beginning(), Vec::new()), Vec::new());
+        Self { account, balance, model, player, entries, known, seen }
     }
 
     /// Does one step by the service and by the rules; both say the same. False when the model does not follow, and so
@@ -57,6 +84,7 @@ impl Played {
         let call = self.player.call(step, &self.model);
         let Call { policy, now, renewals, order } = &call;
         let renewals = renewals.clone();
+        self.known = (*now, renewals.clone());
         let terms = Terms { policy: *policy, renewals, renews_at: None, now: *now, until: *now };
         let renewals = &terms.renewals;
         let note = Note::of(Origin::Api);
@@ -94,6 +122,28 @@ impl Played {
         }
     }
 
+    /// Somebody reads, where the clock does not stand before the newest entry, and remembers what he was told.
+    fn look(&mut self) {
+        let (at, renewals) = &self.known;
+        if *at < self.account.recorded_at || self.account.closed {
+            return;
+        }
+        let posted = |renewal: &&Renewal| renewal.at > self.account.recorded_at || self.is_not_posted(renewal);
+        let unposted: Vec<Renewal> = renewals.iter().filter(posted).copied().collect();
+        let carried = rules::carry(&self.account, &Policy::default(), *at, &unposted).expect("time is not refused");
+        self.seen.push(Seen {
+            at: *at,
+            sequence: self.account.sequence,
+            known: renewals.iter().map(|renewal| renewal.subscription).collect(),
+            sums: (carried.account.settled, carried.account.held),
+            lots: Seen::lots(&carried.account.lots),
+        });
+    }
+
+    fn is_not_posted(&self, renewal: &Renewal) -> bool {
+        self.player.every_renewal().iter().any(|waiting| waiting.subscription == renewal.subscription)
+    }
+
     /// Writes what was done, and goes on from what is read back.
     async fn write(&mut self, db: &TestDb, writes: Writes) {
         let mut txn = db.begin().await.expect("it can be written");
@@ -112,6 +162,45 @@ impl Played {
     }
 }
 
+impl Played {
+    /// Whatever a read said at an instant is what history says of that instant.
+    async fn remembers(&self, db: &TestDb) {
+        let mut conn = db.read().await.expect("it can be read");
+        let balance = store::find_balances(&mut conn, &[self.account.id]).await.expect("it can be read").remove(0);
+        for seen in &self.seen {
+            let by_then = self.entries.iter().filter(|entry| entry.posting.recorded_at <= seen.at).count();
+            if i64::try_from(by_then).ok() != Some(seen.sequence) {
+                // The clock went back, and more was recorded at an instant that had been before.
+                continue;
+            }
+            let past = read_past(&mut conn, &balance, seen.at).await.expect("it can be read");
+            let books = past.books(|number| seen.known.contains(&number)).expect("the books are right");
+            assert_eq!(books.last_sequence, seen.sequence);
+            assert_eq!((books.settled, books.held), seen.sums, "at {}", seen.at);
+            let lots: Vec<Lot> = books.lots.iter().map(|(_, lot)| *lot).collect();
+            assert_eq!(Seen::lots(&lots), seen.lots, "at {}", seen.at);
+            for (id, lot) in &books.lots {
+                let made =
+                    self.entries.iter().find(|entry| entry.posting.sequence == id.sequence).expect("it is there");
+                assert_eq!(made.posting.terms.map(|terms| terms.effective_at), Some(lot.effective_at), "{id}");
+            }
+        }
+    }
+
+    /// Posts all that is yet to come, so that nothing of what was read is known to readers alone.
+    fn finish(&mut self, writes: &mut Writes) {
+        if self.account.closed {
+            return;
+        }
+        let now = self.known.0.plus_micros(DAY).expect("scripts are short");
+        let renewals: Vec<Renewal> = self.known.1.iter().filter(|it| self.is_not_posted(it)).copied().collect();
+        let terms = Terms { policy: Policy::default(), renewals, renews_at: None, now, until: now };
+        let posted = post_due(&mut self.balance, &terms, writes).expect("time is not refused");
+        self.account = self.balance.account.clone();
+        self.entries.extend(posted);
+    }
+}
+
 async fn play(db: &TestDb, (id, product): (BalanceId, ProductId), script: &Script, shares: &[usize]) {
     let mut played = Played::new(id, product, script);
     let mut steps = script.steps.iter().peekable();
@@ -122,13 +211,18 @@ async fn play(db: &TestDb, (id, product): (BalanceId, ProductId), script: &Scrip
             follows = follows && played.step(step, &mut writes);
         }
         played.write(db, writes).await;
+        played.look();
         if !follows || steps.peek().is_none() {
             break;
         }
     }
+    let mut writes = Writes::default();
+    played.finish(&mut writes);
+    played.write(db, writes).await;
     let mut conn = db.read().await.expect("it can be read");
     let entries = store::list_entries_after(&mut conn, id, 0, 1_000_000).await.expect("they can be read");
     assert_eq!(entries, played.entries.iter().map(|entry| on_record(entry)).collect::<Vec<_>>());
+    played.remembers(db).await;
     let report = health::audit_one(db, id, None).await.expect("it can be audited");
     assert_eq!((report.findings, report.balances), (vec![], 1));
 }

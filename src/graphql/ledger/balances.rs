@@ -8,6 +8,7 @@ use async_graphql::{Context, ID, Object, Result};
 use super::entries::{LedgerEntry, LedgerEntryConnection};
 use super::enums::{BalanceState, GrantState, LedgerEntryKind};
 use super::grants::{Grant, GrantConnection};
+use super::history::{self, ConsumptionBucket, HistoricalBalance, TimeBucket};
 use super::holds::{Hold, HoldConnection, HoldState};
 use crate::base::ids::{BalanceId, CustomerId, ProductId, SubscriptionId};
 use crate::base::page::{Page, PageRequest};
@@ -299,6 +300,29 @@ impl CreditBalance {
             Ok(Rows::of(&list, page, |entry| entry.posting.sequence, LedgerEntry).into())
         };
         Some(found.await)
+    }
+
+    /// What it burned over time: usage, retentions and captures by when they happened, less what was reversed of them, which
+    /// counts where the reversed entry counts. The first bucket begins at `from`, each next one a calendar step later, and the
+    /// last ends at `until`; those in which nothing was burned are among them.
+    async fn consumed(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What happened then or later.")] from: DateTime,
+        #[graphql(desc = "What happened before that.")] until: DateTime,
+        #[graphql(desc = "How long a bucket is. There are at most 1,000.")] bucket: TimeBucket,
+    ) -> Option<Result<Vec<ConsumptionBucket>>> {
+        Some(history::consumed(ctx, self, (from.0, until.0), bucket).await)
+    }
+
+    /// The books at an instant: the entries that had been recorded by then, and what time alone had done, whether it had
+    /// been posted or not. It is what a query said at that instant.
+    async fn at(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The instant: not before the balance was opened, and not in the future.")] time: DateTime,
+    ) -> Option<Result<HistoricalBalance>> {
+        Some(history::at(ctx, self, time.0).await)
     }
 
     /// When it was opened.

@@ -5,6 +5,7 @@ pub mod entries;
 pub mod enums;
 pub mod grants;
 pub mod health;
+pub mod history;
 pub mod holds;
 pub mod mutations;
 pub mod payloads;

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub use fold::Finding;
 use fold::{Fold, Record};
 
-use super::{reads, store};
+use super::{records, store};
 use crate::base::credits::Credits;
 use crate::base::ids::BalanceId;
 use crate::db::{Conn, Db, DbError};
@@ -133,9 +133,9 @@ impl Audit {
         if self.read(conn, fold).await? {
             return Ok(Some(fold.place()));
         }
-        if let Some((balance, next_change_at)) = reads::find_on_record(conn, id).await? {
-            let lots = reads::list_open_lots(conn, id).await?;
-            let holds = reads::list_active_holds(conn, id).await?;
+        if let Some((balance, next_change_at)) = records::find_on_record(conn, id).await? {
+            let lots = records::list_open_lots(conn, id).await?;
+            let holds = records::list_active_holds(conn, id).await?;
             self.tell(fold.compare(&Record { balance, next_change_at, lots, holds }));
         }
         Ok(None)
@@ -181,12 +181,12 @@ impl Audit {
         mut behind: Option<BalanceId>,
         until: Option<BalanceId>,
     ) -> Result<(), DbError> {
-        while let Some(id) = reads::first_with_entries(conn, behind).await?
+        while let Some(id) = records::first_with_entries(conn, behind).await?
             && until.is_none_or(|until| id < until)
             && !self.is_over()
         {
             // It may have been opened since its neighbours were listed.
-            if let Ok(None) = reads::find_on_record(conn, id).await {
+            if let Ok(None) = records::find_on_record(conn, id).await {
                 let detail = format!("There are entries of {id}, and no balance.");
                 self.tell([Finding { balance: id, sequence: None, rule: "L2", detail }]);
             }
@@ -211,7 +211,7 @@ pub async fn audit(db: &Db, from: Option<Place>, extent: Extent) -> Result<Repor
     }
     let left = extent.balances.saturating_sub(audit.report.balances);
     let probe = i64::try_from(left.saturating_add(1)).unwrap_or(i64::MAX);
-    let page = reads::list_balances_behind(&mut db.read().await?, behind, probe).await?;
+    let page = records::list_balances_behind(&mut db.read().await?, behind, probe).await?;
     let more = page.len() > left;
     for id in page.into_iter().take(left) {
         if audit.is_over() {

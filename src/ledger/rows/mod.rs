@@ -1,5 +1,6 @@
 //! The rows of the ledger's tables, and how they become its shapes and back.
 
+mod checkpoint;
 mod entry;
 mod lot;
 
@@ -17,6 +18,7 @@ use crate::db::DbError;
 use crate::db::bulk::{bulk_insert, bulk_row, bulk_update};
 use crate::db::schema::{balances, idempotency_keys};
 use crate::db::types::{Deadline, Id, Micros};
+pub(super) use checkpoint::CheckpointRow;
 pub(super) use entry::{EntryRow, ReversalRow};
 pub(super) use lot::{HoldChange, HoldRow, LotChange, LotRow};
 pub use lot::{HoldRecord, LotRecord};

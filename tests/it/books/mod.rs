@@ -1,7 +1,9 @@
 //! The whole ledger through the API: holds, corrections, previews, consumption, history, proof.
 
+mod consumption;
 mod corrections;
 mod desk;
+mod history;
 mod holds;
 mod previews;
 mod refusals;

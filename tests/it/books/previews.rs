@@ -1,5 +1,7 @@
 //! Previews: what a commit would write, from the code that commits, without a trace.
 
+#![expect(clippy::too_many_lines, reason = "a whole answer is as long as it is")]
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof};
@@ -22,6 +24,7 @@ const PREVIEW: &str = "query($events: [EventInput!]!, $mode: IngestMode! = RECOR
     credits uncovered availableAfter stateAfter allocations { grant { source } credits heldChange } \
     rating { quantity creditsPerUnit exactCredits credits } } } }";
 
+#[expect(clippy::needless_pass_by_value, reason = "a literal is written where it is used")]
 fn event(id: &str, count: Value) -> Value {
     json!({"id": id, "customer": {"externalId": "acme"}, "type": "tokens", "properties": {"count": count}})
 }

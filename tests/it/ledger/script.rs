@@ -321,7 +321,7 @@ fn slot(now: Time, slots: i64) -> Time {
 impl Player {
     pub(crate) fn new(script: &Script) -> Self {
         let scale = script.scale;
-        let periods = script.periods.iter().map(|plan| {
+        let periods = (1..).zip(&script.periods).map(|(subscription, plan)| {
             let at = slot(beginning(), plan.slot);
             let until = |slots: Option<i64>| slots.map(|slots| slot(at, slots));
             let rollover = plan.rollover.map(|(limit, expires)| Rollover {
@@ -333,7 +333,8 @@ impl Player {
                 credits: Credits::from_micros(credits * scale),
                 expires_at: until(expires),
             });
-            (plan.unknown_steps, Renewal { at, subscription: 1, rollover, allowance })
+            // Each is told apart from the others by the number of its subscription.
+            (plan.unknown_steps, Renewal { at, subscription, rollover, allowance })
         });
         Self { scale, now: beginning(), policy: Policy::default(), steps: 0, periods: periods.collect() }
     }

@@ -1,7 +1,7 @@
 //! Random timelines: whatever is asked of a subscription, whenever, and whether the server was there or down, its periods
 //! bring and cost what the reference model says, on both databases.
 
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any};
 use proptest::prop_oneof;
@@ -123,6 +123,8 @@ struct Play<'a> {
     subscription: String,
     model: Model,
     events: usize,
+    /// What the last read at each instant said.
+    seen: Vec<(DateTime<Utc>, Value)>,
 }
 
 impl Play<'_> {
@@ -200,21 +202,52 @@ impl Play<'_> {
     }
 
     /// What can be spent, and by which threshold, is what the model says.
-    async fn compare(&self, step: &Step) {
+    async fn compare(&mut self, step: &Step) {
         let query = "query($customer: String!, $id: ID!) { customer(by: {externalId: $customer}) {
-            creditBalance(product: {id: $id}) { available lowBalanceThreshold } } }";
-        let shown = self.shop.api.ask(query, json!({"customer": self.customer, "id": self.shop.ai})).await;
+            creditBalance(product: {id: $id}) { id available settled held lastSequence lowBalanceThreshold
+                grants(state: ACTIVE, first: 100) { nodes { id remaining held } } } } }";
+        let mut shown = self.shop.api.ask(query, json!({"customer": self.customer, "id": self.shop.ai})).await;
+        let balance = &mut shown["data"]["customer"]["creditBalance"];
+        let mut seen = balance.take();
+        if seen.is_object() {
+            let threshold = seen.as_object_mut().and_then(|seen| seen.remove("lowBalanceThreshold"));
+            *balance = json!({"available": seen["available"], "lowBalanceThreshold": threshold});
+            let grants = seen["grants"]["nodes"].as_array_mut().expect("a page");
+            grants.retain(|grant| grant["remaining"] != "0");
+            // What is read last at an instant is what is remembered of it.
+            self.seen.retain(|(at, _)| *at != self.model.now);
+            self.seen.push((self.model.now, seen));
+        }
         let (available, threshold) = (self.model.available().to_string(), self.model.threshold().to_string());
         let expected = json!({"available": available, "lowBalanceThreshold": threshold});
         let expected = if self.model.opened { expected } else { Value::Null };
         assert_eq!(shown["data"]["customer"]["creditBalance"], expected, "at {} after {step:?}", self.model.now);
     }
 
+    /// What history says of each instant is what a read said then.
+    async fn remember(&self, still: bool) {
+        // More may be recorded at the present instant.
+        for (at, seen) in self.seen.iter().filter(|(at, _)| still || *at < self.model.now) {
+            let query = "query($id: ID!, $time: DateTime!) { creditBalance(id: $id) { at(time: $time) {
+                available settled held lastSequence grants { grant { id } remaining held } } } }";
+            let told = self.shop.api.ask(query, json!({"id": seen["id"], "time": text(*at)})).await;
+            let then = &told["data"]["creditBalance"]["at"];
+            for field in ["available", "settled", "held", "lastSequence"] {
+                assert_eq!(then[field], seen[field], "{field} at {at}: {told:#}");
+            }
+            let flat = |grant: &Value| json!({"id": grant["grant"]["id"], "remaining": grant["remaining"], "held": grant["held"]});
+            let grants = then["grants"].as_array().map_or(&[][..], Vec::as_slice).iter().take(100).map(flat);
+            assert_eq!(Value::from_iter(grants), seen["grants"]["nodes"], "at {at}: {told:#}");
+        }
+    }
+
     /// In the end, each period has brought and cost what it should, once.
     async fn finish(&self) {
+        self.remember(true).await;
         for _ in 0..10 {
             self.shop.api.work().await;
         }
+        self.remember(false).await;
         self.shop.meter(&self.subscription).await;
         let query = "query($customer: String!, $id: ID!, $subscription: ID!, $after: String) {
             planSubscription(id: $subscription) { charges(first: 100, after: $after) { pageInfo { hasNextPage endCursor }
@@ -271,7 +304,8 @@ async fn play(shop: &Shop, plans: &[String], name: &str, (plan, start, steps): (
     let made = shop.api.make("createPlanSubscription", "subscription { id }", input).await;
     let subscription = made["subscription"]["id"].as_str().unwrap().to_owned();
     let model = Model::new(&PLANS, plan, (start, beginning()));
-    let mut timeline = Play { shop, plans, customer: name.to_owned(), subscription, model, events: 0 };
+    let mut timeline =
+        Play { shop, plans, customer: name.to_owned(), subscription, model, events: 0, seen: Vec::new() };
     for step in steps {
         timeline.step(step).await;
     }

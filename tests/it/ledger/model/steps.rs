@@ -26,11 +26,11 @@ impl Model {
             if let Some(rollover) = renewal.rollover {
                 let amount = unused.min(micros(rollover.limit));
                 let expires_at = rollover.expires_at;
-                self.renew(Bag { expires_at, ..self.new_bag(GrantSource::Rollover, amount, at) });
+                self.renew(renewal, Bag { expires_at, ..self.new_bag(GrantSource::Rollover, amount, at) });
             }
             if let Some(allowance) = renewal.allowance {
                 let (amount, expires_at) = (micros(allowance.credits), allowance.expires_at);
-                self.renew(Bag { expires_at, ..self.new_bag(GrantSource::Allowance, amount, at) });
+                self.renew(renewal, Bag { expires_at, ..self.new_bag(GrantSource::Allowance, amount, at) });
             }
         }
         for lot in self.bags.clone().into_iter().filter(|bag| bag.is_pending() && bag.effective_at == at) {
@@ -43,10 +43,11 @@ impl Model {
         }
     }
 
-    fn renew(&mut self, bag: Bag) {
+    fn renew(&mut self, renewal: &Renewal, bag: Bag) {
         let amount = bag.credits.min(self.room());
         if amount > 0 {
-            self.make_lot(Cause::Renewal(1), bag.effective_at, Bag { credits: amount, remaining: amount, ..bag });
+            let cause = Cause::Renewal(renewal.subscription);
+            self.make_lot(cause, bag.effective_at, Bag { credits: amount, remaining: amount, ..bag });
         }
     }
 
