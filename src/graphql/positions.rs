@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::credits::Credits;
 use crate::base::ids::BalanceId;
 use crate::base::page::Age;
 use crate::base::time::Time;
@@ -107,10 +106,7 @@ impl FromStr for Positions {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.balance)?;
-        let Some(Within { sequence, lots }) = &self.within else { return Ok(()) };
-        write!(f, " {sequence}")?;
-        lots.iter()
-            .try_for_each(|(lot, (remaining, held))| write!(f, " {lot}:{}:{}", remaining.micros(), held.micros()))
+        self.within.iter().try_for_each(|within| write!(f, " {}", within.sequence))
     }
 }
 
@@ -120,14 +116,9 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, NoPosition> {
         let mut words = text.split(' ');
         let balance: BalanceId = number(words.next())?;
-        let Some(sequence) = words.next() else { return Ok(Self { balance, within: None }) };
-        let lot = |word: &str| {
-            let [lot, remaining, held] = parts(word, ':')?;
-            let credits = |text| number(text).map(Credits::from_micros);
-            Ok((number(lot)?, (credits(remaining)?, credits(held)?)))
-        };
-        let lots = words.map(lot).collect::<Result<BTreeMap<_, _>, _>>()?;
-        Ok(Self { balance, within: Some(Within { sequence: number(Some(sequence))?, lots }) })
+        let within =
+            words.next().map(|sequence| number(Some(sequence)).map(|sequence| Within { sequence })).transpose()?;
+        if words.next().is_some() { Err(NoPosition) } else { Ok(Self { balance, within }) }
     }
 }
 
@@ -154,9 +145,7 @@ mod tests {
         reads_back(&Positions::default());
         reads_back(&Positions([(1, 5), (2, 0)].into()));
         reads_back(&Place { balance, within: None });
-        reads_back(&Place { balance, within: Some(Within { sequence: 9, lots: BTreeMap::new() }) });
-        let lots = [(3, (Credits::from_micros(7), Credits::ZERO)), (5, (Credits::ZERO, Credits::from_micros(-1)))];
-        reads_back(&Place { balance, within: Some(Within { sequence: 9, lots: lots.into() }) });
+        reads_back(&Place { balance, within: Some(Within { sequence: 9 }) });
     }
 
     #[test]

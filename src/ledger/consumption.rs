@@ -98,12 +98,12 @@ fn start(from: Time, step: TimeBucket, count: u32) -> Time {
 pub async fn fill(conn: &mut Conn, (balance, up_to): (BalanceId, i64), buckets: &mut [Bucket]) -> Result<(), DbError> {
     let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return Ok(()) };
     let (from, until) = (first.from, last.until);
-    let mut list = ListBurned { balance, up_to, from, until, behind: None, limit: CHUNK };
+    let mut wanted = ListBurned { balance, up_to, from, until, behind: None, limit: CHUNK };
     loop {
-        let burned = list_burned(conn, &list).await?;
+        let burned = list_burned(conn, &wanted).await?;
         let Some(newest) = burned.last() else { return Ok(()) };
-        list.behind = Some((newest.occurred_at, newest.sequence));
-        let back = given_back(conn, &list, &burned).await?;
+        wanted.behind = Some((newest.occurred_at, newest.sequence));
+        let back = given_back(conn, &wanted, &burned).await?;
         for burned in &burned {
             let back = back.get(&burned.sequence).copied().unwrap_or_default();
             let place = buckets.partition_point(|bucket| bucket.until <= burned.occurred_at);

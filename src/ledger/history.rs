@@ -5,7 +5,7 @@
 //! were posted for them later, or else from the balance's plan, of those subscriptions that were there by then: one that is
 //! made with a start in the past brings its credits to the present, not to the past.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::model::{Balance, Cause, EntryKind, GrantSource, Lot, Policy};
 use super::plan::{Allowance, Renewal, Rollover};
@@ -28,15 +28,24 @@ pub struct Past {
     at: Time,
     replay: Replay,
     closed: bool,
-    brought: Vec<Brought>,
+    /// In order of time.
+    brought: BTreeMap<(Time, i32), Brought>,
 }
 
 /// What a period brought that was posted behind the instant, or is not posted yet.
 #[derive(Clone, Debug)]
 struct Brought {
     renewal: Renewal,
-    /// Which entries posted it.
-    posted: HashMap<GrantSource, i64>,
+    /// The entry that posted the rollover.
+    rollover: Option<i64>,
+    /// The entry that posted the allowance.
+    allowance: Option<i64>,
+}
+
+impl Brought {
+    const fn not_posted(renewal: Renewal) -> Self {
+        Self { renewal, rollover: None, allowance: None }
+    }
 }
 
 /// The books at an instant.
@@ -66,7 +75,7 @@ pub async fn read_past(conn: &mut Conn, balance: &Balance, at: Time) -> Result<P
         at,
         replay: Replay::new(balance.created_at),
         closed: balance.closed_at.is_some_and(|closed| closed <= at),
-        brought: Vec::new(),
+        brought: BTreeMap::new(),
     };
     let mut next = checkpoint.sequence.max(1);
     let mut begin = Some(checkpoint).filter(|checkpoint| checkpoint.sequence > 0);
@@ -110,36 +119,27 @@ impl Past {
         if let (Cause::Renewal(subscription), Some(terms)) = (posting.cause, posting.terms) {
             let (credits, expires_at) = (terms.credits, terms.expires_at);
             let brought = self.brought_at(posting.occurred_at, subscription);
-            let source = match posting.kind {
-                EntryKind::Rollover => {
-                    brought.renewal.rollover = Some(Rollover { limit: credits, since: 0, expires_at });
-                    GrantSource::Rollover
-                }
-                _ => {
-                    brought.renewal.allowance = Some(Allowance { credits, expires_at });
-                    GrantSource::Allowance
-                }
-            };
-            brought.posted.insert(source, posting.sequence);
+            if posting.kind == EntryKind::Rollover {
+                brought.renewal.rollover = Some(Rollover { limit: credits, since: 0, expires_at });
+                brought.rollover = Some(posting.sequence);
+            } else {
+                brought.renewal.allowance = Some(Allowance { credits, expires_at });
+                brought.allowance = Some(posting.sequence);
+            }
         }
         Ok(false)
     }
 
     fn brought_at(&mut self, at: Time, subscription: i32) -> &mut Brought {
-        let same = |brought: &Brought| (brought.renewal.at, brought.renewal.subscription) == (at, subscription);
-        let place = self.brought.iter().position(same).unwrap_or_else(|| {
-            let renewal = Renewal { at, subscription, rollover: None, allowance: None };
-            self.brought.push(Brought { renewal, posted: HashMap::new() });
-            self.brought.len().saturating_sub(1)
-        });
-        &mut self.brought[place]
+        let renewal = Renewal { at, subscription, rollover: None, allowance: None };
+        self.brought.entry((at, subscription)).or_insert_with(|| Brought::not_posted(renewal))
     }
 
     /// What is not posted yet stands in the balance's plan.
     fn expect(&mut self, balance: &Balance) {
-        let (renewals, _) = balance.renewals(self.at);
-        let not_posted = |renewal| Brought { renewal, posted: HashMap::new() };
-        self.brought.extend(renewals.into_iter().map(not_posted));
+        for renewal in balance.renewals(self.at).0 {
+            self.brought.insert((renewal.at, renewal.subscription), Brought::not_posted(renewal));
+        }
     }
 
     /// A hold that was extended says so in its row alone. One that had lapsed by the instant was not extended any more, so
@@ -159,7 +159,7 @@ impl Past {
 
     /// The subscriptions, by their numbers, of which must be known whether they were there by the instant.
     pub fn subscriptions(&self) -> impl Iterator<Item = i32> {
-        self.brought.iter().map(|brought| brought.renewal.subscription)
+        self.brought.keys().map(|(_, subscription)| *subscription)
     }
 
     /// The books at the instant; `was_there` says which subscriptions there were.
@@ -169,7 +169,7 @@ impl Past {
     pub fn books(&self, was_there: impl Fn(i32) -> bool) -> Result<Books, DbError> {
         let corrupt = |error: &dyn std::fmt::Display| DbError::Corrupt(error.to_string());
         let account = self.replay.account(self.balance, self.closed).map_err(|error| corrupt(&error))?;
-        let known = self.brought.iter().map(|brought| brought.renewal);
+        let known = self.brought.values().map(|brought| brought.renewal);
         let renewals: Vec<Renewal> = known.filter(|renewal| was_there(renewal.subscription)).collect();
         let carried = carry(&account, &Policy::default(), self.at, &renewals).map_err(|error| corrupt(&error))?;
         let account = carried.account;
@@ -188,7 +188,11 @@ impl Past {
         if lot.sequence <= self.replay.sequence {
             return lot.sequence;
         }
-        let began = self.brought.iter().filter(|brought| brought.renewal.at == lot.effective_at);
-        began.filter_map(|brought| brought.posted.get(&lot.source)).next().copied().unwrap_or(lot.sequence)
+        let posted = |brought: &Brought| match lot.source {
+            GrantSource::Rollover => brought.rollover,
+            _ => brought.allowance,
+        };
+        let mut began = self.brought.values().filter(|brought| brought.renewal.at == lot.effective_at);
+        began.find_map(posted).unwrap_or(lot.sequence)
     }
 }

@@ -1,13 +1,15 @@
 //! The ledger's SQL for those who go through many entries: audits, history, consumption.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 
 use super::codec;
 use super::entry::{Entry, Rating};
-use super::model::{Balance, Hold, HoldState, Lot};
-use super::rows::{BalanceRow, CheckpointRow, EntryRow, LotRecord, LotRow};
+use super::model::{Balance, EntryKind, Hold, Lot};
+use super::rows::{BalanceRow, CheckpointRow, EntryRow, HoldRecord, HoldRow, LotRecord, LotRow};
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId};
 use crate::base::time::Time;
@@ -205,31 +207,103 @@ pub async fn find_on_record(conn: &mut Conn, id: BalanceId) -> Result<Option<(Ba
     Ok(Some((row.into_balance()?, next_change_at)))
 }
 
-/// The lots of a balance that are on record as open, by sequence.
+/// The lots of a balance that were made behind one entry and up to another, by sequence.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list_open_lots(conn: &mut Conn, balance: BalanceId) -> Result<Vec<LotRecord>, DbError> {
+pub async fn list_lots_between(
+    conn: &mut Conn,
+    balance: BalanceId,
+    (behind, up_to): (i64, i64),
+) -> Result<Vec<LotRecord>, DbError> {
     let rows: Vec<LotRow> = on!(conn, |c| lots::table
         .filter(lots::customer_id.eq(balance.customer))
         .filter(lots::balance.eq(balance.number))
-        .filter(lots::ended.is_null())
+        .filter(lots::sequence.gt(behind))
+        .filter(lots::sequence.le(up_to))
         .order(lots::sequence)
         .select(LotRow::as_select())
         .load(c))?;
     rows.into_iter().map(LotRow::into_record).collect()
 }
 
-/// The holds of a balance that are on record as active: sequence and credits, by sequence.
+/// The holds of a balance that were made behind one entry and up to another, by sequence.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn list_active_holds(conn: &mut Conn, balance: BalanceId) -> Result<Vec<(i64, Credits)>, DbError> {
-    on!(conn, |c| holds::table
+pub async fn list_holds_between(
+    conn: &mut Conn,
+    balance: BalanceId,
+    (behind, up_to): (i64, i64),
+) -> Result<Vec<HoldRecord>, DbError> {
+    let rows: Vec<HoldRow> = on!(conn, |c| holds::table
         .filter(holds::customer_id.eq(balance.customer))
         .filter(holds::balance.eq(balance.number))
-        .filter(holds::state.eq(HoldState::Active.number()))
+        .filter(holds::sequence.gt(behind))
+        .filter(holds::sequence.le(up_to))
         .order(holds::sequence)
-        .select((holds::sequence, holds::credits))
+        .select(HoldRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(HoldRow::into_record).collect()
+}
+
+/// The checkpoints of a balance behind one entry and up to another, by sequence.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_checkpoints_between(
+    conn: &mut Conn,
+    balance: BalanceId,
+    (behind, up_to): (i64, i64),
+) -> Result<Vec<Checkpoint>, DbError> {
+    let rows: Vec<CheckpointRow> = on!(conn, |c| checkpoints::table
+        .filter(checkpoints::customer_id.eq(balance.customer))
+        .filter(checkpoints::balance.eq(balance.number))
+        .filter(checkpoints::sequence.gt(behind))
+        .filter(checkpoints::sequence.le(up_to))
+        .order(checkpoints::sequence)
+        .select(CheckpointRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(CheckpointRow::into_checkpoint).collect()
+}
+
+/// What reversals behind one entry and up to another are on record: the entry taken back, the reversal, how much.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_reversal_rows(
+    conn: &mut Conn,
+    balance: BalanceId,
+    (behind, up_to): (i64, i64),
+) -> Result<Vec<(i64, i64, Credits)>, DbError> {
+    on!(conn, |c| reversals::table
+        .filter(reversals::customer_id.eq(balance.customer))
+        .filter(reversals::balance.eq(balance.number))
+        .filter(reversals::sequence.gt(behind))
+        .filter(reversals::sequence.le(up_to))
+        .select((reversals::entry, reversals::sequence, reversals::credits))
         .load(c))
+}
+
+/// The lots that reversals behind an entry moved.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_reversed_lots_behind(
+    conn: &mut Conn,
+    balance: BalanceId,
+    behind: i64,
+) -> Result<BTreeSet<i64>, DbError> {
+    let rows: Vec<String> = on!(conn, |c| entries::table
+        .filter(entries::customer_id.eq(balance.customer))
+        .filter(entries::balance.eq(balance.number))
+        .filter(entries::sequence.gt(behind))
+        .filter(entries::kind.eq(EntryKind::Reversal.number()))
+        .select(entries::allocations)
+        .load(c))?;
+    let mut moved = BTreeSet::new();
+    for allocations in rows {
+        moved.extend(codec::read_allocations(&allocations)?.into_iter().map(|part| part.lot));
+    }
+    Ok(moved)
 }

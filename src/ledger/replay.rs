@@ -69,7 +69,7 @@ impl Replay {
         self.set_hold(posting);
         for part in &posting.allocations {
             if let Some(lot) = self.lots.get_mut(&part.lot) {
-                lot.remaining = lot.remaining.plus(part.credits)?;
+                lot.remaining = part.remaining_after;
                 lot.held = lot.held.plus(part.held_change)?;
             }
         }

@@ -59,8 +59,10 @@ impl LedgerProblem {
         self.0.sequence.map(BigInt)
     }
 
-    /// The rule that is broken: `"L2"` for a gap, `"L3"` for a sum, `"L8"` for what is due, `"L11"` for the order of
-    /// time, `"L12"` for the chain of hashes, `"L15"` for a state.
+    /// The rule that is broken: `"L2"` for a gap, `"L3"` for a sum, `"L5"` for a key, `"L6"` for a rating, `"L7"` for the order
+    /// in which grants burn, `"L8"` for what begins, ends and is due, `"L9"` for a hold, `"L10"` for what was not covered,
+    /// `"L11"` for the order of time, `"L12"` for the chain of hashes, `"L13"` for a reversal, `"L14"` for a void, `"L15"` for
+    /// a state.
     async fn rule(&self) -> &str {
         self.0.rule
     }

@@ -2,25 +2,34 @@
 //!
 //! - L2: sequences run 1, 2, 3 … up to the balance's own.
 //! - L3: each entry's sums follow from the entry before it, and each lot's remaining from the lot's last change; what
-//!   the entries come to is what the balance, its lots and its holds say.
-//! - L8: the balance knows when time next changes it. L11: entries are recorded in the order of time.
-//! - L12: each hash is that of the entry behind the one before, and the balance holds the last.
+//!   the entries come to is what the balance, its lots, its holds and its checkpoints say.
+//! - L5: a key names the entry that it made. L6: a rating is exact. L7: spends burn lots in their order.
+//! - L8: lots begin and end at their instants, and the balance knows when time next changes it. L9: holds pin what they
+//!   set aside, and end once and wholly. L10: what was not covered is what was not burned.
+//! - L11: entries are recorded in the order of time. L12: each hash is that of the entry behind the one before, the
+//!   balance holds the last, and what was said of a lot or hold is what its entry says.
+//! - L13: what is reversed is on record, and no more than was taken. L14: only what is open is voided.
 //! - L15: each entry's state follows from what is available after it, and is announced where it is new.
+//!
+//! Not to be seen from the tables is what policy allowed at the time (L4).
 //!
 //! The heart is a pure fold over entries (`fold.rs`). An audit writes nothing and holds nobody up: each balance is read in
 //! a snapshot of its own. A row that cannot be read is a finding, and the audit goes on with the next balance.
 
 mod fold;
-
-use std::collections::BTreeMap;
+mod kinds;
+mod rows;
 
 pub use fold::Finding;
-use fold::{Fold, Record};
+use fold::Fold;
 
+use super::replay::Replay;
 use super::{records, store};
-use crate::base::credits::Credits;
 use crate::base::ids::BalanceId;
+use crate::base::time::Time;
 use crate::db::{Conn, Db, DbError};
+use crate::ledger::entry::Entry;
+use crate::ledger::model::Lot;
 
 /// How many problems one audit tells at most.
 pub const MAX_PROBLEMS: usize = 100;
@@ -71,13 +80,11 @@ pub struct Place {
     pub within: Option<Within>,
 }
 
-/// A place inside a balance. The entry there is read again; of the lots only what is left of them must be carried.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A place inside a balance. What is open there is found again from the checkpoint before it, which was compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Within {
     /// The last entry that was checked.
     pub sequence: i64,
-    /// Remaining and held of each lot that has some, by sequence.
-    pub lots: BTreeMap<i64, (Credits, Credits)>,
 }
 
 /// What an audit may still read, and what it has found.
@@ -105,7 +112,7 @@ impl Audit {
         let stopped = match stopped {
             // What cannot be read cannot be chained.
             Err(DbError::Corrupt(why)) => {
-                let behind = fold.sequence;
+                let behind = fold.sequence();
                 fold.find(None, "L12", format!("Of {id}, what is behind entry {behind} cannot be read: {why}."));
                 self.tell(fold.findings);
                 None
@@ -125,28 +132,50 @@ impl Audit {
         from: Option<Within>,
     ) -> Result<Option<Place>, DbError> {
         let id = fold.balance;
-        if let Some(Within { sequence, lots }) = from
-            && let Some(entry) = store::find_entry(conn, id, sequence).await?
-        {
-            *fold = Fold::behind(&entry, lots);
+        if let Some(Within { sequence }) = from {
+            self.resume(conn, fold, sequence).await?;
         }
-        if self.read(conn, fold).await? {
-            return Ok(Some(fold.place()));
+        let stopped = self.read(conn, fold).await?;
+        rows::check_closed(conn, fold, stopped).await?;
+        if !stopped && let Some((balance, next_change_at)) = records::find_on_record(conn, id).await? {
+            rows::check_balance(conn, fold, (&balance, next_change_at)).await?;
         }
-        if let Some((balance, next_change_at)) = records::find_on_record(conn, id).await? {
-            let lots = records::list_open_lots(conn, id).await?;
-            let holds = records::list_active_holds(conn, id).await?;
-            self.tell(fold.compare(&Record { balance, next_change_at, lots, holds }));
+        self.tell(fold.findings.drain(..));
+        Ok(stopped.then(|| fold.place()))
+    }
+
+    /// Goes back to where an earlier audit stopped.
+    async fn resume(&self, conn: &mut Conn, fold: &mut Fold, sequence: i64) -> Result<(), DbError> {
+        let id = fold.balance;
+        let checkpoint = records::find_checkpoint(conn, id, Time::MAX, sequence).await?;
+        let first = checkpoint.sequence.max(1);
+        let mut begin = Some(checkpoint).filter(|checkpoint| checkpoint.sequence > 0);
+        let mut replay = Replay::new(Time::MIN);
+        let entries = records::list_entries_between(conn, id, (first, sequence)).await?;
+        for entry in &entries {
+            if let Some(checkpoint) = begin.take() {
+                replay = Replay::behind(checkpoint, entry);
+                continue;
+            }
+            for lot in over_lots(conn, id, replay.reopened_by(entry).collect()).await? {
+                replay.lots.insert(lot.sequence, lot);
+            }
+            // What does not add up was told where it was checked.
+            drop(replay.take(entry));
         }
-        Ok(None)
+        if let Some(last) = entries.last().filter(|last| last.posting.sequence == sequence) {
+            *fold = Fold::behind(last, replay);
+        }
+        Ok(())
     }
 
     /// Folds all entries that there are; answers whether it had to stop before.
     async fn read(&mut self, conn: &mut Conn, fold: &mut Fold) -> Result<bool, DbError> {
         let mut chunk = CHUNK;
         loop {
+            let behind = fold.sequence();
             let limit = chunk.min(i64::try_from(self.left).unwrap_or(chunk));
-            let entries = match store::list_entries_after(conn, fold.balance, fold.sequence, limit).await {
+            let entries = match store::list_entries_after(conn, fold.balance, behind, limit).await {
                 // One by one, those before the one that cannot be read are checked.
                 Err(DbError::Corrupt(_)) if limit > 1 => {
                     chunk = 1;
@@ -154,23 +183,50 @@ impl Audit {
                 }
                 other => other?,
             };
-            let made: Vec<i64> = entries.iter().filter_map(fold::made_lot).collect();
-            let lots = store::find_lots(conn, fold.balance, &made).await?;
-            for entry in &entries {
-                fold.take(entry);
-                fold.check_made(entry, &lots);
-                self.report.entries = self.report.entries.saturating_add(1);
-                self.left = self.left.saturating_sub(1);
-                self.tell(fold.findings.drain(..));
-                if self.is_over() {
-                    return Ok(true);
-                }
-            }
-            if i64::try_from(entries.len()).is_ok_and(|read| read < limit) {
-                return Ok(false);
+            let is_last = i64::try_from(entries.len()).is_ok_and(|read| read < limit);
+            let up_to = entries.last().map_or(behind, |last| last.posting.sequence);
+            let between = (behind, if is_last { i64::MAX } else { up_to });
+            self.take(conn, fold, (&entries, between)).await?;
+            rows::check_rows(conn, fold, between, &entries).await?;
+            self.tell(fold.findings.drain(..));
+            if is_last || self.is_over() {
+                return Ok(!is_last);
             }
         }
     }
+
+    /// Folds a chunk of entries.
+    async fn take(
+        &mut self,
+        conn: &mut Conn,
+        fold: &mut Fold,
+        (entries, between): (&[Entry], (i64, i64)),
+    ) -> Result<(), DbError> {
+        let kept = records::list_checkpoints_between(conn, fold.balance, between).await?;
+        for entry in entries {
+            let over = over_lots(conn, fold.balance, fold.unknown_lots(entry)).await?;
+            fold.take(entry, &over);
+            if let Some(kept) = kept.iter().find(|kept| kept.sequence == entry.posting.sequence) {
+                fold.check_checkpoint(kept);
+            }
+        }
+        let invented = kept.iter().find(|kept| !entries.iter().any(|entry| entry.posting.sequence == kept.sequence));
+        if let Some(kept) = invented {
+            fold.find(Some(kept.sequence), "L3", "There is a checkpoint where there is no entry.");
+        }
+        let read = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        self.report.entries = self.report.entries.saturating_add(read);
+        self.left = self.left.saturating_sub(read);
+        Ok(())
+    }
+}
+
+/// Lots that are over and that an entry brings back, as they are on record.
+async fn over_lots(conn: &mut Conn, balance: BalanceId, lots: Vec<i64>) -> Result<Vec<Lot>, DbError> {
+    if lots.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(store::find_lots(conn, balance, &lots).await?.into_iter().map(|record| record.lot).collect())
 }
 
 impl Audit {

@@ -6,4 +6,6 @@ mod desk;
 mod history;
 mod holds;
 mod previews;
+mod proof;
 mod refusals;
+mod verify;

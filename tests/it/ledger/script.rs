@@ -235,8 +235,13 @@ fn acts() -> impl Strategy<Value = Act> {
         2 => Just(Act::Read),
         2 => Just(Act::Carry),
         25 => grants(),
-        16 => (kinds(), sizes(), covers(), option::weighted(0.2, -30..=3_600_i64))
-            .prop_map(|(kind, credits, cover, seconds_ago)| Act::Spend { kind, credits, cover, seconds_ago }),
+        16 => (kinds(), sizes(), covers(), option::weighted(0.2, -30..=3_600_i64)).prop_map(
+            |(kind, credits, cover, seconds_ago)| {
+                // What is deducted by hand is deducted wholly or not at all.
+                let cover = if kind == SpendKind::Retention { Cover::Whole } else { cover };
+                Act::Spend { kind, credits, cover, seconds_ago }
+            }
+        ),
         14 => (sizes(), 1..=5_i64).prop_map(|(credits, expires)| Act::Hold { credits, expires }),
         3 => (picks(), -1..=6_i64).prop_map(|(hold, expires)| Act::Extend { hold, expires }),
         14 => (picks(), parts(), overruns()).prop_map(|(hold, part, overrun)| Act::Capture { hold, part, overrun }),

@@ -10,4 +10,4 @@ mod overrides;
 mod periods;
 mod random;
 mod refusals;
-mod shop;
+pub(crate) mod shop;
