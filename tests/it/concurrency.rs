@@ -3,10 +3,16 @@
 use std::collections::HashSet;
 
 use futures_util::future::join_all;
-use scrip::base::ids::{BalanceId, CustomerId};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use scrip::base::ids::{BalanceId, CustomerId, HoldId};
 use scrip::base::problem::ProblemKind;
+use scrip::base::time::{DAY, SECOND};
 use scrip::db::Failure;
-use scrip::intake::{Done, Receipt, Status};
+use scrip::intake::{Action, Capture, Done, Extension, NewHold, Receipt, Retention, Status, TopUp};
+use scrip::ledger::command::Overrun;
+use scrip::ledger::entry::Entry;
+use scrip::ledger::model::EntryKind;
 use scrip::metering::event::Mode;
 
 use crate::support::db::{TestDb, both};
@@ -98,6 +104,95 @@ async fn one_event(nodes: &[Node]) {
     nodes[0].assert_sound().await;
 }
 
+/// What one client was told: what it burned, in millionths, and the hold that it still has.
+#[derive(Default)]
+struct Told {
+    burned: i64,
+    held: Option<HoldId>,
+}
+
+/// One client sets credits aside, burns them, lets them go, extends, and spends beside, while the clock goes on and lots that
+/// somebody brings are soon over. Every refusal is one of those that there can be.
+async fn work(node: &Node, balance: BalanceId, client: usize) -> Told {
+    let mut random = StdRng::seed_from_u64(u64::try_from(client).expect("few"));
+    let mut told = Told::default();
+    for step in 0..20 {
+        let clock = &node.0.clock;
+        clock.set(clock.now().plus_micros(random.random_range(0..SECOND / 10)).expect("in range"));
+        let (key, amount) = (format!("{client}-{step}"), random.random_range(1..=5));
+        let ttl = random.random_range(1..=3) * SECOND;
+        let action = match (random.random_range(0..10), told.held) {
+            (0..=1, _) => Action::TopUp(TopUp {
+                credits: credits(amount * 3),
+                priority: 500,
+                effective_at: None,
+                expires_at: clock.now().plus_micros(ttl),
+            }),
+            (2..=3, _) => Action::Retain(Retention { credits: credits(amount), occurred_at: None }),
+            (4..=6, Some(hold)) => {
+                let overrun = if amount > 3 { Overrun::UpToAvailable } else { Overrun::Reject };
+                Action::Capture(Capture { hold, credits: Some(credits(amount)), overrun })
+            }
+            (7, Some(hold)) => Action::Release(hold),
+            (_, Some(hold)) => Action::Extend(Extension { hold, ttl }),
+            (_, None) => Action::Hold(NewHold { credits: credits(amount), ttl }),
+        };
+        match node.moves(balance, action.clone(), &key).await {
+            Ok(done) => {
+                let burned = done.entry.as_ref().map_or(0, |entry| -entry.posting.credits.micros());
+                match action {
+                    Action::Retain(_) => told.burned += burned,
+                    Action::Capture(_) => (told.burned, told.held) = (told.burned + burned, None),
+                    Action::Release(_) => told.held = None,
+                    Action::Hold(_) => {
+                        let entry = made(&done);
+                        told.held = entry.posting.hold.map(|hold| balance.hold(hold));
+                    }
+                    _ => {}
+                }
+            }
+            Err(Failure::Problem(problem)) => match problem.kind {
+                // It has lapsed meanwhile.
+                ProblemKind::State { state: "LAPSED" } => told.held = None,
+                ProblemKind::Insufficient { .. } | ProblemKind::Limit { .. } => {}
+                // The clock went on before the lot came in.
+                ProblemKind::Invalid if problem.path == ["expiresAt"] => {}
+                other => panic!("{other:?} of {action:?}"),
+            },
+            Err(Failure::Db(error)) => panic!("{error}"),
+        }
+    }
+    told
+}
+
+/// 32 clients at work on one balance: nothing is spent that is not there, and no hold is left when its time is over.
+async fn work_together(nodes: &[Node]) {
+    let balance = nodes[0].shop(200).await;
+    let clients = (0..CLIENTS).map(|client| work(&nodes[client % nodes.len()], balance, client));
+    let told = join_all(clients).await;
+    let entries = nodes[0].entries(balance).await;
+    assert!(entries.iter().all(|entry| entry.posting.available_after >= credits(0)), "L4");
+    let spends = |entry: &&Entry| matches!(entry.posting.kind, EntryKind::Retention | EntryKind::Capture);
+    let burned: i64 = entries.iter().filter(spends).map(|entry| -entry.posting.credits.micros()).sum();
+    assert_eq!(burned, told.iter().map(|told| told.burned).sum::<i64>(), "what clients were told");
+    assert!(entries.iter().any(|entry| entry.posting.kind == EntryKind::Expiration), "lots expired meanwhile");
+    nodes[0].assert_sound().await;
+    for node in nodes {
+        node.0.clock.set(node.0.clock.now().plus_micros(DAY).expect("in range"));
+    }
+    nodes[0].0.intake.post_due(vec![balance]).await.expect("the intake answers");
+    let after = nodes[0].balance(balance).await.account;
+    assert_eq!((after.held, after.holds.len()), (credits(0), 0), "no hold is left");
+    let (held, freed) =
+        nodes[0].entries(balance).await.iter().fold((0, 0), |(held, freed), entry| match entry.posting.kind {
+            EntryKind::Hold => (held + 1, freed),
+            EntryKind::Capture | EntryKind::Release => (held, freed + 1),
+            _ => (held, freed),
+        });
+    assert_eq!(held, freed, "each hold ended once");
+    nodes[0].assert_sound().await;
+}
+
 fn nodes(db: &TestDb, count: usize) -> Vec<Node> {
     let first = Node::on(db);
     let others = (1..count).map(|number| Node::at(db.url(), &format!("node{number}")));
@@ -115,6 +210,15 @@ both!(l5_a_key_used_by_all_at_once_has_one_effect, async |db| {
 both!(l5_an_event_sent_by_all_at_once_is_recorded_once, async |db| {
     one_event(&nodes(db, 1)).await;
 });
+
+both!(l9_holds_captures_releases_and_spends_of_32_clients_share_what_is_there, async |db| {
+    work_together(&nodes(db, 1)).await;
+});
+
+#[tokio::test]
+async fn l9_two_nodes_share_what_is_there() {
+    work_together(&nodes(&TestDb::postgres().await, 2)).await;
+}
 
 #[tokio::test]
 async fn l4_two_nodes_spend_what_is_there_and_no_more() {

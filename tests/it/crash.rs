@@ -12,7 +12,11 @@ use futures_util::{SinkExt, StreamExt};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
+use scrip::base::clock::Clock;
 use scrip::base::ids::BalanceId;
+use scrip::base::time::SECOND;
+use scrip::ledger::model::EntryKind;
+use scrip::ledger::store::{find_balances, list_entries_after};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
@@ -30,6 +34,9 @@ const CLIENTS: usize = 6;
 const STARTING: i64 = 1_000_000;
 /// How many credits a top-up brings; a call burns one.
 const TOP_UP: i64 = 5;
+/// How many a hold sets aside, and how many a capture burns of it.
+const HELD: i64 = 2;
+const CAPTURED: i64 = 1;
 /// How many answers are waited for before a kill, at most.
 const ANSWERS: usize = 40;
 
@@ -48,6 +55,25 @@ enum Sent {
     TopUp {
         customer: usize,
         key: String,
+        /// When it is over, which may be soon.
+        expires_at: Option<String>,
+    },
+    Hold {
+        customer: usize,
+        key: String,
+    },
+    Capture {
+        customer: usize,
+        hold: String,
+        key: String,
+    },
+    Extend {
+        customer: usize,
+        hold: String,
+    },
+    Release {
+        customer: usize,
+        hold: String,
     },
 }
 
@@ -58,22 +84,62 @@ enum Told {
     Known,
     /// Some of its events were known and some not.
     Both,
+    /// Its time is over, and it had not been recorded.
+    TooLate,
 }
 
 impl Sent {
-    fn random(random: &mut StdRng, name: &str) -> Self {
+    fn random(random: &mut StdRng, name: &str, holds: &mut Vec<(usize, String)>) -> Self {
         let mut customer = || random.random_range(0..CUSTOMERS);
         let (first, second) = (customer(), customer());
-        if random.random_ratio(1, 3) {
-            return Self::TopUp { customer: first, key: name.to_owned() };
+        match random.random_range(0..9) {
+            0..=1 => {
+                let expires_at = random.random_ratio(1, 2).then(soon);
+                Self::TopUp { customer: first, key: name.to_owned(), expires_at }
+            }
+            2..=3 => Self::Hold { customer: first, key: name.to_owned() },
+            4..=5 if !holds.is_empty() => {
+                let (customer, hold) = holds.swap_remove(random.random_range(0..holds.len()));
+                match random.random_range(0..4) {
+                    0 => Self::Release { customer, hold },
+                    1 => {
+                        holds.push((customer, hold.clone()));
+                        Self::Extend { customer, hold }
+                    }
+                    _ => Self::Capture { customer, hold, key: name.to_owned() },
+                }
+            }
+            _ => {
+                let count = random.random_range(1..=12);
+                let whose = |number: usize| if number.is_multiple_of(2) { first } else { second };
+                Self::Events((0..count).map(|number| (whose(number), format!("{name}-{number}"))).collect())
+            }
         }
-        let count = random.random_range(1..=12);
-        let whose = |number: usize| if number.is_multiple_of(2) { first } else { second };
-        Self::Events((0..count).map(|number| (whose(number), format!("{name}-{number}"))).collect())
+    }
+
+    /// The mutation that it is, and its input.
+    fn mutation(&self, world: &World) -> (&'static str, Value) {
+        let id = |customer: &usize| world.balances[*customer].to_string();
+        match self {
+            Self::Events(_) => unreachable!("events are sent otherwise"),
+            Self::TopUp { customer, key, expires_at } => (
+                "topUpCredits",
+                json!({"balanceId": id(customer), "credits": TOP_UP.to_string(), "idempotencyKey": key, "expiresAt": expires_at}),
+            ),
+            Self::Hold { customer, key } => (
+                "holdCredits",
+                json!({"balanceId": id(customer), "credits": HELD, "ttlSeconds": 86_400, "idempotencyKey": key}),
+            ),
+            Self::Capture { hold, key, .. } => {
+                ("captureHold", json!({"holdId": hold, "credits": CAPTURED, "idempotencyKey": key}))
+            }
+            Self::Extend { hold, .. } => ("extendHold", json!({"holdId": hold, "ttlSeconds": 90_000})),
+            Self::Release { hold, .. } => ("releaseHold", json!({"holdId": hold})),
+        }
     }
 
     /// Sends it; `None` when nobody knows what became of it.
-    async fn send(&self, world: &World, client: &Client, server: &Urls) -> Option<Told> {
+    async fn send(&self, world: &World, client: &Client, server: &Urls) -> Option<(Told, Value)> {
         match self {
             Self::Events(events) => {
                 let line = |(customer, id): &(usize, String)| {
@@ -88,26 +154,38 @@ impl Sent {
                 assert!(!answer.to_string().contains("\"differs\":true"), "{answer}");
                 let (accepted, duplicates) = (answer["accepted"].as_u64()?, answer["duplicates"].as_u64()?);
                 assert_eq!(accepted + duplicates, events.len() as u64, "{answer}");
-                Some(match (accepted, duplicates) {
+                let told = match (accepted, duplicates) {
                     (_, 0) => Told::New,
                     (0, _) => Told::Known,
                     _ => Told::Both,
-                })
+                };
+                Some((told, answer))
             }
-            Self::TopUp { customer, key } => {
-                let balance = world.balances[*customer];
-                let query = "mutation ($input: TopUpCreditsInput!) \
-                    { topUpCredits(input: $input) { replayed entry { sequence } errors { code } } }";
-                let input =
-                    json!({"balanceId": balance.to_string(), "credits": TOP_UP.to_string(), "idempotencyKey": key});
+            _ => {
+                let (mutation, input) = self.mutation(world);
+                let kind = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
+                let made = if mutation == "topUpCredits" { "" } else { "hold { id }" };
+                let query = format!(
+                    "mutation ($input: {kind}!) {{ told: {mutation}(input: $input) {{ {made} replayed errors {{ code path }} }} }}"
+                );
                 let body = json!({"query": query, "variables": {"input": input}});
                 let answer: Value = client.post(&server.graphql).json(&body).send().await.ok()?.json().await.ok()?;
-                let told = &answer["data"]["topUpCredits"];
-                assert_eq!(told["errors"], json!([]), "{answer}");
-                Some(if told["replayed"] == json!(true) { Told::Known } else { Told::New })
+                let payload = answer["data"]["told"].clone();
+                let told = if payload["errors"][0]["path"] == json!(["expiresAt"]) {
+                    Told::TooLate
+                } else {
+                    assert_eq!(payload["errors"], json!([]), "{self:?}: {answer}");
+                    if payload["replayed"] == json!(true) { Told::Known } else { Told::New }
+                };
+                Some((told, payload))
             }
         }
     }
+}
+
+/// Five seconds from now, by the clock of the servers.
+fn soon() -> String {
+    Clock::System.now().plus_micros(5 * SECOND).expect("in range").to_string()
 }
 
 fn name(customer: usize) -> String {
@@ -158,13 +236,17 @@ impl Load {
     /// One client sends until nobody answers any more.
     async fn client(&self, (world, urls): (&World, &Urls), (mut random, name): (StdRng, String), enough: usize) {
         let client = Client::new();
+        let mut holds = Vec::new();
         for number in 0.. {
-            let sent = Sent::random(&mut random, &format!("{name}-{number}"));
-            let Some(told) = sent.send(world, &client, urls).await else {
+            let sent = Sent::random(&mut random, &format!("{name}-{number}"), &mut holds);
+            let Some((told, answer)) = sent.send(world, &client, urls).await else {
                 self.unknown.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
                 return;
             };
             assert_eq!(told, Told::New);
+            if let Sent::Hold { customer, .. } = sent {
+                holds.push((customer, answer["hold"]["id"].as_str().expect("an id").to_owned()));
+            }
             self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
             if self.answers.fetch_add(1, Ordering::SeqCst) + 1 == enough {
                 self.enough.notify_one();
@@ -196,40 +278,69 @@ async fn check(world: &World, server: &Server, load: &Load, expected: &mut [Expe
     let acknowledged = load.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let unknown = load.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone();
     assert_eq!(unknown.len(), CLIENTS, "each client had one request under way");
-    let again = async |sent: &Sent| sent.send(world, &client, &urls).await.expect("the server answers");
-    for sent in &acknowledged {
+    let again = async |sent: &Sent| sent.send(world, &client, &urls).await.expect("the server answers").0;
+    // Who extends a hold again counts from now, and one that has ended cannot be extended any more.
+    let counted = |sent: &&Sent| !matches!(sent, Sent::Extend { .. });
+    for sent in acknowledged.iter().filter(counted) {
         assert_eq!(again(sent).await, Told::Known, "acknowledged, and lost: {sent:?}");
+        note(sent, expected);
     }
-    for sent in &unknown {
-        again(sent).await;
-        assert_eq!(again(sent).await, Told::Known, "{sent:?}");
-    }
-    for sent in acknowledged.iter().chain(&unknown) {
-        match sent {
-            Sent::Events(events) => events.iter().for_each(|(customer, _)| expected[*customer].calls += 1),
-            Sent::TopUp { customer, .. } => expected[*customer].top_ups += 1,
+    for sent in unknown.iter().filter(counted) {
+        if again(sent).await == Told::TooLate {
+            continue;
         }
+        assert_eq!(again(sent).await, Told::Known, "{sent:?}");
+        note(sent, expected);
     }
 }
 
-/// What one customer's balance has seen.
-#[derive(Clone, Copy, Default)]
+/// What one customer's balance has seen: how many entries of each kind that was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Expected {
-    calls: i64,
-    top_ups: i64,
+    calls: usize,
+    top_ups: usize,
+    holds: usize,
+    captures: usize,
+    releases: usize,
 }
 
-/// What balances say is what was sent: each once.
-async fn count(db: &TestDb, world: &World, expected: &[Expected]) {
-    let mut conn = db.read().await.expect("the database answers");
-    let balances = scrip::ledger::store::find_balances(&mut conn, &world.balances).await.expect("they can be read");
-    assert_eq!(balances.len(), CUSTOMERS);
-    for balance in balances {
-        let place = world.balances.iter().position(|id| *id == balance.account.id).expect("it is one of ours");
-        let Expected { calls, top_ups } = expected[place];
-        assert_eq!(balance.account.sequence, 1 + calls + top_ups);
-        assert_eq!(balance.account.settled, credits(STARTING - calls + TOP_UP * top_ups));
+fn note(sent: &Sent, expected: &mut [Expected]) {
+    match sent {
+        Sent::Events(events) => events.iter().for_each(|(customer, _)| expected[*customer].calls += 1),
+        Sent::TopUp { customer, .. } => expected[*customer].top_ups += 1,
+        Sent::Hold { customer, .. } => expected[*customer].holds += 1,
+        Sent::Capture { customer, .. } => expected[*customer].captures += 1,
+        Sent::Release { customer, .. } => expected[*customer].releases += 1,
+        Sent::Extend { .. } => {}
     }
+}
+
+/// What balances say is what was sent: each once. Answers their newest sequences.
+async fn count(db: &TestDb, world: &World, expected: &[Expected]) -> Vec<i64> {
+    let mut conn = db.read().await.expect("the database answers");
+    let mut newest = Vec::new();
+    for (balance, expected) in world.balances.iter().zip(expected) {
+        let entries = list_entries_after(&mut conn, *balance, 0, 1_000_000).await.expect("they can be read");
+        let of = |kind: EntryKind| entries.iter().filter(|entry| entry.posting.kind == kind).count();
+        let seen = Expected {
+            calls: of(EntryKind::Usage),
+            top_ups: of(EntryKind::TopUp),
+            holds: of(EntryKind::Hold),
+            captures: of(EntryKind::Capture),
+            releases: of(EntryKind::Release),
+        };
+        assert_eq!(seen, *expected);
+        let found = find_balances(&mut conn, &[*balance]).await.expect("it can be read").pop().expect("it is there");
+        let held = expected.holds - expected.captures - expected.releases;
+        assert_eq!(
+            (found.account.holds.len(), found.account.held),
+            (held, credits(HELD * i64::try_from(held).expect("few")))
+        );
+        let burned: i64 = entries.iter().map(|entry| entry.posting.credits.micros()).sum();
+        assert_eq!(found.account.settled.micros(), burned);
+        newest.push(found.account.sequence);
+    }
+    newest
 }
 
 // --- Streams -----------------------------------------------------------------------------------------------------------
@@ -336,13 +447,17 @@ both!(soak_a_killed_server_loses_nothing_and_repeats_nothing, async |db| {
         check(&world, &server, &load, &mut expected).await;
         count(db, &world, &expected).await;
     }
-    // What was cut last goes on, too, and then all of it was told.
+    // What was cut last goes on, too, and then all of it was told; time alone may add to it meanwhile.
+    let (before, mut last) = (count(db, &world, &expected).await, Vec::new());
     for (customer, mut heard) in heard.into_iter().enumerate() {
         let mut socket = subscribe(&server, customer, heard.cursor.as_deref()).await;
         while heard.take(&next_change(&mut socket).await.expect("the server is there")) {}
-        let Expected { calls, top_ups } = expected[customer];
         let id = world.balances[customer].to_string();
-        assert_eq!(heard.sequences.get(&id), Some(&(1 + calls + top_ups)));
+        last.push((customer, heard.sequences.get(&id).copied()));
+    }
+    let newest = count(db, &world, &expected).await;
+    for (customer, last) in last {
+        assert!(last.is_some_and(|last| last >= before[customer] && last <= newest[customer]), "{last:?}");
     }
     server.kill();
     assert_verified(db.url());

@@ -119,7 +119,7 @@ impl Node {
         self.moves(balance, Action::TopUp(top_up), key).await
     }
 
-    async fn moves(&self, balance: BalanceId, action: Action, key: &str) -> Result<Done, Failure> {
+    pub(crate) async fn moves(&self, balance: BalanceId, action: Action, key: &str) -> Result<Done, Failure> {
         let key = Key::of(Scope::Api, key.into(), &format!("{balance} {action:?}"));
         let given = Given { origin: Origin::Api, reason: None, metadata: None, key: Some(key) };
         self.0.intake.order(Order::Move { balance, action: Ok(action), given }).await
