@@ -37,9 +37,7 @@ pub struct Bucket {
     pub from: Time,
     /// Until just before that.
     pub until: Time,
-    /// How many credits.
-    pub credits: Credits,
-    /// The same by meter; `None` is what no meter measured.
+    /// What was burned by each meter; `None` is what no meter measured.
     pub by_meter: BTreeMap<Option<MeterId>, Consumed>,
 }
 
@@ -48,8 +46,8 @@ pub struct Bucket {
 pub struct Consumed {
     /// What the meter read, in units of 10^-12.
     quantity: i128,
-    /// How many credits.
-    pub credits: Credits,
+    /// In millionths; over time it may be more than a balance ever holds.
+    credits: i128,
 }
 
 impl Consumed {
@@ -57,6 +55,12 @@ impl Consumed {
     #[must_use]
     pub fn quantity(&self) -> String {
         decimal::text(self.quantity, SCALE)
+    }
+
+    /// How many credits, as a decimal.
+    #[must_use]
+    pub fn credits(&self) -> String {
+        decimal::text(self.credits, Credits::SCALE)
     }
 }
 
@@ -74,7 +78,7 @@ pub fn buckets(from: Time, until: Time, step: TimeBucket) -> Option<Vec<Bucket>>
             return None;
         }
         let end = start(from, step, count).min(until);
-        buckets.push(Bucket { from: begin, until: end, credits: Credits::ZERO, by_meter: BTreeMap::new() });
+        buckets.push(Bucket { from: begin, until: end, by_meter: BTreeMap::new() });
         begin = end;
     }
     Some(buckets)
@@ -130,11 +134,16 @@ async fn given_back(conn: &mut Conn, list: &ListBurned, burned: &[Burned]) -> Re
 }
 
 impl Bucket {
+    /// How many credits were burned, as a decimal.
+    #[must_use]
+    pub fn credits(&self) -> String {
+        decimal::text(self.by_meter.values().fold(0, |sum, of| of.credits.saturating_add(sum)), Credits::SCALE)
+    }
+
     fn add(&mut self, burned: &Burned, back: Credits) -> Result<(), Overflow> {
-        let credits = burned.credits.minus(back)?;
         let of_meter = self.by_meter.entry(burned.rating.as_ref().map(|rating| rating.meter)).or_default();
-        self.credits = self.credits.plus(credits)?;
-        of_meter.credits = of_meter.credits.plus(credits)?;
+        let credits = i128::from(burned.credits.minus(back)?.micros());
+        of_meter.credits = of_meter.credits.checked_add(credits).ok_or(Overflow)?;
         if let Some(rating) = &burned.rating {
             let quantity = decimal::parse(&rating.quantity, SCALE).map_err(|_| Overflow)?;
             of_meter.quantity = of_meter.quantity.checked_add(quantity).ok_or(Overflow)?;

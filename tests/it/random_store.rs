@@ -7,14 +7,17 @@ use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy};
 use proptest::test_runner::TestRunner;
 use scrip::base::credits::Credits;
+use scrip::base::decimal;
 use scrip::base::ids::{BalanceId, CustomerId, ProductId};
 use scrip::base::settings::Overrides;
 use scrip::base::time::{DAY, Time};
-use scrip::ledger::command::Renewal;
+use scrip::ledger::command::{Command, Renewal, Reversal};
+use scrip::ledger::consumption::{self, TimeBucket};
 use scrip::ledger::entry::{Entry, Note, Origin};
 use scrip::ledger::error::Refusal;
 use scrip::ledger::history::read_past;
-use scrip::ledger::model::{Account, Applied, Balance, BalanceState, GrantSource, Lot, Policy};
+use scrip::ledger::lookup::reversal;
+use scrip::ledger::model::{Account, Applied, Balance, BalanceState, EntryKind, GrantSource, Lot, Policy};
 use scrip::ledger::service::{Changed, Terms, Writes, post, post_due};
 use scrip::ledger::{health, rules, store};
 
@@ -23,8 +26,8 @@ use crate::ledger::script::{Call, Order, Player, Script, Step, beginning, script
 use crate::support::db::TestDb;
 use crate::support::node::Node;
 
-/// How many scripts are played on each database; PROPTEST_CASES raises it.
-const CASES: u32 = 32;
+/// How many scripts are played on each database, of 67 commands on the average; PROPTEST_CASES raises it.
+const CASES: u32 = 160;
 
 #[expect(clippy::disallowed_methods, reason = "who runs the tests says how many")]
 fn cases() -> u32 {
@@ -33,7 +36,7 @@ fn cases() -> u32 {
 
 /// A script, and how many of its steps share a transaction, time after time.
 fn plays() -> impl Strategy<Value = (Script, Vec<usize>)> {
-    (scripts(40), vec(1_usize..=5, 1..=6))
+    (scripts(100), vec(1_usize..=8, 1..=6))
 }
 
 /// One balance, in the store and beside it.
@@ -122,6 +125,27 @@ impl Played {
         }
     }
 
+    /// The reversal that a step asks for.
+    fn next_reversal(&self, step: &Step) -> Option<Reversal> {
+        match self.player.clone().call(step, &self.model).order {
+            Order::Apply(Command::Reverse(reversal)) => Some(reversal),
+            _ => None,
+        }
+    }
+
+    /// What is looked up of an entry that is to be taken back is what the model knows of it, written already or not.
+    async fn looks_up(&self, db: &TestDb, writes: &Writes, expected: &Reversal) {
+        let mut conn = db.read().await.expect("it can be read");
+        let entry = (&self.balance, expected.entry);
+        let found = reversal(&mut conn, writes, entry, expected.credits).await.expect("it can be read");
+        let mut found = found.expect("it is there");
+        found.closed_lots.sort_by_key(|lot| lot.sequence);
+        // Of a lot that is over, nothing is left; how it began is not asked any more.
+        let over = |lot: &Lot| Lot { begun: true, ..*lot };
+        let closed_lots = expected.closed_lots.iter().map(over).collect();
+        assert_eq!(found, Reversal { closed_lots, ..expected.clone() });
+    }
+
     /// Somebody reads, where the clock does not stand before the newest entry, and remembers what he was told.
     fn look(&mut self) {
         let (at, renewals) = &self.known;
@@ -167,7 +191,9 @@ impl Played {
     async fn remembers(&self, db: &TestDb) {
         let mut conn = db.read().await.expect("it can be read");
         let balance = store::find_balances(&mut conn, &[self.account.id]).await.expect("it can be read").remove(0);
-        for seen in &self.seen {
+        // Each of the last, and of the others some.
+        let every = (self.seen.len() / 12).max(1);
+        for seen in self.seen.iter().rev().step_by(every) {
             let by_then = self.entries.iter().filter(|entry| entry.posting.recorded_at <= seen.at).count();
             if i64::try_from(by_then).ok() != Some(seen.sequence) {
                 // The clock went back, and more was recorded at an instant that had been before.
@@ -184,6 +210,33 @@ impl Played {
                     self.entries.iter().find(|entry| entry.posting.sequence == id.sequence).expect("it is there");
                 assert_eq!(made.posting.terms.map(|terms| terms.effective_at), Some(lot.effective_at), "{id}");
             }
+        }
+    }
+
+    /// What was burned is told by its buckets, to the last credit.
+    async fn adds_up(&self, db: &TestDb) {
+        let spends = |entry: &&Arc<Entry>| {
+            matches!(entry.posting.kind, EntryKind::Usage | EntryKind::Retention | EntryKind::Capture)
+        };
+        let times = || self.entries.iter().filter(spends).map(|entry| entry.posting.occurred_at);
+        let (Some(first), Some(last)) = (times().min(), times().max()) else { return };
+        let until = last.plus_micros(1).expect("in range");
+        let mut buckets = consumption::buckets(first, until, TimeBucket::Hour).expect("scripts are short");
+        let mut conn = db.read().await.expect("it can be read");
+        let id = (self.account.id, self.account.sequence);
+        consumption::fill(&mut conn, id, &mut buckets).await.expect("they can be read");
+        for bucket in buckets {
+            let within = |at: Time| bucket.from <= at && at < bucket.until;
+            let taken = self.entries.iter().filter(spends).filter(|entry| within(entry.posting.occurred_at));
+            let expected: i128 = taken
+                .map(|entry| {
+                    let sequence = Some(entry.posting.sequence);
+                    let back = self.entries.iter().filter(|other| other.posting.reverses == sequence);
+                    let back: i128 = back.map(|other| i128::from(other.posting.credits.micros())).sum();
+                    -i128::from(entry.posting.credits.micros()) - back
+                })
+                .sum();
+            assert_eq!(bucket.credits(), decimal::text(expected, Credits::SCALE));
         }
     }
 
@@ -208,6 +261,9 @@ async fn play(db: &TestDb, (id, product): (BalanceId, ProductId), script: &Scrip
     for share in shares.iter().cycle() {
         let mut writes = Writes::default();
         for step in steps.by_ref().take(*share) {
+            if let Some(reversal) = played.next_reversal(step).filter(|_| follows) {
+                played.looks_up(db, &writes, &reversal).await;
+            }
             follows = follows && played.step(step, &mut writes);
         }
         played.write(db, writes).await;
@@ -223,6 +279,7 @@ async fn play(db: &TestDb, (id, product): (BalanceId, ProductId), script: &Scrip
     let entries = store::list_entries_after(&mut conn, id, 0, 1_000_000).await.expect("they can be read");
     assert_eq!(entries, played.entries.iter().map(|entry| on_record(entry)).collect::<Vec<_>>());
     played.remembers(db).await;
+    played.adds_up(db).await;
     let report = health::audit_one(db, id, None).await.expect("it can be audited");
     assert_eq!((report.findings, report.balances), (vec![], 1));
 }

@@ -84,17 +84,19 @@ pub async fn consumed(
     let meters: HashMap<MeterId, _> = found.into_iter().map(|meter| (meter.id, meter)).collect();
     Ok(filled
         .into_iter()
-        .map(|Bucket { from, until, credits, by_meter }| {
+        .map(|bucket| {
+            let credits = Decimal::written(bucket.credits());
+            let Bucket { from, until, by_meter } = bucket;
             let meter = |id: Option<MeterId>| id.and_then(|id| meters.get(&id).cloned());
             let mut by_meter: Vec<_> = by_meter.into_iter().map(|(id, consumed)| (meter(id), consumed)).collect();
             by_meter.sort_by_cached_key(|(meter, _)| (meter.is_none(), meter.as_ref().map(|meter| meter.key.clone())));
             let shown = by_meter.into_iter().map(|(meter, consumed)| MeterConsumption {
                 meter: meter.map(Meter),
                 quantity: Decimal::written(consumed.quantity()),
-                credits: consumed.credits.into(),
+                credits: Decimal::written(consumed.credits()),
             });
             let by_meter = shown.collect();
-            ConsumptionBucket { from: from.into(), until: until.into(), credits: credits.into(), by_meter }
+            ConsumptionBucket { from: from.into(), until: until.into(), credits, by_meter }
         })
         .collect())
 }
