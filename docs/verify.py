@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Recomputes the hash chain of one balance from what the API answers, with Python's own library alone.
 
-    python3 verify.py http://127.0.0.1:4600/graphql bal_…
+    python3 verify.py http://127.0.0.1:4000/graphql bal_…
 
 Says how many entries agree and the last hash, and exits with 0; or names the first entry that does not, and exits with 1.
 """

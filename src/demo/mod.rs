@@ -7,6 +7,7 @@
 
 mod catalog;
 mod subscriptions;
+mod work;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -188,6 +189,7 @@ async fn fill(app: &App, random: &mut StdRng) -> Result<(), Failure> {
         while worker::post_due(&past).await? > 0 {}
     }
     subscriptions::plan_ahead(&past).await?;
+    work::work(&past).await?;
     past.intake.drain().await;
     let complete = CustomerChanges { metadata: Patch::Set(mark(COMPLETE)), ..CustomerChanges::default() };
     app.db.write(async |txn| update_customer(txn, now, marked, &complete).await).await?;

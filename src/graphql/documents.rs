@@ -1,9 +1,12 @@
-//! Rules of documents that the library does not check.
+//! Rules of documents that the library does not keep.
 
 use std::collections::HashSet;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationType, Selection, SelectionSet};
-use async_graphql::{Request, ServerError};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned, Request, ServerError};
+use async_graphql_value::Value;
 
 /// Checks that a subscription has exactly one root field: its stream is that field's.
 ///
@@ -12,11 +15,9 @@ use async_graphql::{Request, ServerError};
 pub fn check_roots(request: &mut Request) -> Result<(), ServerError> {
     let wanted = request.operation_name.clone();
     let Ok(document) = request.parsed_query() else { return Ok(()) };
-    let operation = match &document.operations {
-        DocumentOperations::Single(operation) => Some(operation),
-        DocumentOperations::Multiple(operations) => wanted.and_then(|name| operations.get(name.as_str())),
-    };
-    let Some(operation) = operation.filter(|operation| operation.node.ty == OperationType::Subscription) else {
+    let Some(operation) =
+        chosen(document, wanted.as_deref()).filter(|operation| operation.node.ty == OperationType::Subscription)
+    else {
         return Ok(());
     };
     let mut roots = Roots { document, keys: HashSet::new(), fragments: HashSet::new() };
@@ -26,6 +27,80 @@ pub fn check_roots(request: &mut Request) -> Result<(), ServerError> {
     }
     let message = "A subscription has exactly one root field; send several as operations of their own.";
     Err(ServerError::new(message, Some(operation.pos)))
+}
+
+/// The operation that a request is about.
+fn chosen<'a>(document: &'a ExecutableDocument, wanted: Option<&str>) -> Option<&'a Positioned<OperationDefinition>> {
+    match &document.operations {
+        DocumentOperations::Single(operation) => Some(operation),
+        DocumentOperations::Multiple(operations) => operations.get(wanted?),
+    }
+}
+
+/// Leaves out what is given by a variable without a value: such an argument, or field of an input, is absent, and its
+/// default holds. The library would take it for null, which clears what it names.
+pub fn leave_out_absent(request: &mut Request) {
+    let wanted = request.operation_name.clone();
+    let given: HashSet<Name> = request.variables.keys().cloned().collect();
+    let Ok(document) = request.parsed_query() else { return };
+    let Some(operation) = chosen(document, wanted.as_deref()) else { return };
+    // Those that must have a value are told of by validation.
+    let may_be_absent = operation.node.variable_definitions.iter().map(|variable| &variable.node);
+    let may_be_absent = may_be_absent.filter(|it| it.var_type.node.nullable && it.default_value.is_none());
+    let absent: HashSet<Name> =
+        may_be_absent.map(|variable| variable.name.node.clone()).filter(|name| !given.contains(name)).collect();
+    if absent.is_empty() {
+        return;
+    }
+    let mut document = document.clone();
+    let mut leave_out = |operation: &mut Positioned<OperationDefinition>| {
+        operation.node.variable_definitions.retain(|variable| !absent.contains(&variable.node.name.node));
+        leave_out_of(&mut operation.node.selection_set.node, &absent);
+    };
+    match &mut document.operations {
+        DocumentOperations::Single(operation) => leave_out(operation),
+        DocumentOperations::Multiple(operations) => {
+            wanted.and_then(|name| operations.get_mut(name.as_str())).into_iter().for_each(leave_out);
+        }
+    }
+    for fragment in document.fragments.values_mut() {
+        leave_out_of(&mut fragment.node.selection_set.node, &absent);
+    }
+    request.set_parsed_query(document);
+}
+
+fn leave_out_of(set: &mut SelectionSet, absent: &HashSet<Name>) {
+    for selection in &mut set.items {
+        match &mut selection.node {
+            Selection::Field(field) => {
+                field.node.arguments.retain_mut(|(_, value)| is_there(&mut value.node, absent));
+                leave_out_of(&mut field.node.selection_set.node, absent);
+            }
+            Selection::InlineFragment(inline) => leave_out_of(&mut inline.node.selection_set.node, absent),
+            Selection::FragmentSpread(_) => {}
+        }
+    }
+}
+
+/// Whether a value is one; what is absent is taken out of it.
+fn is_there(value: &mut Value, absent: &HashSet<Name>) -> bool {
+    match value {
+        Value::Variable(name) => !absent.contains(name),
+        Value::Object(fields) => {
+            fields.retain(|_, field| is_there(field, absent));
+            true
+        }
+        Value::List(items) => {
+            // A list keeps its places.
+            for item in items {
+                if !is_there(item, absent) {
+                    *item = Value::Null;
+                }
+            }
+            true
+        }
+        _ => true,
+    }
 }
 
 /// The fields of an operation's answer, by the names that they have in it.
@@ -63,6 +138,28 @@ mod tests {
 
     fn is_taken(document: &str) -> bool {
         check_roots(&mut Request::new(document)).is_ok()
+    }
+
+    #[test]
+    fn what_a_variable_without_a_value_gives_is_left_out() {
+        let document =
+            "query A($a: Int, $b: Int = 1, $c: [Int], $d: Int!) { f(a: $a, b: $b, c: [$a, 2], o: {a: $a, b: $b}) {
+            g(a: $c) ...F ... { h(a: $a) } } } query B($a: Int) { f(a: $a) } fragment F on T { i(a: $a, d: $d) }";
+        let left = |variables: serde_json::Value| {
+            let variables = async_graphql::Variables::from_json(variables);
+            let mut request = Request::new(document).variables(variables).operation_name("A");
+            leave_out_absent(&mut request);
+            let document = request.parsed_query().unwrap().clone();
+            let operation = chosen(&document, Some("A")).unwrap().node.clone();
+            let mut uses = format!("{:?}{:?}", operation.selection_set, document.fragments);
+            uses.retain(|c| c != ' ');
+            let defined: Vec<String> =
+                operation.variable_definitions.iter().map(|it| it.node.name.node.to_string()).collect();
+            (defined, ["a", "b", "c", "d"].map(|name| uses.matches(&format!("Variable(Name(\"{name}\"))")).count()))
+        };
+        assert_eq!(left(serde_json::json!({"a": null, "c": []})).0, ["a", "b", "c", "d"]);
+        let (defined, uses) = left(serde_json::json!({}));
+        assert_eq!((defined, uses), (vec!["b".to_owned(), "d".to_owned()], [0, 2, 0, 1]));
     }
 
     #[test]

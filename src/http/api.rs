@@ -6,7 +6,7 @@ use serde::Deserialize;
 use tracing::Instrument;
 
 use crate::app::App;
-use crate::graphql::documents::check_roots;
+use crate::graphql::documents::{check_roots, leave_out_absent};
 use crate::graphql::errors::{INTERNAL, coded, complete};
 use crate::graphql::{Schema, build_schema, request_data};
 
@@ -68,7 +68,8 @@ impl Api {
         answers.map(move |answer| finished(answer, &id))
     }
 
-    fn with_data(&self, request: Request) -> Request {
+    fn with_data(&self, mut request: Request) -> Request {
+        leave_out_absent(&mut request);
         request_data(request, &self.app)
     }
 }

@@ -217,7 +217,7 @@ both!(each_example_of_the_playground_runs_on_the_demo, async |db| {
         assert!(answer.get("errors").is_none(), "{example}\n{answer:#}");
         for payload in answer["data"].as_object().expect("data").values() {
             assert!(payload.get("errors").is_none_or(|errors| errors == &json!([])), "{example}\n{answer:#}");
-            for made in ["meter", "product"] {
+            for made in ["meter", "product", "hold", "entry"] {
                 if let Some(id) = payload.get(made).and_then(|made| made.get("id")) {
                     variables[format!("{made}Id")] = id.clone();
                 }

@@ -422,6 +422,182 @@ mutation Retain($balanceId: ID!) {
     variables: { balanceId: '<id of a balance, from Welcome>' },
   },
   {
+    query: `# What would these events burn? The
+# answer comes from the code that
+# records events, and nothing is
+# done: run it as often as you like.
+
+query PreviewUsage {
+  previewEvents(
+    events: [
+      {
+        id: "film"
+        customer: { externalId: "acme" }
+        type: "llm.tokens"
+        properties: { model: "nova-pro", tokens: 9000 }
+      }
+    ]
+  ) {
+    status
+    outcomes {
+      outcome
+      explanation
+    }
+    entries {
+      credits
+      uncovered
+      availableAfter
+      allocations {
+        credits
+        grant {
+          source
+        }
+      }
+    }
+    error {
+      code
+      message
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Sets credits aside before long
+# work begins: nothing else can
+# spend them, and they are there
+# when the work is done. Put a
+# balance's id, from Welcome, into
+# the variables.
+#
+# Run it twice: the key is the same,
+# so the second run sets nothing
+# aside and answers the first hold.
+
+mutation HoldCredits($balanceId: ID!) {
+  holdCredits(
+    input: {
+      balanceId: $balanceId
+      credits: "20"
+      ttlSeconds: 900
+      reason: "A long job"
+      idempotencyKey: "playground-job-1"
+    }
+  ) {
+    replayed
+    hold {
+      id
+      state
+      credits
+      expiresAt
+    }
+    balance {
+      available
+      held
+    }
+    errors {
+      code
+      message
+      path
+      ... on InsufficientCredits {
+        available
+        shortfall
+      }
+    }
+  }
+}
+`,
+    variables: { balanceId: '<id of a balance, from Welcome>' },
+  },
+  {
+    query: `# The work is done: burns what it
+# came to, and the rest is free
+# again. Put the hold's id, from
+# HoldCredits, into the variables.
+#
+# A hold that nobody captures or
+# releases lapses by itself.
+
+mutation CaptureHold($holdId: ID!) {
+  captureHold(
+    input: {
+      holdId: $holdId
+      credits: "12.5"
+      idempotencyKey: "playground-job-1-done"
+    }
+  ) {
+    replayed
+    hold {
+      state
+      captured
+    }
+    entry {
+      id
+      kind
+      credits
+      heldChange
+    }
+    balance {
+      available
+      held
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { holdId: '<id from HoldCredits>' },
+  },
+  {
+    query: `# Takes back what was burned in
+# error, wholly or in part, by an
+# entry of its own. Put the entry's
+# id, from CaptureHold, into the
+# variables.
+
+mutation TakeBack($entryId: ID!) {
+  reverseEntry(
+    input: {
+      entryId: $entryId
+      credits: "2.5"
+      reason: "The job was shorter"
+      idempotencyKey: "playground-back-1"
+    }
+  ) {
+    replayed
+    entry {
+      kind
+      credits
+      reverses {
+        kind
+        credits
+      }
+    }
+    balance {
+      available
+      holds(first: 3) {
+        nodes {
+          state
+          reason
+          credits
+          captured
+        }
+      }
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { entryId: '<id from CaptureHold>' },
+  },
+  {
     query: `# The last entries of a balance,
 # newest first. An entry is never
 # changed or deleted: what went

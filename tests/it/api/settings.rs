@@ -330,3 +330,30 @@ both!(a_customers_former_external_id_goes_on_naming_it, async |db| {
     }}
     "#);
 });
+
+both!(a_variable_without_a_value_leaves_what_it_names_and_null_clears_it, async |db| {
+    let api = Api::on(db).await;
+    let balance = api.acme("10").await;
+    let query = "mutation($id: ID!, $name: String, $threshold: Decimal) {
+        updateCreditBalance(input: {id: $id, name: $name, lowBalanceThreshold: $threshold}) {
+            balance { name lowBalanceThreshold overrides } errors { ...Error } } }";
+    let mut told = Vec::new();
+    for given in
+        [json!({"name": "Ours", "threshold": "3"}), json!({"name": "Theirs"}), json!({}), json!({"name": null})]
+    {
+        let mut variables = given;
+        variables["id"] = json!(balance);
+        told.push(api.ask(query, variables).await["data"]["updateCreditBalance"]["balance"].take());
+    }
+    let archived = "query($archived: Boolean) { customers(includeArchived: $archived) { nodes { externalId } } }";
+    told.push(api.ask(archived, json!({})).await);
+    answer!(json!(told), @r#"
+    [
+      {lowBalanceThreshold: "3", name: "Ours", overrides: ["name", "lowBalanceThreshold"]}
+      {lowBalanceThreshold: "3", name: "Theirs", overrides: ["name", "lowBalanceThreshold"]}
+      {lowBalanceThreshold: "3", name: "Theirs", overrides: ["name", "lowBalanceThreshold"]}
+      {lowBalanceThreshold: "3", name: "credits", overrides: ["lowBalanceThreshold"]}
+      {data: {customers: {nodes: [{externalId: "acme"}]}}}
+    ]
+    "#);
+});

@@ -8,4 +8,5 @@ mod holds;
 mod previews;
 mod proof;
 mod refusals;
+mod rules;
 mod verify;

@@ -262,3 +262,43 @@ both!(a_thousand_periods_are_caught_up_on_in_steps_and_before_the_answer, async 
     let health = shop.api.ask("{ ledgerHealth(first: 10) { problems { detail } } }", json!({})).await;
     assert_eq!(health["data"]["ledgerHealth"]["problems"], json!([]));
 });
+
+both!(what_a_hold_pins_of_a_periods_credits_outlives_the_period_and_does_not_roll_over, async |db| {
+    let shop = Shop::on(db).await;
+    shop.subscribe(&shop.pro, json!({})).await;
+    shop.burn("first", "20").await;
+    let balance = shop.api.ask("{ creditBalances { nodes { id } } }", json!({})).await;
+    let balance = balance["data"]["creditBalances"]["nodes"][0]["id"].clone();
+    let hold = json!({"balanceId": balance, "credits": "70", "ttlSeconds": 604_800, "idempotencyKey": "hold"});
+    shop.api.at("2026-01-30T00:00:00Z");
+    let hold = shop.api.make("holdCredits", "hold { id }", hold).await["hold"]["id"].clone();
+    shop.api.at("2026-02-01T00:00:00Z");
+    let mut told = vec![shop.balance().await];
+    shop.api.work().await;
+    let capture = json!({"holdId": hold, "credits": "60", "idempotencyKey": "capture"});
+    shop.api.at("2026-02-03T00:00:00Z");
+    shop.api.make("captureHold", "replayed", capture).await;
+    told.push(shop.balance().await);
+    told.push(shop.entries().await);
+    let told = Value::from(told);
+    answer!(told, @r#"
+    [
+      {
+        available: "110", held: "70", lastSequence: "3", lowBalanceThreshold: "20"
+        nextChangeAt: "2026-02-06T00:00:00.000000Z", overdraft: {limit: null, policy: "DENY"}, settled: "180"
+        state: "ACTIVE", subscription: {planVersion: {plan: {key: "pro"}}}
+      }
+      {
+        available: "110", held: "0", lastSequence: "8", lowBalanceThreshold: "20"
+        nextChangeAt: "2026-03-01T00:00:00.000000Z", overdraft: {limit: null, policy: "DENY"}, settled: "110"
+        state: "ACTIVE", subscription: {planVersion: {plan: {key: "pro"}}}
+      }
+      [
+        "01-01T00:00 ALLOWANCE 100 SUBSCRIPTION by it", "01-01T00:00 USAGE -20 EVENT", "01-30T00:00 HOLD 0 API"
+        "02-01T00:00 EXPIRATION -10 SYSTEM", "02-01T00:00 ROLLOVER 10 SUBSCRIPTION by it"
+        "02-01T00:00 ALLOWANCE 100 SUBSCRIPTION by it", "02-03T00:00 CAPTURE -60 API"
+        "02-03T00:00 EXPIRATION -10 SYSTEM"
+      ]
+    ]
+    "#);
+});
