@@ -53,7 +53,7 @@ pub fn leave_out_absent(request: &mut Request) {
         return;
     }
     let mut document = document.clone();
-    let mut leave_out = |operation: &mut Positioned<OperationDefinition>| {
+    let leave_out = |operation: &mut Positioned<OperationDefinition>| {
         operation.node.variable_definitions.retain(|variable| !absent.contains(&variable.node.name.node));
         leave_out_of(&mut operation.node.selection_set.node, &absent);
     };

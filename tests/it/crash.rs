@@ -68,7 +68,6 @@ enum Sent {
         key: String,
     },
     Extend {
-        customer: usize,
         hold: String,
     },
     Release {
@@ -104,7 +103,7 @@ impl Sent {
                     0 => Self::Release { customer, hold },
                     1 => {
                         holds.push((customer, hold.clone()));
-                        Self::Extend { customer, hold }
+                        Self::Extend { hold }
                     }
                     _ => Self::Capture { customer, hold, key: name.to_owned() },
                 }
@@ -140,47 +139,46 @@ impl Sent {
 
     /// Sends it; `None` when nobody knows what became of it.
     async fn send(&self, world: &World, client: &Client, server: &Urls) -> Option<(Told, Value)> {
-        match self {
-            Self::Events(events) => {
-                let line = |(customer, id): &(usize, String)| {
-                    json!({"specversion": "1.0", "source": "test", "type": "call", "id": id, "subject": name(*customer)}).to_string()
-                };
-                let body = events.iter().map(line).collect::<Vec<_>>().join("\n");
-                let sent = client.post(&server.events).header("content-type", "application/x-ndjson").body(body);
-                let answer = sent.send().await.ok()?;
-                let status = answer.status();
-                let answer: Value = answer.json().await.ok()?;
-                assert_eq!(status, 200, "{answer}");
-                assert!(!answer.to_string().contains("\"differs\":true"), "{answer}");
-                let (accepted, duplicates) = (answer["accepted"].as_u64()?, answer["duplicates"].as_u64()?);
-                assert_eq!(accepted + duplicates, events.len() as u64, "{answer}");
-                let told = match (accepted, duplicates) {
-                    (_, 0) => Told::New,
-                    (0, _) => Told::Known,
-                    _ => Told::Both,
-                };
-                Some((told, answer))
-            }
-            _ => {
-                let (mutation, input) = self.mutation(world);
-                let kind = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
-                let made = if mutation == "topUpCredits" { "" } else { "hold { id }" };
-                let query = format!(
-                    "mutation ($input: {kind}!) {{ told: {mutation}(input: $input) {{ {made} replayed errors {{ code path }} }} }}"
-                );
-                let body = json!({"query": query, "variables": {"input": input}});
-                let answer: Value = client.post(&server.graphql).json(&body).send().await.ok()?.json().await.ok()?;
-                let payload = answer["data"]["told"].clone();
-                let told = if payload["errors"][0]["path"] == json!(["expiresAt"]) {
-                    Told::TooLate
-                } else {
-                    assert_eq!(payload["errors"], json!([]), "{self:?}: {answer}");
-                    if payload["replayed"] == json!(true) { Told::Known } else { Told::New }
-                };
-                Some((told, payload))
-            }
+        if let Self::Events(events) = self {
+            return send_events(events, client, server).await;
         }
+        let (mutation, input) = self.mutation(world);
+        let kind = format!("{}{}Input", mutation[..1].to_uppercase(), &mutation[1..]);
+        let made = if mutation == "topUpCredits" { "" } else { "hold { id }" };
+        let query = format!(
+            "mutation ($input: {kind}!) {{ told: {mutation}(input: $input) {{ {made} replayed errors {{ code path }} }} }}"
+        );
+        let body = json!({"query": query, "variables": {"input": input}});
+        let answer: Value = client.post(&server.graphql).json(&body).send().await.ok()?.json().await.ok()?;
+        let payload = answer["data"]["told"].clone();
+        if payload["errors"][0]["path"] == json!(["expiresAt"]) {
+            return Some((Told::TooLate, payload));
+        }
+        assert_eq!(payload["errors"], json!([]), "{self:?}: {answer}");
+        Some((if payload["replayed"] == json!(true) { Told::Known } else { Told::New }, payload))
     }
+}
+
+async fn send_events(events: &[(usize, String)], client: &Client, server: &Urls) -> Option<(Told, Value)> {
+    let line = |(customer, id): &(usize, String)| {
+        json!({"specversion": "1.0", "source": "test", "type": "call", "id": id, "subject": name(*customer)})
+            .to_string()
+    };
+    let body = events.iter().map(line).collect::<Vec<_>>().join("\n");
+    let sent = client.post(&server.events).header("content-type", "application/x-ndjson").body(body);
+    let answer = sent.send().await.ok()?;
+    let status = answer.status();
+    let answer: Value = answer.json().await.ok()?;
+    assert_eq!(status, 200, "{answer}");
+    assert!(!answer.to_string().contains("\"differs\":true"), "{answer}");
+    let (accepted, duplicates) = (answer["accepted"].as_u64()?, answer["duplicates"].as_u64()?);
+    assert_eq!(accepted + duplicates, events.len() as u64, "{answer}");
+    let told = match (accepted, duplicates) {
+        (_, 0) => Told::New,
+        (0, _) => Told::Known,
+        _ => Told::Both,
+    };
+    Some((told, answer))
 }
 
 /// Five seconds from now, by the clock of the servers.
