@@ -331,17 +331,23 @@ both!(a_grant_that_is_over_takes_no_new_terms, async |db| {
         .await;
     answer!(refused, @r#"
     {data: {
-      burned: {errors: [{__typename: "InvalidState", message: "The grant is over.", path: ["id"], state: "DEPLETED"}]}
+      burned: {errors: [{
+        __typename: "InvalidState", message: "The grant is over: it is DEPLETED.", path: ["id"], state: "DEPLETED"
+      }]}
       early: {errors: [{
         __typename: "InvalidInput", message: "The expiry must be later than now and than the grant's beginning."
         path: ["expiresAt"]
       }]}
-      expired: {errors: [{__typename: "InvalidState", message: "The grant is over.", path: ["id"], state: "EXPIRED"}]}
+      expired: {errors: [{
+        __typename: "InvalidState", message: "The grant is over: it is EXPIRED.", path: ["id"], state: "EXPIRED"
+      }]}
       priority: {errors: [{
         __typename: "InvalidInput", message: "priority is -1; write 0 to 1000.", path: ["priority"]
       }]}
       same: {
-        errors: [{__typename: "InvalidState", message: "The grant is over.", path: ["id"], state: "EXPIRED"}]
+        errors: [{
+          __typename: "InvalidState", message: "The grant is over: it is EXPIRED.", path: ["id"], state: "EXPIRED"
+        }]
         replayed: false
       }
     }}

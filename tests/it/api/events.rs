@@ -131,9 +131,9 @@ both!(a_customer_is_named_by_exactly_one_of_two, async |db| {
         .await;
     answer!(sent, @r#"
     {errors: [{
-      extensions: {code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 25, line: 2}]
-      message: "Expected input type \"CustomerBy\", found {externalId: \"x\", id: \"cus_1\"}. (occurred while parsing \"EventInput\") (occurred while parsing \"[EventInput!]\") (occurred while parsing \"IngestEventsInput\")"
-      path: ["ingestEvents"]
+      extensions: {argument: "input.events.0.customer", code: "BAD_USER_INPUT", requestId: "test"}
+      locations: [{column: 18, line: 2}]
+      message: "Invalid value for argument \"input.events.0.customer\", Oneof input objects requires have exactly one field"
     }]}
     "#);
 });
