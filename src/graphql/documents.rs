@@ -52,17 +52,25 @@ pub fn leave_out_absent(request: &mut Request) {
     if absent.is_empty() {
         return;
     }
+    // Other operations may use the same fragments with values of their own: this one goes on alone, with its fragments.
+    let mut roots = Roots { document, keys: HashSet::new(), fragments: HashSet::new() };
+    roots.collect_all(&operation.node.selection_set.node);
+    let used: HashSet<String> = roots.fragments.into_iter().map(str::to_owned).collect();
+    let mut operation = operation.clone();
+    operation.node.variable_definitions.retain(|variable| !absent.contains(&variable.node.name.node));
+    leave_out_of(&mut operation.node.selection_set.node, &absent);
+    let several = matches!(document.operations, DocumentOperations::Multiple(_));
     let mut document = document.clone();
-    let leave_out = |operation: &mut Positioned<OperationDefinition>| {
-        operation.node.variable_definitions.retain(|variable| !absent.contains(&variable.node.name.node));
-        leave_out_of(&mut operation.node.selection_set.node, &absent);
-    };
-    match &mut document.operations {
-        DocumentOperations::Single(operation) => leave_out(operation),
-        DocumentOperations::Multiple(operations) => {
-            wanted.and_then(|name| operations.get_mut(name.as_str())).into_iter().for_each(leave_out);
+    match (&mut document.operations, wanted) {
+        (DocumentOperations::Multiple(operations), Some(name)) => {
+            operations.retain(|other, _| other.as_str() == name);
+            for chosen in operations.values_mut() {
+                *chosen = operation.clone();
+            }
         }
+        (operations, _) => *operations = DocumentOperations::Single(operation),
     }
+    document.fragments.retain(|name, _| !several || used.contains(name.as_str()));
     for fragment in document.fragments.values_mut() {
         leave_out_of(&mut fragment.node.selection_set.node, &absent);
     }
@@ -111,6 +119,24 @@ struct Roots<'a> {
 }
 
 impl<'a> Roots<'a> {
+    /// The fragments that are used anywhere below.
+    fn collect_all(&mut self, set: &'a SelectionSet) {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => self.collect_all(&field.node.selection_set.node),
+                Selection::InlineFragment(inline) => self.collect_all(&inline.node.selection_set.node),
+                Selection::FragmentSpread(spread) => {
+                    let name = &spread.node.fragment_name.node;
+                    if let Some(fragment) = self.document.fragments.get(name)
+                        && self.fragments.insert(name.as_str())
+                    {
+                        self.collect_all(&fragment.node.selection_set.node);
+                    }
+                }
+            }
+        }
+    }
+
     fn collect(&mut self, set: &'a SelectionSet) {
         for selection in &set.items {
             match &selection.node {
@@ -151,6 +177,8 @@ mod tests {
             leave_out_absent(&mut request);
             let document = request.parsed_query().unwrap().clone();
             let operation = chosen(&document, Some("A")).unwrap().node.clone();
+            let is_alone = chosen(&document, Some("B")).is_none();
+            assert_eq!(is_alone, operation.variable_definitions.len() < 4, "B would define what nobody uses any more");
             let mut uses = format!("{:?}{:?}", operation.selection_set, document.fragments);
             uses.retain(|c| c != ' ');
             let defined: Vec<String> =

@@ -121,7 +121,7 @@ impl HoldState {
     pub fn problem(self) -> Problem {
         let message = match self {
             Self::Active => "The hold is active.",
-            Self::Captured => "The hold was captured; a hold is captured once.",
+            Self::Captured => "The hold was captured already.",
             Self::Released => "The hold was released; set credits aside anew.",
             Self::Lapsed => "The hold has lapsed: its time was over before it was captured. Set credits aside anew.",
         };

@@ -87,6 +87,13 @@ pub async fn read_past(conn: &mut Conn, balance: &Balance, at: Time) -> Result<P
         }
         for entry in &entries {
             next = entry.posting.sequence.saturating_add(1);
+            if begin.is_none() && entry.posting.recorded_at <= at {
+                // No reversal comes between a checkpoint and an instant, unless a checkpoint was lost.
+                let over: Vec<i64> = past.replay.reopened_by(entry).collect();
+                for lot in records::find_over(conn, id, &over).await? {
+                    past.replay.lots.insert(lot.sequence, lot);
+                }
+            }
             stopped = past.take(begin.take(), entry)?;
             if stopped {
                 break;

@@ -8,7 +8,7 @@ use diesel::sql_types::{BigInt, Integer};
 use diesel_async::RunQueryDsl;
 
 use super::entry::Entry;
-use super::model::{Balance, BalanceState, Ended, EntryKind, GrantState, HoldState};
+use super::model::{Balance, BalanceState, Ended, EntryKind, GrantState, Hold, HoldState};
 use super::rows::{BalanceRow, EntryRow, HoldRecord, HoldRow, LotRecord, LotRow, ReversalRow};
 use super::view::{GrantView, View};
 use crate::base::ids::{BalanceId, CustomerId, EntryId, GrantId, ProductId};
@@ -266,13 +266,13 @@ pub async fn list_holds(
             .select(HoldRow::as_select())
             .into_boxed::<B>();
         if let Some(states) = states {
-            // Those whose time is over have lapsed, whether anybody has written that down or not.
+            // How a hold ended is on record; those that were active when the balance was read are known here.
+            let active = || view.balance.account.holds.iter();
+            let state = |hold: &Hold| if hold.expires_at <= view.at { HoldState::Lapsed } else { HoldState::Active };
+            let wanted = active().filter(|hold| states.contains(&state(hold))).map(|hold| hold.sequence);
             let ended = states.iter().filter(|state| **state != HoldState::Active).map(|state| state.number());
-            let behind = if states.contains(&HoldState::Lapsed) { Time::MIN } else { view.at };
-            let until = if states.contains(&HoldState::Active) { Time::MAX } else { view.at };
-            let in_time = holds::expires_at.gt(behind).and(holds::expires_at.le(until));
-            let active = holds::state.eq(HoldState::Active.number()).and(in_time);
-            query = query.filter(holds::state.eq_any(ended).or(active));
+            let over = holds::state.eq_any(ended).and(holds::sequence.ne_all(active().map(|hold| hold.sequence)));
+            query = query.filter(holds::sequence.eq_any(wanted).or(over));
         }
         if let Some(sequence) = page.after {
             query = query.filter(holds::sequence.lt(sequence));
@@ -284,7 +284,7 @@ pub async fn list_holds(
             if page.is_backward() { query.order(holds::sequence.asc()) } else { query.order(holds::sequence.desc()) };
         query.limit(page.probe()).load(c)
     })?;
-    let found = rows.into_iter().map(|row| Ok(row.into_record()?.at(view.at))).collect::<Result<_, DbError>>()?;
+    let found = rows.into_iter().map(|row| Ok(view.hold(row.into_record()?))).collect::<Result<_, DbError>>()?;
     Ok(Page::of(page, found))
 }
 

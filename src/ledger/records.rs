@@ -10,10 +10,11 @@ use super::codec;
 use super::entry::{Entry, Rating};
 use super::model::{Balance, EntryKind, Hold, Lot};
 use super::rows::{BalanceRow, CheckpointRow, EntryRow, HoldRecord, HoldRow, LotRecord, LotRow};
+use super::store;
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId};
 use crate::base::time::Time;
-use crate::db::schema::{balances, checkpoints, entries, holds, lots, reversals};
+use crate::db::schema::{balances, checkpoints, entries, holds, idempotency_keys, lots, reversals};
 use crate::db::{Conn, DbError, on};
 
 // --- History -----------------------------------------------------------------------------------------------------------
@@ -23,6 +24,8 @@ use crate::db::{Conn, DbError, on};
 pub struct Checkpoint {
     /// The entry; 0 is before the first.
     pub sequence: i64,
+    /// When it was recorded.
+    pub recorded_at: Option<Time>,
     /// Lots that were pending or had something left, in burning order.
     pub lots: Vec<Lot>,
     /// Holds that were active.
@@ -32,7 +35,7 @@ pub struct Checkpoint {
 impl CheckpointRow {
     fn into_checkpoint(self) -> Result<Checkpoint, DbError> {
         let (lots, holds) = self.open()?;
-        Ok(Checkpoint { sequence: self.sequence, lots, holds })
+        Ok(Checkpoint { sequence: self.sequence, recorded_at: Some(self.recorded_at), lots, holds })
     }
 }
 
@@ -306,4 +309,35 @@ pub async fn list_reversed_lots_behind(
         moved.extend(codec::read_allocations(&allocations)?.into_iter().map(|part| part.lot));
     }
     Ok(moved)
+}
+
+/// Keys that name an entry of a balance which does not name them; some at most.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_stray_keys(conn: &mut Conn, balance: BalanceId) -> Result<Vec<(String, i64)>, DbError> {
+    let named = entries::table
+        .filter(entries::customer_id.eq(idempotency_keys::customer_id))
+        .filter(entries::balance.eq(idempotency_keys::balance))
+        .filter(entries::sequence.eq(idempotency_keys::sequence))
+        .filter(entries::idempotency_key.eq(idempotency_keys::key.nullable()));
+    on!(conn, |c| idempotency_keys::table
+        .filter(idempotency_keys::customer_id.eq(balance.customer))
+        .filter(idempotency_keys::balance.eq(balance.number))
+        .filter(diesel::dsl::not(diesel::dsl::exists(named)))
+        .order((idempotency_keys::scope, idempotency_keys::key))
+        .limit(10)
+        .select((idempotency_keys::key, idempotency_keys::sequence))
+        .load(c))
+}
+
+/// Lots that are over and that an entry brings back, as they are on record.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_over(conn: &mut Conn, balance: BalanceId, over: &[i64]) -> Result<Vec<Lot>, DbError> {
+    if over.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(store::find_lots(conn, balance, over).await?.into_iter().map(|record| record.lot).collect())
 }

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::model::{Account, Applied, Balance, BalanceState, Ended, GrantState, Lot, Policy};
-use super::rows::LotRecord;
+use super::model::{Account, Applied, Balance, BalanceState, Ended, GrantState, Hold, HoldState, Lot, Policy};
+use super::rows::{HoldRecord, LotRecord};
 use super::rules::{balance_state, carry, grant_state, next_change};
 use crate::base::credits::Credits;
 use crate::base::json::CanonicalJson;
@@ -108,9 +108,27 @@ impl View {
                 metadata: CanonicalJson::empty_object(),
                 created_at: self.at,
                 subscription,
+                paid: false,
             };
             Some(GrantView { state: grant_state(&record.lot, self.at), record })
         })
+    }
+
+    /// A hold on record, as it is at the instant: its row may have been changed since the balance was read.
+    #[must_use]
+    pub fn hold(&self, record: HoldRecord) -> HoldRecord {
+        let active = self.balance.account.holds.iter().find(|hold| hold.sequence == record.id.sequence);
+        let record = match active {
+            Some(Hold { expires_at, .. }) => HoldRecord {
+                state: HoldState::Active,
+                captured: Credits::ZERO,
+                expires_at: *expires_at,
+                ended_at: None,
+                ..record
+            },
+            None => record,
+        };
+        record.at(self.at)
     }
 
     /// A lot on record, as it is at the instant.

@@ -261,7 +261,7 @@ impl CreditBalance {
             let states: Option<Vec<_>> = state.map(|states| states.into_iter().map(Into::into).collect());
             let page = reads::list_holds(&mut read(ctx).await?, self.view(), states.as_deref(), &page).await;
             let page = page.map_err(|error| failed(&error))?;
-            Ok(Rows::of(&list, page, |hold| hold.id.sequence, |hold| Hold::at(hold, self.view().at)).into())
+            Ok(Rows::of(&list, page, |hold| hold.id.sequence, Hold::of).into())
         };
         Some(found.await)
     }
@@ -316,7 +316,7 @@ impl CreditBalance {
     }
 
     /// The books at an instant: the entries that had been recorded by then, and what time alone had done, whether it had
-    /// been posted or not. It is what a query said at that instant.
+    /// been posted or not: what a query answers at that instant when all that was recorded by then is committed.
     async fn at(
         &self,
         ctx: &Context<'_>,

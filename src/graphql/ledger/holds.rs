@@ -8,7 +8,6 @@ use super::balances::CreditBalance;
 use super::entries::LedgerEntry;
 use super::payloads::{give, shown};
 use crate::base::ids::{BalanceId, HoldId};
-use crate::base::time::Time;
 use crate::db::Failure;
 use crate::graphql::context::Reach;
 use crate::graphql::errors::{Payload, UserError, missing};
@@ -42,10 +41,10 @@ pub enum HoldState {
 pub struct Hold(Arc<HoldRecord>);
 
 impl Hold {
-    /// A hold as of an instant of its balance.
+    /// A hold as of an instant.
     #[must_use]
-    pub fn at(record: HoldRecord, now: Time) -> Self {
-        Self(Arc::new(record.at(now)))
+    pub fn of(record: HoldRecord) -> Self {
+        Self(Arc::new(record))
     }
 
     /// The hold with this id; none when there is none.
@@ -56,8 +55,8 @@ impl Hold {
         let loaders = ctx.loaders();
         let (record, known) = futures_util::try_join!(loaders.find(id), loaders.find(id.balance))?;
         let (Some(record), Some(known)) = (record, known) else { return Ok(None) };
-        let now = ctx.now().max(known.balance.account.recorded_at);
-        Ok(Some(Self::at(Arc::unwrap_or_clone(record), now)))
+        let balance = CreditBalance::of(known, ctx.now());
+        Ok(Some(Self::of(balance.view().hold(Arc::unwrap_or_clone(record)))))
     }
 
     /// The hold with this id, which an entry names.

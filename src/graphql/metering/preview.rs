@@ -35,8 +35,8 @@ impl EventPreview {
         self.preview.receipt.status.into()
     }
 
-    /// Why it would burn what it would burn: an item for each rule whose meter has the event's type, also where it burns
-    /// nothing. Empty for a DUPLICATE, and for what is wrong in itself.
+    /// What each rule whose meter has the event's type comes to, also where it burns nothing; of a REFUSED event, what it
+    /// would burn if it were covered. Empty for a DUPLICATE, and for what is wrong in itself.
     async fn outcomes(&self) -> Vec<RuleOutcome> {
         self.preview.outcomes.iter().cloned().map(RuleOutcome).collect()
     }

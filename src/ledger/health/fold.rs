@@ -38,6 +38,8 @@ pub(super) struct Fold {
     pub(super) closed: BTreeMap<i64, Lot>,
     /// When each subscription last brought something, since the fold began.
     pub(super) renewed: BTreeMap<i32, Time>,
+    /// The reversal behind which a checkpoint must come before the next command.
+    awaits: Option<i64>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -50,6 +52,7 @@ impl Fold {
             replay: Replay::new(Time::MIN),
             closed: BTreeMap::new(),
             renewed: BTreeMap::new(),
+            awaits: None,
             findings: Vec::new(),
         }
     }
@@ -182,9 +185,28 @@ impl Fold {
             holds.iter().map(|hold| (hold.sequence, hold.credits, hold.pins.clone())).collect::<Vec<_>>()
         };
         let holds: Vec<_> = self.replay.holds.values().cloned().collect();
-        if kept.lots != self.replay.burning() || pins(&kept.holds) != pins(&holds) {
+        self.awaits = None;
+        let recorded_at = self.last.map(|(_, recorded_at)| recorded_at);
+        if kept.lots != self.replay.burning() || pins(&kept.holds) != pins(&holds) || kept.recorded_at != recorded_at {
             let detail = "The checkpoint behind this entry does not hold what the entries leave open.";
             self.find(Some(kept.sequence), "L3", detail);
+        }
+    }
+
+    /// What a reversal brings back was over: what is open behind it is kept, else history could not be told from there.
+    pub(super) fn expect_checkpoint(&mut self, entry: &Entry) {
+        if entry.posting.cause == Cause::Command {
+            self.miss_checkpoint();
+        }
+        if entry.posting.kind == EntryKind::Reversal {
+            self.awaits = Some(entry.posting.sequence);
+        }
+    }
+
+    /// Nothing comes any more that could be the checkpoint.
+    pub(super) fn miss_checkpoint(&mut self) {
+        if let Some(sequence) = self.awaits.take() {
+            self.find(Some(sequence), "L3", "There is no checkpoint behind this reversal.");
         }
     }
 

@@ -29,7 +29,6 @@ use crate::base::ids::BalanceId;
 use crate::base::time::Time;
 use crate::db::{Conn, Db, DbError};
 use crate::ledger::entry::Entry;
-use crate::ledger::model::Lot;
 
 /// How many problems one audit tells at most.
 pub const MAX_PROBLEMS: usize = 100;
@@ -137,6 +136,9 @@ impl Audit {
         }
         let stopped = self.read(conn, fold).await?;
         rows::check_closed(conn, fold, stopped).await?;
+        if !stopped {
+            fold.miss_checkpoint();
+        }
         if !stopped && let Some((balance, next_change_at)) = records::find_on_record(conn, id).await? {
             rows::check_balance(conn, fold, (&balance, next_change_at)).await?;
         }
@@ -157,7 +159,8 @@ impl Audit {
                 replay = Replay::behind(checkpoint, entry);
                 continue;
             }
-            for lot in over_lots(conn, id, replay.reopened_by(entry).collect()).await? {
+            let over: Vec<i64> = replay.reopened_by(entry).collect();
+            for lot in records::find_over(conn, id, &over).await? {
                 replay.lots.insert(lot.sequence, lot);
             }
             // What does not add up was told where it was checked.
@@ -204,8 +207,9 @@ impl Audit {
     ) -> Result<(), DbError> {
         let kept = records::list_checkpoints_between(conn, fold.balance, between).await?;
         for entry in entries {
-            let over = over_lots(conn, fold.balance, fold.unknown_lots(entry)).await?;
+            let over = records::find_over(conn, fold.balance, &fold.unknown_lots(entry)).await?;
             fold.take(entry, &over);
+            fold.expect_checkpoint(entry);
             if let Some(kept) = kept.iter().find(|kept| kept.sequence == entry.posting.sequence) {
                 fold.check_checkpoint(kept);
             }
@@ -219,14 +223,6 @@ impl Audit {
         self.left = self.left.saturating_sub(read);
         Ok(())
     }
-}
-
-/// Lots that are over and that an entry brings back, as they are on record.
-async fn over_lots(conn: &mut Conn, balance: BalanceId, lots: Vec<i64>) -> Result<Vec<Lot>, DbError> {
-    if lots.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(store::find_lots(conn, balance, &lots).await?.into_iter().map(|record| record.lot).collect())
 }
 
 impl Audit {

@@ -134,6 +134,9 @@ pub(super) async fn check_balance(
 ) -> Result<(), DbError> {
     fold.compare(balance, next_change_at);
     let id = fold.balance;
+    for (key, sequence) in records::list_stray_keys(conn, id).await? {
+        fold.find(Some(sequence), "L5", format!("The idempotency key {key:?} names an entry that it did not make."));
+    }
     let open: Vec<Lot> = fold.replay.lots.values().copied().collect();
     let sequences: Vec<i64> = open.iter().map(|lot| lot.sequence).collect();
     let rows = store::find_lots(conn, id, &sequences).await?;
@@ -144,7 +147,8 @@ pub(super) async fn check_balance(
     let rows = if ids.is_empty() { Vec::new() } else { store::find_holds(conn, &ids).await? };
     let same = |hold: &Hold| {
         let row = rows.iter().find(|row| row.id.sequence == hold.sequence);
-        row.is_some_and(|row| (row.state, row.expires_at) == (HoldState::Active, hold.expires_at))
+        let said = |row: &HoldRecord| (row.state, row.expires_at, row.captured, row.ended_at);
+        row.map(said) == Some((HoldState::Active, hold.expires_at, Credits::ZERO, None))
     };
     if !balance.account.holds.iter().all(same) {
         fold.find(None, "L9", "The holds on record as active are not those of the balance.");
@@ -154,8 +158,10 @@ pub(super) async fn check_balance(
 
 /// Whether a lot's row has its terms, and how it ended.
 fn is_on_record(lot: &Lot, rows: &[LotRecord]) -> bool {
-    let row = rows.iter().find(|row| row.lot.sequence == lot.sequence).map(|row| row.lot);
-    row.is_some_and(|row| (row.source, row.terms(), row.ended) == (lot.source, lot.terms(), lot.ended))
+    let paid = lot.cost.is_some_and(|cost| cost.minor > 0);
+    let said = |record: &LotRecord| (record.lot.source, record.lot.terms(), record.lot.ended, record.paid);
+    let row = rows.iter().find(|row| row.lot.sequence == lot.sequence);
+    row.map(said) == Some((lot.source, lot.terms(), lot.ended, paid))
 }
 
 impl Fold {
@@ -218,7 +224,12 @@ impl Fold {
         };
         let row = rows.iter().find(|row| Some(row.id.sequence) == posting.hold);
         let ended = (state, posting.credits.negated(), Some(posting.occurred_at));
-        if row.map(|row| (row.state, row.captured, row.ended_at)) != Some(ended) {
+        // A hold lapses when its time is over, and is captured or released before that.
+        let in_time = row.is_some_and(|row| match row.state {
+            HoldState::Lapsed => row.ended_at == Some(row.expires_at),
+            _ => row.ended_at.is_some_and(|ended| ended < row.expires_at),
+        });
+        if row.map(|row| (row.state, row.captured, row.ended_at)) != Some(ended) || !in_time {
             self.find(Some(posting.sequence), "L9", "How the hold ended is not what is on record of it.");
         }
     }

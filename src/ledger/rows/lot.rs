@@ -90,6 +90,8 @@ pub struct LotRecord {
     pub created_at: Time,
     /// The subscription that brought it, by its number within the customer.
     pub subscription: Option<i32>,
+    /// Whether its row counts as paid for, which pages of grants are ordered by.
+    pub paid: bool,
 }
 
 impl LotRecord {
@@ -194,6 +196,7 @@ impl LotRow {
             metadata: self.metadata.unwrap_or_else(CanonicalJson::empty_object),
             created_at: self.created_at,
             subscription: self.subscription,
+            paid: self.paid,
         })
     }
 }

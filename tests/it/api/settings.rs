@@ -357,3 +357,15 @@ both!(a_variable_without_a_value_leaves_what_it_names_and_null_clears_it, async 
     ]
     "#);
 });
+
+both!(operations_that_share_a_fragment_have_values_of_their_own, async |db| {
+    let api = Api::on(db).await;
+    api.acme("10").await;
+    let document = "query A($first: Int) { ...Page } query B($first: Int) { ...Page customers { nodes { id } } }
+                    fragment Page on Query { creditBalances(first: $first) { nodes { available } } }";
+    let body = json!({"query": document, "operationName": "A", "variables": {}});
+    let url = format!("http://{}/graphql", api.address);
+    let answer = reqwest::Client::new().post(url).json(&body).send().await.expect("the server answers");
+    let answer: serde_json::Value = answer.json().await.expect("it is JSON");
+    answer!(answer, @r#"{data: {creditBalances: {nodes: [{available: "10"}]}}}"#);
+});

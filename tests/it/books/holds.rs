@@ -172,8 +172,8 @@ both!(a_hold_that_has_ended_is_released_again_without_harm_and_captured_never, a
     answer!(json!(told), @r#"
     [
       "CAPTURED 1, captured 1, until 00:01:00, ended 00:00:00 | 99 available, 99 settled, 0 held, ACTIVE | replayed"
-      "InvalidState at holdId: state CAPTURED The hold was captured; a hold is captured once."
-      "InvalidState at holdId: state CAPTURED The hold was captured; a hold is captured once."
+      "InvalidState at holdId: state CAPTURED The hold was captured already."
+      "InvalidState at holdId: state CAPTURED The hold was captured already."
       "RELEASED 2, captured 0, until 00:01:00, ended 00:00:00 | 99 available, 99 settled, 0 held, ACTIVE | replayed"
       "InvalidState at holdId: state RELEASED The hold was released; set credits aside anew."
       "InvalidState at holdId: state RELEASED The hold was released; set credits aside anew."

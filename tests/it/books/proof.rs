@@ -159,6 +159,17 @@ const TAMPERED: &[(&str, Option<i64>, &[&str])] = &[
     ("UPDATE lots SET sequence = 77 WHERE sequence = 18 AND balance = #", Some(77), &["L3"]),
     ("UPDATE checkpoints SET lots = '[]' WHERE sequence = 11 AND balance = #", Some(11), &["L3"]),
     ("UPDATE checkpoints SET sequence = 99 WHERE sequence = 11 AND balance = #", Some(99), &["L3"]),
+    ("DELETE FROM checkpoints WHERE sequence = 11 AND balance = #", Some(10), &["L3"]),
+    (
+        "UPDATE checkpoints SET recorded_at = (SELECT recorded_at FROM entries WHERE sequence = 9 AND balance = #) WHERE balance = #",
+        Some(11),
+        &["L3"],
+    ),
+    ("UPDATE lots SET paid = NOT paid WHERE sequence = 18 AND balance = #", None, &["L3"]),
+    ("UPDATE idempotency_keys SET key = 'stray' WHERE key = 'k#'", Some(9), &["L5"]),
+    ("UPDATE holds SET expires_at = created_at WHERE sequence = 6 AND balance = #", Some(17), &["L9"]),
+    ("UPDATE holds SET expires_at = created_at WHERE sequence = 5 AND balance = #", Some(7), &["L9"]),
+    ("UPDATE holds SET captured = 1 WHERE sequence = 19 AND balance = #", None, &["L9"]),
     ("DELETE FROM idempotency_keys WHERE key = 'k#'", Some(9), &["L5"]),
     ("UPDATE idempotency_keys SET sequence = 4 WHERE key = 'k#'", Some(9), &["L5"]),
     (
