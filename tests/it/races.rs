@@ -83,8 +83,9 @@ impl Meanwhile<'_> {
         let mut balance = self.open_balance(id).await;
         let mut writes = Writes::default();
         let terms = Terms::of(&balance, Policy::default(), noon());
-        let entries =
-            post(&mut balance, &terms, (&command, &Note::of(Origin::Api)), &mut writes).expect("it is possible");
+        let idempotency_key = key.as_ref().map(|key| key.key.clone());
+        let note = Note { idempotency_key, ..Note::of(Origin::Api) };
+        let entries = post(&mut balance, &terms, (&command, &note), &mut writes).expect("it is possible");
         if let Some(key) = key {
             writes.remember_key(KeyRow {
                 customer_id: id.customer,

@@ -113,6 +113,10 @@ both!(an_entry_that_is_missing_is_a_gap, async |db| {
           detail: "By the entries, what remains of the grant grt_06dndml801o07ai17capb161480g2 is 9; 5 is on record."
           rule: "L3", sequence: "4"
         }
+        {
+          balance: {id: "bal_06dndml801o07ai17capb161480g"}
+          detail: "The idempotency key \"k2\" names an entry that it did not make.", rule: "L5", sequence: "3"
+        }
       ]
     }}}
     "#);
