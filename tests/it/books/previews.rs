@@ -5,7 +5,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof};
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use scrip::base::ids::{BalanceId, EntryId, EventKey};
 use scrip::base::time::SECOND;
 use scrip::intake::{IncomingEvent, Receipt, Whose};
@@ -315,9 +315,12 @@ async fn compare(desk: &Desk, db: &TestDb, (list, run): (&List, u32)) {
     }
 }
 
+/// How many lists of lists; PROPTEST_CASES raises it.
+const CASES: u32 = 48;
+
 #[expect(clippy::disallowed_methods, reason = "who runs the tests says how many")]
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(CASES)
 }
 
 fn compare_all(make: impl AsyncFn() -> TestDb) {
@@ -339,7 +342,11 @@ fn compare_all(make: impl AsyncFn() -> TestDb) {
     });
     let config = ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() };
     let run = std::cell::Cell::new(0);
-    TestRunner::new(config)
+    // The same lists each time, unless somebody asks for more.
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner =
+        if config.cases == CASES { TestRunner::new_with_rng(config, rng) } else { TestRunner::new(config) };
+    runner
         .run(&vec(lists(), 1..=4), |lists| {
             for list in &lists {
                 run.set(run.get() + 1);
