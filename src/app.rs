@@ -1,13 +1,41 @@
 //! What the wire is handed: everything that was built at the front door, and nothing that reads the environment.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::budget::{Buckets, Budget};
+use crate::access::keyring::Keyring;
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::db::Db;
 use crate::intake::Intake;
 use crate::ledger::feeds::Feeds;
+
+/// How the program is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether who shows no key is let in as an administrator. Then only loopback's names are answered.
+    pub trusts_loopback: bool,
+    /// The pages' origins from which browsers may call, such as `https://app.example.com`; this server's own is one.
+    pub allowed_origins: Vec<String>,
+    /// How much each key may ask.
+    pub key_budget: Budget,
+    /// How much each customer may ask through portal sessions.
+    pub portal_budget: Budget,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            trusts_loopback: false,
+            allowed_origins: Vec::new(),
+            key_budget: Budget { burst: 1_000_000, per_second: 50_000 },
+            portal_budget: Budget { burst: 50_000, per_second: 500 },
+        }
+    }
+}
 
 /// The running program, shared by every request.
 #[derive(Clone)]
@@ -18,11 +46,17 @@ pub struct App {
     pub intake: Intake,
     /// Who waits for what.
     pub feeds: Feeds,
+    /// Who is let in.
+    pub keyring: Keyring,
+    /// How much each of them may ask.
+    pub buckets: Arc<Buckets>,
     /// The time.
     pub clock: Clock,
     /// New ids.
     pub ids: Ids,
-    /// Cancelled when the program is told to stop: sockets then send their clients away, to come back to another.
+    /// How it is set up.
+    pub settings: Arc<Settings>,
+    /// Cancelled when the program is told to stop: streams then send their clients away, to come back to another.
     pub stop: CancellationToken,
     /// The sockets that are open.
     pub sockets: TaskTracker,
@@ -31,9 +65,20 @@ pub struct App {
 impl App {
     /// Builds it over a migrated database. `node` is what this process calls itself towards others on the database.
     #[must_use]
-    pub fn new(db: Db, clock: Clock, ids: Ids, node: &str) -> Self {
+    pub fn new(db: Db, (clock, ids): (Clock, Ids), node: &str, settings: Settings) -> Self {
         let feeds = Feeds::default();
         let intake = Intake::start(&db, &feeds, &clock, node);
-        Self { db, intake, feeds, clock, ids, stop: CancellationToken::new(), sockets: TaskTracker::new() }
+        Self {
+            keyring: Keyring::new(&db, &clock, &ids),
+            buckets: Arc::new(Buckets::new(settings.key_budget, settings.portal_budget)),
+            settings: Arc::new(settings),
+            db,
+            intake,
+            feeds,
+            clock,
+            ids,
+            stop: CancellationToken::new(),
+            sockets: TaskTracker::new(),
+        }
     }
 }

@@ -10,13 +10,14 @@ use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::access::store::has_key;
 use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
-use crate::config::{Config, log_filter};
+use crate::config::{Config, Trust, log_filter};
 use crate::db::{Claim, Db, DbError, check, migrate};
 use crate::ledger::health;
-use crate::{demo, graphql, http, worker};
+use crate::{demo, graphql, http, keys, worker};
 
 /// Prepaid customer credits: usage events in, exact live balances out.
 #[derive(Parser)]
@@ -30,8 +31,15 @@ struct Cli {
 enum Command {
     /// Start on loopback with an embedded database in .scrip/ and demo data (the default).
     Dev,
-    /// Start with DATABASE_URL (sqlite:PATH or postgres://…) and SCRIP_LISTEN (loopback only, for now).
-    Serve,
+    /// Start with DATABASE_URL (sqlite:PATH or postgres://…) and SCRIP_LISTEN; every request needs a key.
+    Serve {
+        /// Let in who shows no key, as an administrator, on loopback addresses alone.
+        #[arg(long)]
+        insecure_loopback: bool,
+    },
+    /// Make, list or revoke the keys of DATABASE_URL, the first one above all.
+    #[command(subcommand)]
+    Key(keys::KeyCommand),
     /// Bring the database of DATABASE_URL to this program's version, and nothing else.
     Migrate,
     /// Print the GraphQL schema.
@@ -43,14 +51,18 @@ enum Command {
 /// How long requests and sockets get to end when the program is told to stop; told twice, it does not wait.
 const GRACE: Duration = Duration::from_secs(10);
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// Why the program ends with an error.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the program; the process ends with what it answers.
 pub async fn run() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Dev);
     let result = match command {
         Command::Dev => dev().await,
-        Command::Serve => serve().await,
+        Command::Serve { insecure_loopback } => {
+            serve(if insecure_loopback { Trust::Loopback } else { Trust::Keys }).await
+        }
+        Command::Key(command) => keys::run(command).await,
         Command::Migrate => migrate_only().await,
         Command::Schema => {
             say(graphql::sdl().trim_end());
@@ -80,12 +92,12 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 #[expect(clippy::print_stderr, reason = "a command-line program says on standard error why it ends")]
-fn complain(message: &str) {
+pub(crate) fn complain(message: &str) {
     eprintln!("{message}");
 }
 
 #[expect(clippy::print_stdout, reason = "a command-line program answers on standard output")]
-fn say(message: &str) {
+pub(crate) fn say(message: &str) {
     println!("{message}");
 }
 
@@ -130,12 +142,24 @@ async fn play_demo(app: &App) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn serve() -> Result<(), Failure> {
+async fn serve(trust: Trust) -> Result<(), Failure> {
     log(&Readers::Programs);
-    let config = Config::from_env()?;
+    let config = Config::from_env(trust)?;
     let server = Server::start(&config).await?;
+    let app = &server.app;
+    if trust == Trust::Keys && !has_key(&mut app.db.read().await?, app.clock.now()).await? {
+        let command = "scrip key create --name admin --scope admin";
+        return Err(format!(
+            "the database holds no key, so nobody could be let in: make one with `{command}`, or \
+                            start with --insecure-loopback"
+        )
+        .into());
+    }
     let (listen, database) = (server.address, &config.database);
-    tracing::info!(%listen, ?database, "listening, on loopback only: there is no access control yet");
+    match trust {
+        Trust::Keys => tracing::info!(%listen, ?database, "listening; every request needs a key"),
+        Trust::Loopback => tracing::warn!(%listen, ?database, "listening; whoever is on this machine needs no key"),
+    }
     server.run().await
 }
 
@@ -166,8 +190,9 @@ impl Server {
         let signals = Signals::new()?;
         let ids = Ids::from_entropy();
         let node = ids.uuid(Clock::System.now()).simple().to_string();
-        let app = App::new(db, Clock::System, ids, &node);
+        let app = App::new(db, (Clock::System, ids), &node, config.settings.clone());
         tokio::spawn(worker::keep_time(app.clone()));
+        tokio::spawn(app.keyring.clone().watch());
         tokio::spawn(worker::hear_all_nodes(app.clone(), node));
         Ok(Self { app, listener, address, claim, signals })
     }
@@ -226,7 +251,7 @@ impl Signals {
 }
 
 async fn migrate_only() -> Result<(), Failure> {
-    let config = Config::from_env()?;
+    let config = Config::from_env(Trust::Keys)?;
     // The folder of an embedded database is made by whoever opens it first.
     Db::connect(&config.database)?;
     let run = migrate(&config.database).await?;
@@ -236,7 +261,7 @@ async fn migrate_only() -> Result<(), Failure> {
 
 /// Audits all books, page by page, and says what does not agree.
 async fn verify() -> Result<(), Failure> {
-    let config = Config::from_env()?;
+    let config = Config::from_env(Trust::Keys)?;
     check(&config.database).await?;
     let db = Db::connect(&config.database)?;
     let (mut balances, mut entries, mut faults) = (0_usize, 0_u64, 0_usize);

@@ -1,8 +1,12 @@
 //! Configuration: the one room that reads the environment.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 
+use crate::access::budget::Budget;
+use crate::app::Settings;
 use crate::db::DbUrl;
+use crate::graphql::guards::MAX_COST;
 
 /// What `scrip serve` and its sisters are told by the environment.
 #[derive(Clone, Debug)]
@@ -11,6 +15,8 @@ pub struct Config {
     pub database: DbUrl,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// How the program is set up.
+    pub settings: Settings,
 }
 
 /// Why the environment cannot be used.
@@ -20,11 +26,24 @@ pub enum ConfigError {
     #[error("DATABASE_URL is neither sqlite:PATH nor postgres://…")]
     Database,
     /// `SCRIP_LISTEN` is something else.
-    #[error("SCRIP_LISTEN is \"{0}\", which is not an address and port, such as 127.0.0.1:4000")]
+    #[error("SCRIP_LISTEN is \"{0}\", which is not an address and port, such as 127.0.0.1:4000 or 0.0.0.0:4000")]
     Listen(String),
-    /// Not a loopback address.
-    #[error("SCRIP_LISTEN is {0}; there is no access control yet, so the server listens on loopback addresses alone")]
+    /// Whoever reaches it would be an administrator.
+    #[error("SCRIP_LISTEN is {0}; a server that lets in who shows no key listens on loopback addresses alone")]
     NotLoopback(SocketAddr),
+    /// `SCRIP_ALLOWED_ORIGINS` holds something else.
+    #[error("SCRIP_ALLOWED_ORIGINS holds \"{0}\", which is not an origin, such as https://app.example.com")]
+    Origin(String),
+    /// A number is something else.
+    #[error("{name} is \"{given}\"; write a whole number of at least {least}")]
+    Number {
+        /// Which variable.
+        name: &'static str,
+        /// What it holds.
+        given: String,
+        /// The least that it may be.
+        least: u64,
+    },
 }
 
 /// Where the server listens when nothing is said.
@@ -32,37 +51,80 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
 /// The embedded database when nothing is said.
 pub const DEFAULT_DATABASE: &str = "sqlite:.scrip/scrip.db";
 
+/// Who is let in without a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Nobody.
+    Keys,
+    /// Whoever is on this machine.
+    Loopback,
+}
+
 impl Config {
-    /// Reads `DATABASE_URL` and `SCRIP_LISTEN`.
+    /// Reads the environment.
     ///
     /// # Errors
-    /// [`ConfigError`] says which of them cannot be used, and how it is written.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        let database = variable("DATABASE_URL").unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
-        let listen = variable("SCRIP_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
-        Self::of(&database, &listen)
+    /// [`ConfigError`] says which variable cannot be used, and how it is written.
+    pub fn from_env(trust: Trust) -> Result<Self, ConfigError> {
+        Self::of(trust, &variable)
     }
 
-    /// The same for a first look: an embedded database in `.scrip/`, whatever `DATABASE_URL` says.
+    /// The same for a first look: an embedded database in `.scrip/`, whatever `DATABASE_URL` says, and no keys.
     ///
     /// # Errors
     /// [`ConfigError`] says what cannot be used, and how it is written.
     pub fn for_dev() -> Result<Self, ConfigError> {
-        let listen = variable("SCRIP_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
-        Self::of(DEFAULT_DATABASE, &listen)
+        Self::of(Trust::Loopback, &|name| if name == "DATABASE_URL" { None } else { variable(name) })
     }
 
-    fn of(database: &str, listen: &str) -> Result<Self, ConfigError> {
-        let database = DbUrl::parse(database).ok_or(ConfigError::Database)?;
+    fn of(trust: Trust, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let database = variable("DATABASE_URL").unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+        let database = DbUrl::parse(&database).ok_or(ConfigError::Database)?;
+        let listen = variable("SCRIP_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
         // The one name that needs nobody to resolve it.
         let address = listen.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
-        let address = address.as_deref().unwrap_or(listen).parse();
-        let listen: SocketAddr = address.map_err(|_| ConfigError::Listen(listen.to_owned()))?;
-        if !listen.ip().is_loopback() {
+        let address = address.as_deref().unwrap_or(&listen).parse();
+        let listen: SocketAddr = address.map_err(|_| ConfigError::Listen(listen.clone()))?;
+        if trust == Trust::Loopback && !listen.ip().is_loopback() {
             return Err(ConfigError::NotLoopback(listen));
         }
-        Ok(Self { database, listen })
+        let number = |name, default, least| match variable(name) {
+            None => Ok(default),
+            Some(given) => match u64::from_str(&given) {
+                Ok(number) if number >= least => Ok(number),
+                _ => Err(ConfigError::Number { name, given, least }),
+            },
+        };
+        let (usual, most) = (Settings::default(), u64::try_from(MAX_COST).unwrap_or(u64::MAX));
+        let settings = Settings {
+            trusts_loopback: trust == Trust::Loopback,
+            allowed_origins: origins(&variable("SCRIP_ALLOWED_ORIGINS").unwrap_or_default())?,
+            key_budget: Budget {
+                burst: number("SCRIP_KEY_BURST", usual.key_budget.burst, most)?,
+                per_second: number("SCRIP_KEY_RATE", usual.key_budget.per_second, 1)?,
+            },
+            portal_budget: Budget {
+                burst: number("SCRIP_PORTAL_BURST", usual.portal_budget.burst, most)?,
+                per_second: number("SCRIP_PORTAL_RATE", usual.portal_budget.per_second, 1)?,
+            },
+        };
+        Ok(Self { database, listen, settings })
     }
+}
+
+/// Origins by commas, as a browser writes them: scheme, host and port, and nothing behind.
+fn origins(given: &str) -> Result<Vec<String>, ConfigError> {
+    let each = given.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    each.map(|origin| {
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        let is_plain =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        match host {
+            Some(host) if !host.is_empty() && host.chars().all(is_plain) => Ok(origin.to_owned()),
+            _ => Err(ConfigError::Origin(origin.to_owned())),
+        }
+    })
+    .collect()
 }
 
 /// What to log: `SCRIP_LOG`, in the form of `RUST_LOG`; the program's own messages when nothing is said.
@@ -80,19 +142,41 @@ fn variable(name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn of(trust: Trust, given: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let find = |name: &str| given.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Config::of(trust, &find)
+    }
+
     #[test]
-    fn the_server_listens_on_loopback_alone_and_says_so() {
-        assert!(Config::of("sqlite:x.db", "127.0.0.1:1").is_ok());
-        assert!(Config::of("sqlite:x.db", "[::1]:1").is_ok());
-        assert!(Config::of("sqlite:x.db", "localhost:1").is_ok());
-        let error = Config::of("sqlite:x.db", "0.0.0.0:4000").unwrap_err();
+    fn a_server_that_wants_no_keys_listens_on_loopback_alone_and_says_so() {
+        for listen in ["127.0.0.1:1", "[::1]:1", "localhost:1"] {
+            assert!(of(Trust::Loopback, &[("SCRIP_LISTEN", listen)]).is_ok(), "{listen}");
+        }
+        let error = of(Trust::Loopback, &[("SCRIP_LISTEN", "0.0.0.0:4000")]).unwrap_err();
         assert!(error.to_string().contains("loopback"), "{error}");
+        assert!(of(Trust::Keys, &[("SCRIP_LISTEN", "0.0.0.0:4000")]).is_ok());
     }
 
     #[test]
     fn what_cannot_be_used_is_named() {
-        assert!(matches!(Config::of("mysql://x", DEFAULT_LISTEN), Err(ConfigError::Database)));
-        assert!(matches!(Config::of("sqlite:", DEFAULT_LISTEN), Err(ConfigError::Database)));
-        assert!(matches!(Config::of(DEFAULT_DATABASE, "4000"), Err(ConfigError::Listen(given)) if given == "4000"));
+        for (name, given) in [
+            ("DATABASE_URL", "mysql://x"),
+            ("DATABASE_URL", "sqlite:"),
+            ("SCRIP_LISTEN", "4000"),
+            ("SCRIP_ALLOWED_ORIGINS", "https://a.example, b.example"),
+            ("SCRIP_ALLOWED_ORIGINS", "https://a.example/"),
+            ("SCRIP_ALLOWED_ORIGINS", "*"),
+            ("SCRIP_KEY_BURST", "24999"),
+            ("SCRIP_PORTAL_RATE", "0"),
+        ] {
+            let error = of(Trust::Keys, &[(name, given)]).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn origins_are_taken_as_browsers_write_them() {
+        let config = of(Trust::Keys, &[("SCRIP_ALLOWED_ORIGINS", "https://a.example, http://localhost:5173")]).unwrap();
+        assert_eq!(config.settings.allowed_origins, ["https://a.example", "http://localhost:5173"]);
     }
 }

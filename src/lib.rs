@@ -2,6 +2,7 @@
 //!
 //! `docs/architecture.md` is the map of the house; `tests/it/floor.rs` holds it to its plan.
 
+pub mod access;
 pub mod app;
 pub mod base;
 pub mod catalog;
@@ -14,6 +15,7 @@ pub mod feed;
 pub mod graphql;
 pub mod http;
 pub mod intake;
+pub mod keys;
 pub mod ledger;
 pub mod metering;
 pub mod subscriptions;

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use futures_util::future::{join_all, try_join_all};
 use reqwest::Client;
-use scrip::app::App;
+use scrip::app::{App, Settings};
 use scrip::base::clock::Clock;
 use scrip::base::ids::Ids;
 use scrip::base::time::Time;
@@ -116,7 +116,7 @@ async fn measure(databases: &Databases) -> Result<(Sample, Sample, Duration), Fa
     let url = DbUrl::parse(&databases.of_server()).ok_or("the URL of the database is none")?;
     migrate(&url).await?;
     let clock = Clock::at(at(BEGIN));
-    let app = App::new(Db::connect(&url)?, clock.clone(), Ids::seeded(1), "bench");
+    let app = App::new(Db::connect(&url)?, (clock.clone(), Ids::seeded(1)), "bench", Settings::default());
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let served = tokio::spawn(axum::serve(listener, http::router(app.clone())).into_future());

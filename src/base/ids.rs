@@ -67,7 +67,8 @@ fn kind_name(prefix: &str) -> Option<&'static str> {
 }
 
 /// Lower-case base32 (RFC 4648, extended hex) without padding: its order is the order of the bytes.
-fn base32() -> &'static Encoding {
+#[must_use]
+pub fn base32() -> &'static Encoding {
     static ENCODING: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
         let mut spec = Specification::new();
         spec.symbols.push_str("0123456789abcdefghijklmnopqrstuv");
@@ -277,6 +278,11 @@ uuid_id!(
     CustomerId, "cus"
 );
 
+uuid_id!(
+    /// An API key.
+    ApiKeyId, "key"
+);
+
 numbered_id!(
     /// A credit balance: numbered 1, 2, 3 … within its customer.
     BalanceId, "bal"
@@ -450,6 +456,14 @@ impl Ids {
 
     fn from(random: StdRng) -> Self {
         Self(Arc::new(Mutex::new(Source { random, last: 0 })))
+    }
+
+    /// Random bytes, for secrets.
+    #[must_use]
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).random.fill_bytes(&mut bytes);
+        bytes
     }
 
     /// A new UUID of version 7 at `now`, greater than each one before it: lists by id are lists by age.

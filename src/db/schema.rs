@@ -414,6 +414,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{Binary, Nullable, SmallInt, Text};
+    use crate::db::types::{Id, Micros};
+
+    api_keys (id) {
+        id -> Id,
+        name -> Text,
+        scopes -> SmallInt,
+        secret_hash -> Binary,
+        hint -> Text,
+        created_at -> Micros,
+        last_used_at -> Nullable<Micros>,
+        expires_at -> Nullable<Micros>,
+        revoked_at -> Nullable<Micros>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Binary, Text};
+
+    server_secrets (name) {
+        name -> Text,
+        value -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     catalog_version,
     meters,
@@ -440,4 +466,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     plan_meters,
     subscriptions,
     charges,
+    api_keys,
+    server_secrets,
 );

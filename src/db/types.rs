@@ -17,7 +17,7 @@ use diesel::sqlite::Sqlite;
 use uuid::Uuid;
 
 use crate::base::credits::Credits;
-use crate::base::ids::{CustomerId, MeterId, PlanId, PlanVersionId, ProductId, PurchaseOptionId};
+use crate::base::ids::{ApiKeyId, CustomerId, MeterId, PlanId, PlanVersionId, ProductId, PurchaseOptionId};
 use crate::base::json::CanonicalJson;
 use crate::base::time::Time;
 
@@ -102,6 +102,7 @@ macro_rules! stored_as {
 }
 
 stored_as! {
+    ApiKeyId => Id,
     CustomerId => Id,
     MeterId => Id,
     PlanId => Id,
@@ -141,7 +142,7 @@ macro_rules! uuids {
     )+};
 }
 
-uuids!(CustomerId, MeterId, PlanId, PlanVersionId, ProductId, PurchaseOptionId);
+uuids!(ApiKeyId, CustomerId, MeterId, PlanId, PlanVersionId, ProductId, PurchaseOptionId);
 
 fn to_postgres(micros: i64, out: &mut Output<'_, '_, Pg>) -> serialize::Result {
     let value = if micros == i64::MAX { micros } else { micros.saturating_sub(POSTGRES_EPOCH) };

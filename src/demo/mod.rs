@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
-use crate::app::App;
+use crate::app::{App, Settings};
 use crate::base::clock::Clock;
 use crate::base::credits::Credits;
 use crate::base::decimal::Decimal;
@@ -166,7 +166,7 @@ async fn fill(app: &App, random: &mut StdRng) -> Result<(), Failure> {
     let now = app.clock.now();
     let begin = now.plus_micros(-DAYS.saturating_mul(DAY)).unwrap_or(now);
     let clock = Clock::at(begin);
-    let past = App::new(app.db.clone(), clock.clone(), app.ids.clone(), "demo");
+    let past = App::new(app.db.clone(), (clock.clone(), app.ids.clone()), "demo", Settings::clone(&app.settings));
     let marked = make_customer(&past, MARK, Some(mark(BEING_MADE))).await?;
     let product = app.db.write(async |txn| catalog::make_catalog(txn, &app.ids, begin).await).await?;
     for persona in &PERSONAS {

@@ -1,26 +1,55 @@
-//! What an operation has at hand: the program, its loaders, and the one instant that all of its reads share.
+//! What an operation has at hand: the program, who asks, its loaders, and the one instant that all of its reads share.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::{Context, Request, Result};
 
 use super::errors::failed;
 use super::loaders::Loaders;
+use super::scalars::Json;
+use crate::access::model::Caller;
 use crate::app::App;
+use crate::base::ids::CustomerId;
+use crate::base::json::CanonicalJson;
 use crate::base::time::Time;
 use crate::db::Conn;
 
-/// One operation's instant and loaders.
+/// One operation's instant and loaders, and who asks.
 struct Operation {
+    caller: Caller,
+    stream: StreamPosition,
     now: AtomicI64,
     loaders: Loaders,
 }
 
 /// Gives a request what its operation needs. Every request gets it, whichever way it came in.
 #[must_use]
-pub fn request_data(request: Request, app: &App) -> Request {
+pub fn request_data(request: Request, app: &App, caller: Caller, stream: StreamPosition) -> Request {
     let now = AtomicI64::new(app.clock.now().micros());
-    request.data(Operation { now, loaders: Loaders::new(app) })
+    request.data(Operation { caller, stream, now, loaders: Loaders::new(app) })
+}
+
+/// Where a stream goes on from, and where it has come to, for a transport that keeps count of that itself.
+#[derive(Clone, Debug, Default)]
+pub struct StreamPosition {
+    /// Goes before what the field's arguments say.
+    pub after: Option<String>,
+    /// The cursor of the last message.
+    pub reached: Arc<Mutex<Option<String>>>,
+}
+
+impl StreamPosition {
+    /// The stream has come to this cursor.
+    pub fn reach(&self, cursor: String) {
+        *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(cursor);
+    }
+
+    /// The cursor of the last message, once.
+    #[must_use]
+    pub fn take(&self) -> Option<String> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// What a resolver reaches through its context.
@@ -30,6 +59,22 @@ pub trait Reach {
 
     /// Rows by id or key, many at once.
     fn loaders(&self) -> &Loaders;
+
+    /// Who asks.
+    fn caller(&self) -> &Caller;
+
+    /// Whether who asks may see what belongs to this customer. What they may not see is not there for them.
+    fn may_see(&self, customer: CustomerId) -> bool {
+        self.caller().only().is_none_or(|only| only == customer)
+    }
+
+    /// Data that is not for customers: to them it is an empty object.
+    fn internal(&self, data: &CanonicalJson) -> Json {
+        if self.caller().only().is_some() { (&CanonicalJson::empty_object()).into() } else { data.into() }
+    }
+
+    /// Where the operation's stream goes on from, and has come to.
+    fn stream(&self) -> &StreamPosition;
 
     /// The instant that all reads of the operation share.
     fn now(&self) -> Time;
@@ -46,6 +91,14 @@ impl Reach for Context<'_> {
 
     fn loaders(&self) -> &Loaders {
         &operation(self).loaders
+    }
+
+    fn caller(&self) -> &Caller {
+        &operation(self).caller
+    }
+
+    fn stream(&self) -> &StreamPosition {
+        &operation(self).stream
     }
 
     fn now(&self) -> Time {

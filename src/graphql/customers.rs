@@ -65,8 +65,8 @@ impl Customer {
     }
 
     /// Your own data: a JSON object.
-    async fn metadata(&self) -> Json {
-        (&self.0.metadata).into()
+    async fn metadata(&self, ctx: &Context<'_>) -> Json {
+        ctx.internal(&self.0.metadata)
     }
 
     /// When it was created.
@@ -224,7 +224,7 @@ pub async fn find_customer(ctx: &Context<'_>, argument: &str, by: &CustomerBy) -
             ctx.loaders().find(ExternalId(external_id.clone())).await
         }
     };
-    Ok(found?.map(Customer))
+    Ok(found?.filter(|customer| ctx.may_see(customer.id)).map(Customer))
 }
 
 /// The customer that an input names by its field `customer`.

@@ -6,7 +6,7 @@
 use std::error::Error as _;
 use std::fmt::Display;
 
-use async_graphql::{Context, Enum, Error, ErrorExtensions, Interface, Object, Result, ServerError};
+use async_graphql::{Context, Enum, Error, ErrorExtensions, Interface, Object, Pos, Result, ServerError};
 
 use super::catalog::PurchaseOption;
 use super::ledger::CreditBalance;
@@ -20,6 +20,16 @@ use crate::db::{DbError, Failure};
 
 /// The code of an argument or input that cannot be read.
 pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
+/// The code of a caller who is not known.
+pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+/// The code of what this caller may not ask for.
+pub const FORBIDDEN: &str = "FORBIDDEN";
+/// The code of a request that asks for too much at once.
+pub const QUERY_TOO_COMPLEX: &str = "QUERY_TOO_COMPLEX";
+/// The code of a caller who asks for too much in a time.
+pub const RATE_LIMITED: &str = "RATE_LIMITED";
+/// The code of a request that took too long.
+pub const TIMEOUT: &str = "TIMEOUT";
 /// The code of a database that is away, or of a server that has too much to do.
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
 /// The code of a fault of the program.
@@ -29,6 +39,14 @@ pub const INTERNAL: &str = "INTERNAL";
 #[must_use]
 pub fn coded(code: &'static str, message: impl Into<String>) -> Error {
     Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
+}
+
+/// An error of a request as a whole, which stands nowhere in its document.
+#[must_use]
+pub fn of_request(error: Error) -> ServerError {
+    let mut error = error.into_server_error(Pos::default());
+    error.locations.clear();
+    error
 }
 
 /// An argument of a query that cannot be taken: a full sentence that names it.

@@ -9,13 +9,14 @@
 //! 4. A field that can fail is nullable and answers `Option<Result<_>>`, so that one failure takes no neighbour with it.
 //! 5. Domain shapes are wrapped, not copied: an object holds the domain's value behind an `Arc`.
 //!
-//! Not here: HTTP and sockets, limits of documents, SQL, rules.
+//! Not here: HTTP and sockets, SQL, rules.
 
+pub mod access;
 pub mod catalog;
 pub mod context;
 pub mod customers;
-pub mod documents;
 pub mod errors;
+pub mod guards;
 pub mod ids;
 pub mod ledger;
 pub mod loaders;
@@ -27,7 +28,6 @@ mod positions;
 pub mod scalars;
 pub mod streams;
 pub mod subscriptions;
-pub mod viewer;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
 
@@ -42,7 +42,7 @@ pub type Schema = async_graphql::Schema<QueryRoot, MutationRoot, SubscriptionRoo
 #[graphql(name = "Query")]
 pub struct QueryRoot(
     node::NodeQuery,
-    viewer::ViewerQuery,
+    access::AccessQuery,
     catalog::CatalogQuery,
     customers::CustomerQuery,
     ledger::LedgerQuery,
@@ -62,6 +62,7 @@ pub struct MutationRoot(
     ledger::LedgerMutation,
     metering::ingest::EventMutation,
     subscriptions::mutations::SubscriptionMutation,
+    access::AccessMutation,
 );
 
 /// Everything that can be watched. A stream that fails says so in one error and ends: go on from the last cursor.
@@ -72,7 +73,7 @@ pub struct SubscriptionRoot(streams::LedgerSubscription);
 /// Builds the schema over the running program. Each request needs [`request_data`] besides.
 #[must_use]
 pub fn build_schema(app: App) -> Schema {
-    builder().data(app).finish()
+    builder().limit_recursive_depth(guards::MAX_LEVELS).data(app).finish()
 }
 
 /// The schema's text, sorted, with descriptions; it needs no database. A field's first argument is described by

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Interface, Object, Result};
 use futures_util::future::join_all;
 
+use super::access::ApiKey;
 use super::catalog::{
     CreditProduct, FlatFeeProduct, Meter, Plan, PlanVersion, Product, PurchaseOption, SeatProduct, UsageProduct,
 };
@@ -15,8 +16,8 @@ use super::loaders::{Batches, OfAnyKind};
 use super::metering::UsageEvent;
 use super::subscriptions::{Charge, PlanSubscription, find_charge};
 use crate::base::ids::{
-    BalanceId, ChargeId, CustomerId, EntryId, EventKey, GrantId, HoldId, IdError, MeterId, PlanId, PlanVersionId,
-    ProductId, PurchaseOptionId, SubscriptionId,
+    ApiKeyId, BalanceId, ChargeId, CustomerId, EntryId, EventKey, GrantId, HoldId, IdError, MeterId, PlanId,
+    PlanVersionId, ProductId, PurchaseOptionId, SubscriptionId,
 };
 
 /// How many nodes can be asked for at once.
@@ -59,6 +60,8 @@ pub enum Node {
     Hold(Hold),
     /// A usage event.
     UsageEvent(UsageEvent),
+    /// An API key.
+    ApiKey(ApiKey),
 }
 
 /// What an id names, whatever its kind; `argument` is where the id stands.
@@ -68,6 +71,9 @@ pub enum Node {
 pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<Node>> {
     let given = ID::from(id);
     let prefix = id.split_once('_').map_or("", |(prefix, _)| prefix);
+    if ctx.caller().only().is_some() && !is_theirs(ctx, argument, (prefix, &given))? {
+        return Ok(None);
+    }
     match prefix {
         MeterId::PREFIX => by::<MeterId, _, _>(ctx, argument, &given, Meter).await,
         ProductId::PREFIX => {
@@ -81,7 +87,12 @@ pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<
         }
         PlanId::PREFIX => by::<PlanId, _, _>(ctx, argument, &given, Plan).await,
         PlanVersionId::PREFIX => by::<PlanVersionId, _, _>(ctx, argument, &given, PlanVersion).await,
-        PurchaseOptionId::PREFIX => by::<PurchaseOptionId, _, _>(ctx, argument, &given, PurchaseOption).await,
+        PurchaseOptionId::PREFIX => {
+            let found = ctx.loaders().find(id_argument::<PurchaseOptionId>(argument, &given)?).await?;
+            let shown = found.filter(|option| ctx.caller().only().is_none() || option.show_in_portal);
+            Ok(shown.map(|option| PurchaseOption(option).into()))
+        }
+        ApiKeyId::PREFIX => Ok(ApiKey::find(ctx, id_argument(argument, &given)?).await?.map(Node::ApiKey)),
         CustomerId::PREFIX => by::<CustomerId, _, _>(ctx, argument, &given, Customer).await,
         EntryId::PREFIX => by::<EntryId, _, _>(ctx, argument, &given, LedgerEntry).await,
         EventKey::PREFIX => by::<EventKey, _, _>(ctx, argument, &given, UsageEvent).await,
@@ -96,6 +107,19 @@ pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<
         HoldId::PREFIX => Ok(Hold::find(ctx, id_argument(argument, &given)?).await?.map(Node::Hold)),
         _ => Err(bad_input(argument, format!("{argument} is not an id; pass one that this server answered."))),
     }
+}
+
+/// Whether a portal session may look for this id at all: it is of something of its customer's, or of what is offered.
+fn is_theirs(ctx: &Context<'_>, argument: &str, (prefix, id): (&str, &ID)) -> Result<bool> {
+    let customer = match prefix {
+        CustomerId::PREFIX => id_argument::<CustomerId>(argument, id)?,
+        BalanceId::PREFIX => id_argument::<BalanceId>(argument, id)?.customer,
+        EntryId::PREFIX => id_argument::<EntryId>(argument, id)?.balance.customer,
+        GrantId::PREFIX => id_argument::<GrantId>(argument, id)?.balance.customer,
+        HoldId::PREFIX => id_argument::<HoldId>(argument, id)?.balance.customer,
+        other => return Ok(other == PurchaseOptionId::PREFIX),
+    };
+    Ok(ctx.may_see(customer))
 }
 
 /// A row by its id, as the node that it is.

@@ -236,10 +236,11 @@ impl LedgerSubscription {
         #[graphql(desc = "The cursor of a message, or of the balance, to go on from.")] after: Option<String>,
     ) -> Result<impl Stream<Item = Result<BalanceChange>>> {
         let id: BalanceId = id_argument("balanceId", &balance_id)?;
+        let after = ctx.stream().after.clone().or(after);
         let after: Option<i64> = after.map(|cursor| balance_list(id).position("after", &cursor)).transpose()?;
         let after = after.map(|sequence| Positions([(id.number, sequence)].into()));
         let found = store::find_balances(&mut read(ctx).await?, &[id]).await.map_err(|error| failed(&error))?;
-        if found.is_empty() {
+        if found.is_empty() || !ctx.may_see(id.customer) {
             return Err(nothing("balanceId", "credit balance"));
         }
         if let Some(positions) = &after {
@@ -247,13 +248,14 @@ impl LedgerSubscription {
         }
         let stream = open(ctx, (id.customer, Some(id.number)), after).await?;
         Ok(messages(ctx, stream, move |_, message| async move {
-            match message {
-                Message::Entry(entry) => Ok(BalanceChange::of(entry)),
+            let message = match message {
+                Message::Entry(entry) => BalanceChange::of(entry),
                 Message::UpToDate(balances) => {
                     let balance = balances.into_iter().next().ok_or_else(|| missing(&id))?;
-                    BalanceChange::up_to_date(ctx, balance).await
+                    BalanceChange::up_to_date(ctx, balance).await?
                 }
-            }
+            };
+            Ok((balance_cursor(id, message.sequence), message))
         }))
     }
 
@@ -268,6 +270,7 @@ impl LedgerSubscription {
         let found = find_customer(ctx, "customer", &customer).await?;
         let customer = found.ok_or_else(|| bad_input("customer", "customer names nobody; check the id."))?.0.id;
         let list = customer_list(customer);
+        let after = ctx.stream().after.clone().or(after);
         let after: Option<Positions> = after.map(|cursor| list.position("after", &cursor)).transpose()?;
         if let Some(positions) = &after {
             let balances = store::list_balances_of(&mut read(ctx).await?, &[customer]).await;
@@ -279,7 +282,7 @@ impl LedgerSubscription {
                 Message::Entry(entry) => Some(entry),
                 Message::UpToDate(_) => None,
             };
-            Ok(CustomerBalanceChange { customer, positions, entry })
+            Ok((customer_list(customer).cursor(&positions), CustomerBalanceChange { customer, positions, entry }))
         }))
     }
 
@@ -318,7 +321,7 @@ async fn open(ctx: &Context<'_>, what: (CustomerId, Option<i32>), after: Option<
     EntryStream::open(&app.db, &app.feeds, what, after).await.map_err(|error| failed(&error))
 }
 
-/// The messages of a stream of entries, each made as of its own instant; an error is the last.
+/// The messages of a stream of entries, each made as of its own instant and told with its cursor; an error is the last.
 fn messages<'ctx, M, F, Fut>(
     ctx: &'ctx Context<'ctx>,
     stream: EntryStream,
@@ -326,7 +329,7 @@ fn messages<'ctx, M, F, Fut>(
 ) -> impl Stream<Item = Result<M>> + use<'ctx, M, F, Fut>
 where
     F: Fn(Positions, Message) -> Fut + Copy + Send + 'ctx,
-    Fut: Future<Output = Result<M>> + Send + 'ctx,
+    Fut: Future<Output = Result<(String, M)>> + Send + 'ctx,
     M: Send + 'ctx,
 {
     unfold(Some(stream), move |stream| async move {
@@ -336,7 +339,10 @@ where
             Ok(Some(message)) => {
                 ctx.refresh();
                 match told(stream.positions().clone(), message).await {
-                    Ok(message) => Some((Ok(message), Some(stream))),
+                    Ok((cursor, message)) => {
+                        ctx.stream().reach(cursor);
+                        Some((Ok(message), Some(stream)))
+                    }
                     Err(error) => Some((Err(error), None)),
                 }
             }

@@ -1,20 +1,58 @@
 //! The API behind every transport of GraphQL: one operation in, its answers out.
+//!
+//! Invariants
+//! - Every operation passes the guards and its caller's bucket before anything of it runs, whichever way it came in.
+//! - A mutation runs to its end when its client goes away; a query is dropped.
+//! - A panic is that operation's alone, and is told as INTERNAL.
 
-use async_graphql::{Pos, Request, Response as Answer, Variables};
-use futures_util::{Stream, StreamExt};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::parser::types::OperationType;
+use async_graphql::{ErrorExtensions, Request, Response as Answer, ServerError, Value, Variables, value};
+use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use crate::access::budget::Account;
+use crate::access::model::Caller;
 use crate::app::App;
-use crate::graphql::documents::{check_roots, leave_out_absent};
-use crate::graphql::errors::{INTERNAL, coded, complete};
+use crate::graphql::context::StreamPosition;
+use crate::graphql::errors::{INTERNAL, RATE_LIMITED, TIMEOUT, coded, complete, of_request};
+use crate::graphql::guards::{Admitted, Guards};
 use crate::graphql::{Schema, build_schema, request_data};
+
+/// How long an operation may take that answers once.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// The API behind every transport of GraphQL.
 #[derive(Clone)]
 pub(super) struct Api {
     pub(super) app: App,
     schema: Schema,
+    guards: Arc<Guards>,
+}
+
+/// Who asks, and under which id the log tells of it.
+#[derive(Clone)]
+pub(super) struct Asker {
+    pub(super) caller: Caller,
+    pub(super) id: String,
+}
+
+/// An operation that may run.
+pub(super) struct Ready {
+    admitted: Admitted,
+    asker: Asker,
+    cost: Value,
+}
+
+impl Ready {
+    pub(super) fn kind(&self) -> OperationType {
+        self.admitted.kind
+    }
 }
 
 /// A request as it is sent in JSON.
@@ -43,35 +81,97 @@ impl From<Body> for Request {
 
 impl Api {
     pub(super) fn new(app: App) -> Self {
-        Self { schema: build_schema(app.clone()), app }
+        Self { schema: build_schema(app.clone()), app, guards: Arc::default() }
     }
 
-    /// Runs one operation that answers once. It runs to its end when the client goes away, so that a mutation is never
-    /// dropped half-way.
-    pub(super) async fn execute(&self, request: Request, id: &str) -> Answer {
-        let (schema, request) = (self.schema.clone(), self.with_data(request));
-        let run = tokio::spawn(async move { schema.execute(request).await }.in_current_span());
-        let answer = run.await.unwrap_or_else(|_| {
-            let error = coded(INTERNAL, "Something went wrong on the server.").into_server_error(Pos::default());
-            Answer::from_errors(vec![error])
-        });
-        finished(answer, id)
+    /// Lets an operation in, or answers why not; then nothing has happened.
+    pub(super) fn admit(&self, request: Request, asker: &Asker) -> Result<Ready, Answer> {
+        let refused = |error: ServerError| finished(Answer::from_errors(vec![error]), &asker.id);
+        let admitted = self.guards.admit(request, &asker.caller).map_err(refused)?;
+        let points = u64::try_from(admitted.cost).unwrap_or(u64::MAX);
+        match self.app.buckets.take(&asker.caller, points, self.app.clock.now()) {
+            Ok(account) => Ok(Ready { cost: cost(points, account), admitted, asker: asker.clone() }),
+            Err(wait) => {
+                let ms = wait.retry_after_ms;
+                let message = format!("You have asked for too much in a short time; ask again in {ms} ms.");
+                let error = coded(RATE_LIMITED, message).extend_with(|_, it| it.set("retryAfterMs", ms));
+                Err(refused(of_request(error)).extension("cost", cost(points, wait.account)))
+            }
+        }
     }
 
-    /// Runs one operation that may answer many times.
-    pub(super) fn stream(&self, request: Request, id: String) -> impl Stream<Item = Answer> + Send + use<> {
-        let mut request = self.with_data(request);
-        let answers = match check_roots(&mut request) {
-            Ok(()) => self.schema.execute_stream(request).left_stream(),
-            Err(error) => futures_util::stream::iter([Answer::from_errors(vec![error])]).right_stream(),
+    /// Runs one operation that answers once.
+    pub(super) async fn execute(&self, ready: Ready) -> Answer {
+        let Ready { admitted, asker, cost } = ready;
+        let request = request_data(admitted.request, &self.app, asker.caller, StreamPosition::default());
+        let schema = self.schema.clone();
+        let task = tokio::spawn(async move { schema.execute(request).await }.in_current_span());
+        let ended = match admitted.kind {
+            OperationType::Mutation => tokio::time::timeout(LIMIT, task).await,
+            OperationType::Query | OperationType::Subscription => {
+                tokio::time::timeout(LIMIT, AbortOnDropHandle::new(task)).await
+            }
         };
-        answers.map(move |answer| finished(answer, &id))
+        let answer = match ended {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => panicked(),
+            Err(_) => Answer::from_errors(vec![of_request(timed_out(admitted.kind))]),
+        };
+        finished(answer, &asker.id).extension("cost", cost)
     }
 
-    fn with_data(&self, mut request: Request) -> Request {
-        leave_out_absent(&mut request);
-        request_data(request, &self.app)
+    /// Runs one operation that may answer many times; `position` is where its stream goes on, and comes to.
+    pub(super) fn stream(&self, ready: Ready, position: StreamPosition) -> impl Stream<Item = Answer> + Send + use<> {
+        if ready.kind() != OperationType::Subscription {
+            let api = self.clone();
+            return stream::once(async move { api.execute(ready).await }).left_stream();
+        }
+        let Ready { admitted, asker, cost } = ready;
+        let request = request_data(admitted.request, &self.app, asker.caller, position);
+        let mut cost = Some(cost);
+        let answers = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
+        let told = move |answer: Result<Answer, _>| {
+            let answer = finished(answer.unwrap_or_else(|_| panicked()), &asker.id);
+            match cost.take() {
+                Some(cost) => answer.extension("cost", cost),
+                None => answer,
+            }
+        };
+        answers.map(told).right_stream()
     }
+
+    /// Returns when this caller would be let in no more.
+    pub(super) async fn ended(&self, caller: Caller) {
+        self.app.keyring.ended(&caller).await;
+    }
+}
+
+/// What an operation cost, and how its caller's bucket stands.
+fn cost(requested: u64, account: Account) -> Value {
+    value!({
+        "requested": requested,
+        "limit": account.limit,
+        "remaining": account.remaining,
+        "fullAfterMs": account.full_after_ms,
+    })
+}
+
+/// The hook of panics has logged it, under the span of the request.
+fn panicked() -> Answer {
+    let error =
+        coded(INTERNAL, "Something went wrong on the server. Its log has the details, under this request's id.");
+    Answer::from_errors(vec![of_request(error)])
+}
+
+fn timed_out(kind: OperationType) -> async_graphql::Error {
+    let message = match kind {
+        OperationType::Mutation => {
+            "It takes longer than 30 s, and goes on. Send it again: with the same idempotency key or event id, nothing \
+             happens twice."
+        }
+        OperationType::Query | OperationType::Subscription => "It took longer than 30 s; ask for less at once.",
+    };
+    coded(TIMEOUT, message)
 }
 
 /// Every top-level error carries a code, and the id under which the log tells of the request.

@@ -1,7 +1,8 @@
 //! `POST /v1/events`: usage from programs, as CloudEvents, without GraphQL's cost.
 //!
 //! `subject` is the customer's external id, `id` the event's id, `type` its type, `time` when it happened and `data` its
-//! properties. `specversion` and `source` are read but not needed. Each event stands or falls alone.
+//! properties. `specversion` and `source` are read but not needed. Each event stands or falls alone. The caller needs a key
+//! with the scope `INGEST`, or more.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Query, State};
-use axum::http::header::{CONTENT_ENCODING, RETRY_AFTER};
+use axum::http::header::{CONTENT_ENCODING, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
@@ -17,11 +18,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::door::{self, TurnedAway};
 use super::request::media_type;
+use crate::access::model::Scope;
 use crate::app::App;
 use crate::base::problem::Problem;
 use crate::base::time::Time;
 use crate::db::DbError;
+use crate::graphql::errors::FORBIDDEN;
 use crate::intake::{IncomingEvent, Receipt, Status, Whose};
 use crate::metering::event::Mode;
 
@@ -58,6 +62,8 @@ struct CloudEvent<'a> {
 
 /// Why a request did nothing at all.
 enum Refused {
+    TurnedAway(TurnedAway),
+    Forbidden,
     Malformed(String),
     TooLarge(&'static str),
     MediaType(&'static str),
@@ -112,6 +118,10 @@ async fn take(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Answer, Refused> {
+    let caller = door::caller(app, headers).await.map_err(Refused::TurnedAway)?;
+    if !caller.holds_any(&[Scope::Ingest, Scope::Write, Scope::Admin]) {
+        return Err(Refused::Forbidden);
+    }
     let Query(parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
     let mode = match parameters.mode.as_deref() {
         None | Some("record") => Mode::Record,
@@ -337,6 +347,11 @@ fn sent_as(field: &str) -> &str {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, code, message) = match self {
+            Self::TurnedAway(TurnedAway { status, code, message }) => (status, code, message.to_owned()),
+            Self::Forbidden => {
+                let message = "Sending events needs a key with the scope INGEST, WRITE or ADMIN.";
+                (StatusCode::FORBIDDEN, FORBIDDEN, message.to_owned())
+            }
             Self::Malformed(message) => (StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message),
             Self::TooLarge(message) => (StatusCode::PAYLOAD_TOO_LARGE, "BAD_USER_INPUT", message.to_owned()),
             Self::MediaType(message) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_USER_INPUT", message.to_owned()),
@@ -355,6 +370,9 @@ impl IntoResponse for Refused {
         let mut response = (status, Json(body)).into_response();
         if retryable {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -1,30 +1,42 @@
-//! GraphQL over HTTP: POST with JSON, GET for queries, and the upgrade to a WebSocket.
+//! GraphQL over HTTP: POST with JSON, GET for queries, and the upgrade to a WebSocket or a stream of events.
 //!
 //! The statuses follow the GraphQL-over-HTTP draft: to a client that accepts `application/graphql-response+json`, a
-//! request that could not be executed answers 400 without `data`; to one that knows `application/json` alone it is 200.
+//! request that could not be executed answers 4xx or 5xx without `data`; to one that knows `application/json` alone it is
+//! 200. Who is not let in gets 401 in either.
 
-use async_graphql::parser::types::{DocumentOperations, OperationType};
-use async_graphql::{Request, ServerError};
+use std::collections::BTreeMap;
+
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Request, Response as Answer, ServerError, Value};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, RawQuery, State};
-use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, UPGRADE};
+use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::api::{Api, Body};
+use super::api::{Api, Asker, Body, Ready};
+use super::door::{self, TurnedAway};
 use super::request::{media_type, request_id};
-use super::socket;
-use crate::graphql::errors::complete;
+use super::{socket, sse};
+use crate::graphql::errors::{
+    BAD_USER_INPUT, FORBIDDEN, INTERNAL, RATE_LIMITED, TIMEOUT, UNAUTHENTICATED, UNAVAILABLE, coded, complete,
+    of_request,
+};
 
 const RESPONSE: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
+const EVENTS: &str = "text/event-stream";
 
 /// Runs what a body of JSON says.
 pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
     let Some(reply) = Reply::to(&headers) else { return not_acceptable() };
+    let asker = match reply.asker(&api, &headers).await {
+        Ok(asker) => asker,
+        Err(turned_away) => return turned_away,
+    };
     if media_type(&headers).is_none_or(|kind| kind != JSON) {
         return reply.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8.");
     }
@@ -40,7 +52,10 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Resul
         return reply.refuse(StatusCode::BAD_REQUEST, "The body is not a GraphQL request: it is not a JSON object.");
     }
     match serde_json::from_slice::<Body>(&body) {
-        Ok(body) => reply.run(&api, body.into()).await,
+        Ok(body) => match reply.admit(&api, body.into(), &asker) {
+            Ok(ready) => reply.run(&api, ready, (&asker, &headers)).await,
+            Err(refused) => refused,
+        },
         Err(error) => reply.refuse(StatusCode::BAD_REQUEST, &format!("The body is not a GraphQL request: {error}.")),
     }
 }
@@ -58,17 +73,32 @@ pub(super) async fn get(
             Err(rejection) => rejection.into_response(),
         };
     }
-    let Some(reply) = Reply::to(&parts.headers) else { return not_acceptable() };
+    let headers = &parts.headers;
+    let Some(reply) = Reply::to(headers) else { return not_acceptable() };
+    let asker = match reply.asker(&api, headers).await {
+        Ok(asker) => asker,
+        Err(turned_away) => return turned_away,
+    };
     let request = match query_request(query.as_deref().unwrap_or_default()) {
         Ok(request) => request,
         Err(message) => return reply.refuse(StatusCode::BAD_REQUEST, &message),
     };
-    if runs_more_than_a_query(&request) {
+    let ready = match reply.admit(&api, request, &asker) {
+        Ok(ready) => ready,
+        Err(refused) => return refused,
+    };
+    let is_taken = match ready.kind() {
+        OperationType::Query => true,
+        // A browser's own reader of events knows no other method.
+        OperationType::Subscription => reply.kind == Kind::Events,
+        OperationType::Mutation => false,
+    };
+    if !is_taken {
         let mut response = reply.refuse(StatusCode::METHOD_NOT_ALLOWED, "Only queries can be sent by GET.");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    reply.run(&api, request).await
+    reply.run(&api, ready, (&asker, headers)).await
 }
 
 /// The query, variables and operation name of a URL.
@@ -98,18 +128,6 @@ fn query_request(query: &str) -> Result<Request, String> {
     .into())
 }
 
-/// Whether a request would run a mutation or a subscription. What cannot be parsed fails later, as a query does.
-fn runs_more_than_a_query(request: &Request) -> bool {
-    let Ok(document) = async_graphql::parser::parse_query(&request.query) else { return false };
-    let more = |kind: OperationType| kind != OperationType::Query;
-    match &document.operations {
-        DocumentOperations::Single(operation) => more(operation.node.ty),
-        DocumentOperations::Multiple(operations) => operations.iter().any(|(name, operation)| {
-            request.operation_name.as_deref().is_none_or(|wanted| wanted == name.as_str()) && more(operation.node.ty)
-        }),
-    }
-}
-
 fn not_acceptable() -> Response {
     let message = "The answer is application/graphql-response+json or application/json.\n";
     (StatusCode::NOT_ACCEPTABLE, message).into_response()
@@ -119,6 +137,8 @@ fn not_acceptable() -> Response {
 #[derive(Serialize)]
 struct NotExecuted<'a> {
     errors: &'a [ServerError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extensions: Option<&'a BTreeMap<String, Value>>,
 }
 
 /// How a request is answered: in which media type, and under which id.
@@ -133,21 +153,62 @@ impl Reply {
         Kind::accepted(headers).map(|kind| Self { kind, id: request_id(headers).to_owned() })
     }
 
-    async fn run(&self, api: &Api, request: Request) -> Response {
-        let answer = api.execute(request, &self.id).await;
+    /// Who asks, or the answer that turns him away.
+    async fn asker(&self, api: &Api, headers: &HeaderMap) -> Result<Asker, Response> {
+        match door::caller(&api.app, headers).await {
+            Ok(caller) => Ok(Asker { caller, id: self.id.clone() }),
+            Err(TurnedAway { status, code, message }) => {
+                let mut response = self.refuse_with(status, of_request(coded(code, message)));
+                if status == StatusCode::UNAUTHORIZED {
+                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                }
+                Err(response)
+            }
+        }
+    }
+
+    fn admit(&self, api: &Api, request: Request, asker: &Asker) -> Result<Ready, Response> {
+        api.admit(request, asker).map_err(|answer| match self.kind {
+            Kind::Events => sse::one(&answer),
+            Kind::Response | Kind::Json => self.answer(&answer),
+        })
+    }
+
+    async fn run(&self, api: &Api, ready: Ready, (asker, headers): (&Asker, &HeaderMap)) -> Response {
+        match (self.kind, ready.kind()) {
+            (Kind::Events, _) => sse::answer(api, ready, (asker, headers)),
+            (Kind::Response | Kind::Json, OperationType::Subscription) => self.refuse(
+                StatusCode::BAD_REQUEST,
+                "A subscription answers many times: send it over WebSocket, or accept text/event-stream.",
+            ),
+            (Kind::Response | Kind::Json, _) => self.answer(&api.execute(ready).await),
+        }
+    }
+
+    fn answer(&self, answer: &Answer) -> Response {
         // Without data nothing was executed: the request itself was wrong.
-        let executed = answer.errors.is_empty() || !matches!(answer.data, async_graphql::Value::Null);
+        if answer.errors.is_empty() || !matches!(answer.data, Value::Null) {
+            return self.send(StatusCode::OK, answer);
+        }
         let status = match self.kind {
-            Kind::Response if !executed => StatusCode::BAD_REQUEST,
-            Kind::Response | Kind::Json => StatusCode::OK,
+            Kind::Response => status_of(&answer.errors),
+            Kind::Json | Kind::Events => StatusCode::OK,
         };
-        if executed { self.send(status, &answer) } else { self.send(status, &NotExecuted { errors: &answer.errors }) }
+        let extensions = (!answer.extensions.is_empty()).then_some(&answer.extensions);
+        let mut response = self.send(status, &NotExecuted { errors: &answer.errors, extensions });
+        if let Some(seconds) = retry_after(&answer.errors) {
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        response
     }
 
     fn refuse(&self, status: StatusCode, message: &str) -> Response {
-        let mut error = ServerError::new(message, None);
+        self.refuse_with(status, ServerError::new(message, None))
+    }
+
+    fn refuse_with(&self, status: StatusCode, mut error: ServerError) -> Response {
         complete(&mut error, &self.id);
-        self.send(status, &NotExecuted { errors: &[error] })
+        self.send(status, &NotExecuted { errors: &[error], extensions: None })
     }
 
     fn send(&self, status: StatusCode, body: &impl Serialize) -> Response {
@@ -158,11 +219,40 @@ impl Reply {
     }
 }
 
+fn code(error: &ServerError) -> Option<&str> {
+    match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code),
+        _ => None,
+    }
+}
+
+/// The status of a request that was not executed.
+fn status_of(errors: &[ServerError]) -> StatusCode {
+    match errors.first().and_then(code).unwrap_or(BAD_USER_INPUT) {
+        UNAUTHENTICATED => StatusCode::UNAUTHORIZED,
+        FORBIDDEN => StatusCode::FORBIDDEN,
+        RATE_LIMITED => StatusCode::TOO_MANY_REQUESTS,
+        TIMEOUT => StatusCode::GATEWAY_TIMEOUT,
+        UNAVAILABLE => StatusCode::SERVICE_UNAVAILABLE,
+        INTERNAL => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// In how many seconds to ask again, rounded up.
+fn retry_after(errors: &[ServerError]) -> Option<HeaderValue> {
+    match errors.first()?.extensions.as_ref()?.get("retryAfterMs")? {
+        Value::Number(ms) => Some(HeaderValue::from(ms.as_u64()?.div_ceil(1_000))),
+        _ => None,
+    }
+}
+
 /// In which media type a client wants its answer.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Response,
     Json,
+    Events,
 }
 
 impl Kind {
@@ -176,15 +266,17 @@ impl Kind {
             |part| match part.split(';').next().unwrap_or_default().trim() {
                 RESPONSE => Some(Self::Response),
                 JSON | "*/*" | "application/*" => Some(Self::Json),
+                EVENTS => Some(Self::Events),
                 _ => None,
             },
         )
     }
 
+    /// What was not executed is answered in JSON to a reader of events too.
     const fn content_type(self) -> &'static str {
         match self {
             Self::Response => "application/graphql-response+json; charset=utf-8",
-            Self::Json => "application/json; charset=utf-8",
+            Self::Json | Self::Events => "application/json; charset=utf-8",
         }
     }
 }

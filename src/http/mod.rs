@@ -1,8 +1,10 @@
-//! The wire of HTTP: the router, GraphQL over HTTP and WebSocket, the events endpoint, the playground, health.
+//! The wire of HTTP: the router, who is let in, GraphQL over HTTP, WebSocket and server-sent events, the events endpoint,
+//! the playground, health.
 //!
 //! Not here: what a field or an event means.
 
 mod api;
+mod door;
 mod events;
 mod graphql;
 mod health;
@@ -10,5 +12,6 @@ mod playground;
 mod request;
 mod router;
 mod socket;
+mod sse;
 
 pub use router::router;

@@ -9,6 +9,9 @@ use axum::http::{HeaderMap, HeaderName};
 /// The header with a request's id.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The header with the cursor that a reader of events has come to.
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 /// The media type of the body in lower case, empty when none is said; `None` when it is in another charset than UTF-8.
 pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
     let said = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -23,7 +26,7 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Whether a request was sent to this very machine by name. A page from elsewhere can make its own name lead here, and
-/// would then be as close as a page from here: while there is no access control, only loopback's names are answered.
+/// would then be as close as a page from here.
 pub(super) fn is_to_loopback(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(HOST) else { return true };
     let Ok(host) = host.to_str() else { return false };

@@ -1,23 +1,30 @@
 //! Which path leads where, and what every answer carries.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
-use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Request, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, Method, Request, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
 use super::api::Api;
-use super::request::{REQUEST_ID, is_to_loopback, request_id};
+use super::request::{LAST_EVENT_ID, REQUEST_ID, is_to_loopback, request_id};
 use super::{events, graphql, health, playground};
 use crate::app::App;
 
+/// How long a browser may remember that a page is allowed.
+const PREFLIGHT: Duration = Duration::from_hours(1);
 /// The longest body of GraphQL.
 const MAX_GRAPHQL: usize = 1024 * 1024;
 /// What a page from here may do: nothing but talk to here.
@@ -50,7 +57,8 @@ pub fn router(app: App) -> Router {
         .route("/playground/{file}", get(playground::file))
         .fallback(nothing_here)
         .method_not_allowed_fallback(another_method)
-        .layer(from_fn(to_loopback_alone))
+        .layer(from_fn_with_state(app.clone(), to_loopback_alone))
+        .layer(cross_origin(&app))
         .layer(header(CONTENT_SECURITY_POLICY, POLICY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
@@ -60,12 +68,23 @@ pub fn router(app: App) -> Router {
         .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(app)))
 }
 
-async fn to_loopback_alone(request: Request<Body>, next: Next) -> Response {
-    if is_to_loopback(request.headers()) {
+/// Lets pages of the allowed origins call, with a key or token in a header; there are no cookies.
+fn cross_origin(app: &App) -> CorsLayer {
+    let origins = app.settings.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, ACCEPT, LAST_EVENT_ID, REQUEST_ID])
+        .expose_headers([REQUEST_ID, RETRY_AFTER])
+        .max_age(PREFLIGHT)
+}
+
+/// A server that trusts its own machine is called by loopback's names alone.
+async fn to_loopback_alone(State(app): State<App>, request: Request<Body>, next: Next) -> Response {
+    if !app.settings.trusts_loopback || is_to_loopback(request.headers()) {
         return next.run(request).await;
     }
-    let message =
-        "There is no access control yet: call the server by a loopback name, such as 127.0.0.1 or localhost.\n";
+    let message = "This server trusts its own machine: call it by a loopback name, such as 127.0.0.1 or localhost.\n";
     (StatusCode::MISDIRECTED_REQUEST, message).into_response()
 }
 

@@ -7,21 +7,26 @@ use async_graphql::Request;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::AUTHORIZATION;
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::{Instrument, Span};
 
-use super::api::{Api, Body};
+use super::api::{Api, Asker, Body};
+use super::door;
 use super::request::request_id;
+use crate::access::model::Caller;
+use crate::graphql::context::StreamPosition;
 
 const PROTOCOL: &str = "graphql-transport-ws";
-/// The longest message of a client.
+/// The longest message of a client. Of one that is much longer, the rest is not even read.
 const MAX_MESSAGE: usize = 64 * 1024;
 /// How many operations run on one socket at most.
 const MAX_OPERATIONS: usize = 50;
@@ -36,11 +41,19 @@ const SEND: Duration = Duration::from_secs(10);
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum FromClient {
-    ConnectionInit {},
+    ConnectionInit {
+        #[serde(default)]
+        payload: Option<Map<String, Value>>,
+    },
     Ping {},
     Pong {},
-    Subscribe { id: String, payload: Body },
-    Complete { id: String },
+    Subscribe {
+        id: String,
+        payload: Body,
+    },
+    Complete {
+        id: String,
+    },
 }
 
 /// What a client is told of one operation. The payload keeps the order of its fields.
@@ -64,27 +77,20 @@ enum FromOperation {
 
 /// Upgrades a request whose page is from here, to a client that speaks the protocol.
 pub(super) fn open(api: Api, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> Response {
-    if !is_from_here(headers) {
-        return StatusCode::FORBIDDEN.into_response();
+    if !door::is_allowed_origin(&api.app, headers) {
+        return (StatusCode::FORBIDDEN, "This page's origin is not among those that are allowed.\n").into_response();
     }
     let id = request_id(headers).to_owned();
+    let shown = headers.get(AUTHORIZATION).and_then(|shown| shown.to_str().ok()).map(str::to_owned);
     let (span, sockets) = (Span::current(), api.app.sockets.clone());
     upgrade
         .protocols([PROTOCOL])
-        .max_message_size(MAX_MESSAGE)
-        .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| sockets.track_future(serve((api, id), socket).instrument(span)))
+        .max_message_size(2 * MAX_MESSAGE)
+        .max_frame_size(2 * MAX_MESSAGE)
+        .on_upgrade(move |socket| sockets.track_future(serve((api, id, shown), socket).instrument(span)))
 }
 
-/// A browser names the page's origin; a page from elsewhere must not speak for who is logged in here.
-fn is_from_here(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = text(ORIGIN) else { return true };
-    let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_some() && host == text(HOST)
-}
-
-async fn serve((api, id): (Api, String), socket: WebSocket) {
+async fn serve((api, id, shown): (Api, String, Option<String>), socket: WebSocket) {
     if socket.protocol().is_none_or(|protocol| protocol.as_bytes() != PROTOCOL.as_bytes()) {
         let mut socket = socket;
         close(&mut socket, (4406, "Subprotocol not acceptable")).await;
@@ -92,7 +98,7 @@ async fn serve((api, id): (Api, String), socket: WebSocket) {
     }
     let (sink, mut from_client) = socket.split();
     let (answers, from_operations) = mpsc::channel(BACKLOG);
-    let mut session = Session { api, id, sink, ready: false, running: HashMap::new(), answers };
+    let mut session = Session { api, id, shown, sink, asker: None, heard: true, running: HashMap::new(), answers };
     let end = session.run(&mut from_client, from_operations).await;
     for operation in session.running.values() {
         operation.abort();
@@ -112,8 +118,13 @@ struct Session {
     api: Api,
     /// The id of the request that became this socket: the log and errors tell of its operations by it.
     id: String,
+    /// What the request showed that became this socket; what the first message shows goes before.
+    shown: Option<String>,
     sink: SplitSink<WebSocket, Message>,
-    ready: bool,
+    /// Who it is, once it is told.
+    asker: Option<Asker>,
+    /// Whether anything was heard since the last ping.
+    heard: bool,
     running: HashMap<String, AbortHandle>,
     answers: mpsc::Sender<FromOperation>,
 }
@@ -130,18 +141,26 @@ impl Session {
         let stop = self.api.app.stop.clone();
         let mut ping = tokio::time::interval(PING);
         ping.reset();
+        let api = self.api.clone();
+        let mut ended: BoxFuture<'_, ()> = Box::pin(std::future::pending());
+        let mut known = false;
         loop {
+            if let Some(asker) = self.asker.as_ref().filter(|_| !std::mem::replace(&mut known, true)) {
+                ended = Box::pin(api.ended(asker.caller.clone()));
+            }
             let done = tokio::select! {
                 message = from_client.next() => match message {
                     None | Some(Err(_) | Ok(Message::Close(_))) => return None,
+                    Some(Ok(Message::Text(text))) if text.len() > MAX_MESSAGE => Err((1009, "Message too big")),
                     Some(Ok(Message::Text(text))) => self.hear(text.as_str()).await,
                     Some(Ok(Message::Binary(_))) => Err((4400, "Messages are text")),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
                 },
                 Some(said) = from_operations.recv() => self.pass_on(said).await,
-                () = &mut hello, if !self.ready => Err((4408, "Connection initialisation timeout")),
+                () = &mut hello, if self.asker.is_none() => Err((4408, "Connection initialisation timeout")),
                 () = stop.cancelled() => Err((1012, "The server stops; come back")),
-                _ = ping.tick(), if self.ready => self.say("ping").await,
+                () = &mut ended => Err((4403, "The key or token is not valid any more")),
+                _ = ping.tick(), if self.asker.is_some() => self.ping().await,
             };
             if let Err(end) = done {
                 return Some(end);
@@ -150,16 +169,19 @@ impl Session {
     }
 
     async fn hear(&mut self, text: &str) -> Result<(), End> {
+        self.heard = true;
         let message = serde_json::from_str(text).map_err(|_| (4400, "Invalid message"))?;
         match message {
-            FromClient::ConnectionInit {} if self.ready => Err((4429, "Too many initialisation requests")),
-            FromClient::ConnectionInit {} => {
-                self.ready = true;
+            FromClient::ConnectionInit { .. } if self.asker.is_some() => {
+                Err((4429, "Too many initialisation requests"))
+            }
+            FromClient::ConnectionInit { payload } => {
+                let caller = self.caller(payload.as_ref()).await?;
+                self.asker = Some(Asker { caller, id: self.id.clone() });
                 self.say("connection_ack").await
             }
             FromClient::Ping {} => self.say("pong").await,
             FromClient::Pong {} => Ok(()),
-            FromClient::Subscribe { .. } if !self.ready => Err((4401, "Unauthorized")),
             FromClient::Subscribe { id, .. } if self.running.contains_key(&id) => {
                 Err((4409, "Subscriber for this id already exists"))
             }
@@ -167,7 +189,8 @@ impl Session {
                 Err((4429, "Too many operations on one socket"))
             }
             FromClient::Subscribe { id, payload } => {
-                self.start(id, payload.into());
+                let asker = self.asker.clone().ok_or((4401, "Unauthorized"))?;
+                self.start(id, payload.into(), &asker);
                 Ok(())
             }
             FromClient::Complete { id } => {
@@ -179,10 +202,35 @@ impl Session {
         }
     }
 
+    /// Who it is, by what the first message shows, or the request did.
+    async fn caller(&self, payload: Option<&Map<String, Value>>) -> Result<Caller, End> {
+        let named = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case("authorization");
+        let shown = payload.and_then(|payload| payload.iter().find(named)).and_then(|(_, shown)| shown.as_str());
+        let found = match shown.or(self.shown.as_deref()) {
+            Some(shown) => door::who_shows(&self.api.app, Some(shown)).await,
+            None => door::who_shows_nothing(&self.api.app),
+        };
+        found.map_err(|refused| match refused.status {
+            StatusCode::UNAUTHORIZED => (4403, "Forbidden"),
+            _ => (1013, "Try again later"),
+        })
+    }
+
+    /// Asks whether the client is there. One that has said nothing since the last time is not.
+    async fn ping(&mut self) -> Result<(), End> {
+        if !std::mem::take(&mut self.heard) {
+            return Err((4499, "No answer to a ping"));
+        }
+        self.say("ping").await
+    }
+
     /// Runs an operation beside the others; its answers wait for the socket, and it for them.
-    fn start(&mut self, id: String, request: Request) {
+    fn start(&mut self, id: String, request: Request, asker: &Asker) {
         let (answers, name) = (self.answers.clone(), id.clone());
-        let stream = self.api.stream(request, self.id.clone());
+        let stream = match self.api.admit(request, asker) {
+            Ok(ready) => self.api.stream(ready, StreamPosition::default()).left_stream(),
+            Err(refused) => futures_util::stream::iter([refused]).right_stream(),
+        };
         let run = async move {
             let mut stream = std::pin::pin!(stream);
             let mut refused = None;

@@ -334,7 +334,7 @@ both!(a_database_that_a_newer_program_migrated_is_refused, async |db| {
     txn.commit().await.expect("it can be committed");
     let refused = migrate(db.url()).await;
     assert!(matches!(&refused, Err(MigrationError::Newer(version)) if version == "99990101000000"), "{refused:?}");
-    for command in ["serve", "migrate", "verify"] {
+    for command in ["serve --insecure-loopback", "migrate", "verify"] {
         let output = run_scrip(command, db.url());
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{said}");
@@ -357,7 +357,7 @@ fn an_audit_of_a_database_that_is_not_there_says_so_and_makes_none() {
 async fn an_embedded_database_is_served_by_one_process_at_a_time() {
     let db = TestDb::sqlite().await;
     let mut first = Server::start(db.url());
-    let second = run_scrip("serve", db.url());
+    let second = run_scrip("serve --insecure-loopback", db.url());
     let said = String::from_utf8_lossy(&second.stderr);
     assert!(!second.status.success() && said.contains("is served by another process"), "{said}");
     first.kill();

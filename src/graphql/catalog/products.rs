@@ -111,8 +111,8 @@ impl CreditProduct {
     }
 
     /// Your own data: a JSON object.
-    async fn metadata(&self) -> Json {
-        (&self.0.metadata).into()
+    async fn metadata(&self, ctx: &Context<'_>) -> Json {
+        ctx.internal(&self.0.metadata)
     }
 
     /// When it was created.
@@ -158,7 +158,9 @@ impl CreditProduct {
     /// What its credits cost: the options that are not archived, by position.
     async fn purchase_options(&self, ctx: &Context<'_>) -> Result<Vec<PurchaseOption>> {
         let options = ctx.loaders().find(OptionsOf(self.0.id)).await?.unwrap_or_default();
-        Ok(options.into_iter().filter(|option| option.archived_at.is_none()).map(PurchaseOption).collect())
+        let of_all = ctx.caller().only().is_none();
+        let shown = options.into_iter().filter(|it| it.archived_at.is_none() && (of_all || it.show_in_portal));
+        Ok(shown.map(PurchaseOption).collect())
     }
 }
 

@@ -116,7 +116,8 @@ impl CreditBalance {
         let options = offered(ctx, &settings, &self.0.product);
         let (customer, options) = futures_util::try_join!(ctx.loaders().get(self.key().customer), options)?;
         let payable = |option: &PurchaseOption| customer.currency.is_none_or(|own| own == option.0.price.currency);
-        Ok(options.into_iter().filter(payable).collect())
+        let shown = |option: &PurchaseOption| ctx.caller().only().is_none() || option.0.show_in_portal;
+        Ok(options.into_iter().filter(payable).filter(shown).collect())
     }
 
     /// The newest entries when nothing else is asked for: those of many balances are read together.
@@ -373,7 +374,10 @@ impl BalanceQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Its id: `\"bal_…\"`.")] id: ID,
     ) -> Option<Result<CreditBalance>> {
-        let found = async { CreditBalance::find(ctx, id_argument("id", &id)?).await };
+        let found = async {
+            let id: BalanceId = id_argument("id", &id)?;
+            if ctx.may_see(id.customer) { CreditBalance::find(ctx, id).await } else { Ok(None) }
+        };
         found.await.transpose()
     }
 

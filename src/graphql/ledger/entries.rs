@@ -152,13 +152,13 @@ impl LedgerEntry {
     }
 
     /// Your own data: a JSON object.
-    async fn metadata(&self) -> Json {
-        self.0.note.metadata.as_ref().map_or_else(|| (&CanonicalJson::empty_object()).into(), Json::from)
+    async fn metadata(&self, ctx: &Context<'_>) -> Json {
+        ctx.internal(self.0.note.metadata.as_ref().unwrap_or(&CanonicalJson::empty_object()))
     }
 
     /// The idempotency key that the command came with.
-    async fn idempotency_key(&self) -> Option<&str> {
-        self.0.note.idempotency_key.as_deref()
+    async fn idempotency_key(&self, ctx: &Context<'_>) -> Option<&str> {
+        self.0.note.idempotency_key.as_deref().filter(|_| ctx.caller().only().is_none())
     }
 
     /// When it happened: the time of the event, the instant of an expiry.

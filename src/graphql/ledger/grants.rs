@@ -126,8 +126,8 @@ impl Grant {
     }
 
     /// Your own data: a JSON object.
-    async fn metadata(&self) -> Json {
-        (&self.0.record.metadata).into()
+    async fn metadata(&self, ctx: &Context<'_>) -> Json {
+        ctx.internal(&self.0.record.metadata)
     }
 
     /// When its entry was written.

@@ -108,8 +108,8 @@ impl Hold {
     }
 
     /// Your own data: a JSON object.
-    async fn metadata(&self) -> Json {
-        (&self.0.metadata).into()
+    async fn metadata(&self, ctx: &Context<'_>) -> Json {
+        ctx.internal(&self.0.metadata)
     }
 
     /// When credits were set aside.

@@ -98,8 +98,8 @@ both!(a_float_is_no_decimal, async |db| {
     answer!(literal, @r#"
     {errors: [{
       extensions: {argument: "input.credits", code: "BAD_USER_INPUT", requestId: "test"}
-      locations: [{column: 25, line: 1}]
-      message: "Invalid value for argument \"input.credits\", expected type \"Decimal\": write it in quotes and without an exponent, such as \"12.5\"; whole numbers need no quotes."
+      locations: [{column: 32, line: 1}]
+      message: "input.credits must be Decimal: write it in quotes and without an exponent, such as \"12.5\"; whole numbers need no quotes."
     }]}
     "#);
 });
@@ -113,9 +113,9 @@ both!(a_float_in_a_variable_is_no_decimal, async |db| {
         .await;
     answer!(variable, @r#"
     {errors: [{
-      extensions: {argument: "input.credits", code: "BAD_USER_INPUT", requestId: "test"}
-      locations: [{column: 49, line: 1}]
-      message: "Invalid value for argument \"input.credits\", expected type \"Decimal\": write it in quotes and without an exponent, such as \"12.5\"; whole numbers need no quotes."
+      extensions: {argument: "i.credits", code: "BAD_USER_INPUT", requestId: "test"}
+      locations: [{column: 10, line: 1}]
+      message: "i.credits must be Decimal: write it in quotes and without an exponent, such as \"12.5\"; whole numbers need no quotes."
     }]}
     "#);
 });

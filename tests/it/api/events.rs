@@ -131,9 +131,8 @@ both!(a_customer_is_named_by_exactly_one_of_two, async |db| {
         .await;
     answer!(sent, @r#"
     {errors: [{
-      extensions: {argument: "input.events.0.customer", code: "BAD_USER_INPUT", requestId: "test"}
-      locations: [{column: 18, line: 2}]
-      message: "Invalid value for argument \"input.events.0.customer\", Oneof input objects requires have exactly one field"
+      extensions: {argument: "events.0.customer", code: "BAD_USER_INPUT", requestId: "test"}
+      locations: [{column: 10, line: 1}], message: "events.0.customer must have exactly one of id, externalId."
     }]}
     "#);
 });

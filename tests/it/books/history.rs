@@ -108,8 +108,8 @@ both!(an_instant_before_the_balance_or_in_the_future_is_refused, async |db| {
         }]
       }
       {errors: [{
-        extensions: {argument: "time", code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 65, line: 1}]
-        message: "Invalid value for argument \"time\", expected type \"DateTime\": write an RFC 3339 time, such as \"2026-01-31T09:00:00Z\"."
+        extensions: {argument: "time", code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 17, line: 1}]
+        message: "time must be DateTime: write an RFC 3339 time, such as \"2026-01-31T09:00:00Z\"."
       }]}
     ]
     "#);

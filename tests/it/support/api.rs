@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use scrip::app::App;
+use scrip::app::{App, Settings};
 use scrip::base::clock::Clock;
 use scrip::base::ids::Ids;
 use scrip::base::time::Time;
@@ -43,17 +43,25 @@ const FRAGMENTS: [(&str, &str); 5] = [
 ];
 
 /// One node, and who calls it.
+#[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) app: App,
     pub(crate) address: SocketAddr,
     client: reqwest::Client,
+    /// What the caller shows; none is anybody on this machine.
+    pub(crate) token: Option<String>,
+}
+
+/// The node trusts its own machine.
+pub(crate) fn trusting() -> Settings {
+    Settings { trusts_loopback: true, ..Settings::default() }
 }
 
 impl Api {
     /// The first node on a database.
     pub(crate) async fn on(db: &TestDb) -> Self {
         let db: &Db = db;
-        Self::start(db.clone(), Clock::at(time(BEGIN)), 1).await
+        Self::start((db.clone(), Clock::at(time(BEGIN))), 1, trusting()).await
     }
 
     /// Another node on the same database, with the same clock and connections of its own.
@@ -64,18 +72,38 @@ impl Api {
     /// A node on a database with a clock and connections of its own.
     pub(crate) async fn at_time_of(db: &TestDb, clock: Clock, seed: u64) -> Self {
         let own = Db::connect(db.url()).expect("its pools can be opened");
-        Self::start(own, clock, seed).await
+        Self::start((own, clock), seed, trusting()).await
     }
 
     /// Starts a node whose name and ids follow from a seed.
-    async fn start(db: Db, clock: Clock, seed: u64) -> Self {
+    pub(crate) async fn start((db, clock): (Db, Clock), seed: u64, settings: Settings) -> Self {
         let node = format!("node-{seed}");
-        let app = App::new(db, clock, Ids::seeded(seed), &node);
+        let app = App::new(db, (clock, Ids::seeded(seed)), &node, settings);
         tokio::spawn(worker::hear_all_nodes(app.clone(), node));
+        tokio::spawn(app.keyring.clone().watch());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it has an address");
         tokio::spawn(axum::serve(listener, http::router(app.clone())).into_future());
-        Self { app, address, client: reqwest::Client::new() }
+        Self { app, address, client: reqwest::Client::new(), token: None }
+    }
+
+    /// The same node, called by who shows this.
+    pub(crate) fn shown(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same node, called with a new key.
+    pub(crate) async fn keyed(&self, scopes: &[&str]) -> Self {
+        let input = json!({"name": scopes.join(" "), "scopes": scopes});
+        let made = self.make("createApiKey", "secret", input).await;
+        self.shown(made["secret"].as_str().expect("a secret"))
+    }
+
+    /// The same node, called by a customer.
+    pub(crate) async fn portal(&self, customer: &str) -> Self {
+        let input = json!({"customer": {"externalId": customer}});
+        let made = self.make("createPortalSession", "token", input).await;
+        self.shown(made["token"].as_str().expect("a token"))
     }
 
     /// Moves the clock.
@@ -88,8 +116,22 @@ impl Api {
         worker::post_due(&self.app).await.expect("what is due can be posted");
     }
 
-    /// Sends a query and answers the whole answer.
+    /// Sends a query and answers the whole answer, without what it cost.
     pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.ask_for_all(query, variables).await;
+        if let Some(Value::Object(extensions)) = answer.get_mut("extensions") {
+            extensions.remove("cost");
+            if extensions.is_empty()
+                && let Value::Object(answer) = &mut answer
+            {
+                answer.remove("extensions");
+            }
+        }
+        answer
+    }
+
+    /// Sends a query and answers the whole answer.
+    pub(crate) async fn ask_for_all(&self, query: &str, variables: Value) -> Value {
         let body = json!({"query": with_fragments(query), "variables": variables});
         let answer = self.post("/graphql").json(&body).send().await;
         answer.expect("the server answers").json().await.expect("it answers JSON")
@@ -109,8 +151,18 @@ impl Api {
     }
 
     /// A request under an id that is the same each time: errors name it.
-    fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        self.client.post(format!("http://{}{path}", self.address)).header("x-request-id", "test")
+    pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.request(reqwest::Method::POST, path)
+    }
+
+    /// A request by any method, under the same id.
+    pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.client.request(method, format!("http://{}{path}", self.address));
+        let request = request.header("x-request-id", "test");
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// Sends a body to the endpoint of events; answers the status and what came with it.

@@ -2,10 +2,12 @@
 
 use async_graphql::{Request, Variables};
 use futures_util::{Stream, StreamExt};
-use scrip::app::App;
+use scrip::access::model::Caller;
+use scrip::app::{App, Settings};
 use scrip::base::clock::Clock;
 use scrip::base::ids::Ids;
 use scrip::base::time::{SECOND, Time};
+use scrip::graphql::context::StreamPosition;
 use scrip::graphql::{Schema, build_schema, request_data};
 use serde_json::{Value, json};
 
@@ -25,7 +27,7 @@ pub(crate) fn at(seconds: i64) -> Time {
 impl Api {
     /// Over a database of the test's own; the clock stands at its beginning.
     pub(crate) fn over(db: &TestDb) -> Self {
-        let app = App::new((**db).clone(), Clock::at(at(0)), Ids::seeded(7), "test");
+        let app = App::new((**db).clone(), (Clock::at(at(0)), Ids::seeded(7)), "test", Settings::default());
         tokio::spawn(scrip::worker::hear_all_nodes(app.clone(), "test".to_owned()));
         Self { schema: build_schema(app.clone()), app }
     }
@@ -36,7 +38,8 @@ impl Api {
     }
 
     fn request(&self, document: &str, variables: Value) -> Request {
-        request_data(Request::new(document).variables(Variables::from_json(variables)), &self.app)
+        let request = Request::new(document).variables(Variables::from_json(variables));
+        request_data(request, &self.app, Caller::Local, StreamPosition::default())
     }
 
     /// The whole response of one operation.

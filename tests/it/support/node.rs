@@ -22,6 +22,7 @@ use scrip::ledger::store;
 use scrip::metering::event::Mode;
 use scrip::{catalog, customers};
 
+use super::api::trusting;
 use super::db::TestDb;
 
 /// When it is, in tests whose clock stands still.
@@ -40,7 +41,7 @@ pub(crate) struct Node(pub(crate) App);
 impl Node {
     /// The first node on a test's database.
     pub(crate) fn on(db: &TestDb) -> Self {
-        Self(App::new(Db::clone(db), Clock::at(noon()), Ids::seeded(7), "first"))
+        Self(App::new(Db::clone(db), (Clock::at(noon()), Ids::seeded(7)), "first", trusting()))
     }
 
     /// Another node, with connections of its own.
@@ -48,7 +49,7 @@ impl Node {
         let db = Db::connect(url).expect("its pools can be opened");
         // Ids that no other node makes: seeded by the name.
         let seed = name.bytes().fold(1_000, |seed, byte| seed * 31 + u64::from(byte));
-        Self(App::new(db, Clock::at(noon()), Ids::seeded(seed), name))
+        Self(App::new(db, (Clock::at(noon()), Ids::seeded(seed)), name, trusting()))
     }
 
     /// A meter for events of the type "call", and a product of which each burns that many credits.

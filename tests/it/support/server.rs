@@ -23,7 +23,11 @@ fn scrip(command: &str, url: &DbUrl) -> Command {
         DbUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
     };
     let mut scrip = Command::new(env!("CARGO_BIN_EXE_scrip"));
-    scrip.arg(command).env("DATABASE_URL", database).env("SCRIP_LISTEN", "127.0.0.1:0").env_remove("SCRIP_LOG");
+    scrip
+        .args(command.split(' '))
+        .env("DATABASE_URL", database)
+        .env("SCRIP_LISTEN", "127.0.0.1:0")
+        .env_remove("SCRIP_LOG");
     scrip
 }
 
@@ -42,7 +46,8 @@ pub(crate) fn assert_verified(url: &DbUrl) {
 impl Server {
     /// Starts it, and waits until it says where it listens.
     pub(crate) fn start(url: &DbUrl) -> Self {
-        let mut child = scrip("serve", url).stderr(Stdio::piped()).spawn().expect("the program can be started");
+        let mut child =
+            scrip("serve --insecure-loopback", url).stderr(Stdio::piped()).spawn().expect("the program can be started");
         let mut lines = BufReader::new(child.stderr.take().expect("it is a pipe")).lines();
         let log = Arc::new(Mutex::new(Vec::new()));
         let address = loop {

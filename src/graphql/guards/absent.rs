@@ -8,18 +8,19 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned, Request, ServerError};
 use async_graphql_value::Value;
 
+use super::chosen;
+
 /// Checks that a subscription has exactly one root field: its stream is that field's.
 ///
 /// # Errors
-/// An error that says so. What cannot be parsed is left to who runs it.
-pub fn check_roots(request: &mut Request) -> Result<(), ServerError> {
-    let wanted = request.operation_name.clone();
-    let Ok(document) = request.parsed_query() else { return Ok(()) };
-    let Some(operation) =
-        chosen(document, wanted.as_deref()).filter(|operation| operation.node.ty == OperationType::Subscription)
-    else {
+/// An error that says so.
+pub(super) fn check_roots(
+    document: &ExecutableDocument,
+    operation: &Positioned<OperationDefinition>,
+) -> Result<(), ServerError> {
+    if operation.node.ty != OperationType::Subscription {
         return Ok(());
-    };
+    }
     let mut roots = Roots { document, keys: HashSet::new(), fragments: HashSet::new() };
     roots.collect(&operation.node.selection_set.node);
     if roots.keys.len() == 1 {
@@ -29,17 +30,9 @@ pub fn check_roots(request: &mut Request) -> Result<(), ServerError> {
     Err(ServerError::new(message, Some(operation.pos)))
 }
 
-/// The operation that a request is about.
-fn chosen<'a>(document: &'a ExecutableDocument, wanted: Option<&str>) -> Option<&'a Positioned<OperationDefinition>> {
-    match &document.operations {
-        DocumentOperations::Single(operation) => Some(operation),
-        DocumentOperations::Multiple(operations) => operations.get(wanted?),
-    }
-}
-
 /// Leaves out what is given by a variable without a value: such an argument, or field of an input, is absent, and its
 /// default holds. The library would take it for null, which clears what it names.
-pub fn leave_out_absent(request: &mut Request) {
+pub(super) fn leave_out_absent(request: &mut Request) {
     let wanted = request.operation_name.clone();
     let given: HashSet<Name> = request.variables.keys().cloned().collect();
     let Ok(document) = request.parsed_query() else { return };
@@ -163,7 +156,8 @@ mod tests {
     use super::*;
 
     fn is_taken(document: &str) -> bool {
-        check_roots(&mut Request::new(document)).is_ok()
+        let document = async_graphql::parser::parse_query(document).unwrap();
+        check_roots(&document, chosen(&document, None).unwrap()).is_ok()
     }
 
     #[test]
@@ -198,7 +192,6 @@ mod tests {
             "subscription { ...F } fragment F on Subscription { a ...F }",
             "{ a b }",
             "mutation { a b }",
-            "no document",
         ] {
             assert!(is_taken(one), "{one}");
         }

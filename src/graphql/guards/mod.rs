@@ -1,0 +1,123 @@
+//! What stands before every operation, whichever way it came in: may it be read, is it small enough to be worked on,
+//! may this caller ask it, are its variables what they say, and what does it cost.
+//!
+//! Invariants
+//! - Nothing is parsed before [`lexical`] has counted its brackets, and nothing is expanded before [`measure`] has
+//!   counted what that comes to. What follows can walk the document with its fragments expanded.
+//! - Everything here happens before any field runs: a request that is refused has done nothing.
+//! - What may be asked by whom is one table ([`access`]); a root field without a row is refused to everybody.
+//!
+//! Not here: how much a caller may ask in a time, who the caller is, rules of documents that the library keeps.
+
+mod absent;
+mod access;
+mod lexical;
+mod measure;
+mod variables;
+mod walk;
+
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::registry::Registry;
+use async_graphql::{ErrorExtensions, OutputType, Positioned, Request, ServerError, SubscriptionType};
+
+pub use measure::MAX_LEVELS;
+
+use super::errors::{BAD_USER_INPUT, QUERY_TOO_COMPLEX, coded, of_request};
+use super::{MutationRoot, QueryRoot, SubscriptionRoot};
+use crate::access::model::Caller;
+
+/// The most that one operation may cost.
+pub const MAX_COST: usize = 50_000;
+
+/// A bound that a document is beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TooMuch {
+    what: &'static str,
+    limit: usize,
+}
+
+impl TooMuch {
+    /// A fragment that holds itself has no size.
+    const CYCLE: Self = Self { what: "cycle", limit: 0 };
+
+    fn check(what: &'static str, found: usize, limit: usize) -> Result<(), Self> {
+        if found > limit { Err(Self { what, limit }) } else { Ok(()) }
+    }
+}
+
+impl From<TooMuch> for ServerError {
+    fn from(TooMuch { what, limit }: TooMuch) -> Self {
+        let error = if what == TooMuch::CYCLE.what {
+            coded(BAD_USER_INPUT, "A fragment spreads itself, directly or by way of others.")
+        } else {
+            coded(QUERY_TOO_COMPLEX, format!("The request has more than {limit} {what}; ask for less at once."))
+                .extend_with(|_, extensions| {
+                    extensions.set("bound", what);
+                    extensions.set("limit", limit);
+                })
+        };
+        of_request(error)
+    }
+}
+
+/// What is known of an operation that may run.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The request, its document parsed.
+    pub request: Request,
+    /// Whether it reads, writes or watches.
+    pub kind: OperationType,
+    /// The operation's name, for the log.
+    pub name: Option<String>,
+    /// What it costs, at least 1.
+    pub cost: usize,
+}
+
+/// The schema as the guards look at it.
+pub struct Guards {
+    registry: Registry,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        QueryRoot::create_type_info(&mut registry);
+        MutationRoot::create_type_info(&mut registry);
+        SubscriptionRoot::create_type_info(&mut registry);
+        Self { registry }
+    }
+}
+
+impl Guards {
+    /// Lets a request in, or says why not. Of a document that is wrong in another way, the library says so when it runs.
+    ///
+    /// # Errors
+    /// The error that refuses it: nothing has happened.
+    pub fn admit(&self, mut request: Request, caller: &Caller) -> Result<Admitted, ServerError> {
+        lexical::check(&request.query)?;
+        measure::check(request.parsed_query()?)?;
+        let name = request.operation_name.clone();
+        let document = request.parsed_query()?.clone();
+        // Which operation is meant is told by the library.
+        let Some(operation) = chosen(&document, name.as_deref()) else {
+            return Ok(Admitted { request, kind: OperationType::Query, name, cost: 1 });
+        };
+        let kind = operation.node.ty;
+        absent::check_roots(&document, operation)?;
+        variables::check(&self.registry, &operation.node, &request.variables)?;
+        let (registry, variables) = (&self.registry, &request.variables);
+        let walk = walk::Walk { registry, document: &document, operation: &operation.node, variables, caller };
+        let cost = walk.cost()?;
+        TooMuch::check("points of cost", cost, MAX_COST)?;
+        absent::leave_out_absent(&mut request);
+        Ok(Admitted { request, kind, name, cost: cost.max(1) })
+    }
+}
+
+/// The operation that a request is about.
+fn chosen<'a>(document: &'a ExecutableDocument, wanted: Option<&str>) -> Option<&'a Positioned<OperationDefinition>> {
+    match &document.operations {
+        DocumentOperations::Single(operation) => Some(operation),
+        DocumentOperations::Multiple(operations) => operations.get(wanted?),
+    }
+}
