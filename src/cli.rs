@@ -1,11 +1,9 @@
 //! The command line.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,9 +12,10 @@ use crate::access::store::has_key;
 use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
-use crate::config::{Config, Trust, log_filter};
+use crate::config::{Config, Trust};
 use crate::db::{Claim, Db, DbError, check, migrate};
 use crate::ledger::health;
+use crate::logs::{self, Readers};
 use crate::{demo, graphql, http, keys, worker};
 
 /// Prepaid customer credits: usage events in, exact live balances out.
@@ -101,24 +100,8 @@ pub(crate) fn say(message: &str) {
     println!("{message}");
 }
 
-/// Logs one line of JSON each; for people at a terminal, a line of text.
-fn log(readers: &Readers) {
-    let filter = tracing_subscriber::EnvFilter::new(log_filter());
-    let colours = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
-    match readers {
-        Readers::Programs => lines.json().flatten_event(true).init(),
-        Readers::People => lines.compact().with_target(false).init(),
-    }
-}
-
-enum Readers {
-    Programs,
-    People,
-}
-
 async fn dev() -> Result<(), Failure> {
-    log(&Readers::People);
+    let _logs = logs::begin(&Readers::People)?;
     let config = Config::for_dev()?;
     let server = Server::start(&config).await?;
     say(&format!("Scrip is at http://{0}/ (playground), http://{0}/graphql and http://{0}/v1/events", server.address));
@@ -129,7 +112,8 @@ async fn dev() -> Result<(), Failure> {
             tracing::error!(error = with_causes(&*error), "the demo ended");
         }
     });
-    server.run().await
+    server.run().await;
+    Ok(())
 }
 
 async fn play_demo(app: &App) -> Result<(), Failure> {
@@ -143,7 +127,7 @@ async fn play_demo(app: &App) -> Result<(), Failure> {
 }
 
 async fn serve(trust: Trust) -> Result<(), Failure> {
-    log(&Readers::Programs);
+    let _logs = logs::begin(&Readers::Programs)?;
     let config = Config::from_env(trust)?;
     let server = Server::start(&config).await?;
     let app = &server.app;
@@ -160,7 +144,8 @@ async fn serve(trust: Trust) -> Result<(), Failure> {
         Trust::Keys => tracing::info!(%listen, ?database, "listening; every request needs a key"),
         Trust::Loopback => tracing::warn!(%listen, ?database, "listening; whoever is on this machine needs no key"),
     }
-    server.run().await
+    server.run().await;
+    Ok(())
 }
 
 /// A server that is about to answer.
@@ -198,18 +183,9 @@ impl Server {
     }
 
     /// Serves until it is told to stop; then lets nothing more in, and finishes what was let in.
-    async fn run(self) -> Result<(), Failure> {
+    async fn run(self) {
         let Self { app, listener, claim, mut signals, .. } = self;
-        // What is written goes out at once: a stream's messages are small, and somebody waits for each.
-        let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-        let serving = async {
-            axum::serve(listener, http::router(app.clone()))
-                .with_graceful_shutdown(app.stop.clone().cancelled_owned())
-                .await?;
-            app.sockets.close();
-            app.sockets.wait().await;
-            Ok(())
-        };
+        let serving = http::serve(listener, app.clone());
         let hurry = async {
             signals.next().await;
             tracing::info!("stopping: what was begun is finished");
@@ -217,16 +193,12 @@ impl Server {
             // Who asks twice does not want to wait.
             drop(tokio::time::timeout(GRACE, signals.next()).await);
         };
-        let served: Result<(), Failure> = tokio::select! {
-            served = serving => served,
-            () = hurry => {
-                tracing::warn!("requests that were still open are cut off");
-                Ok(())
-            }
-        };
+        tokio::select! {
+            () = serving => {}
+            () = hurry => tracing::warn!("requests that were still open are cut off"),
+        }
         app.intake.drain().await;
         drop(claim);
-        served
     }
 }
 

@@ -130,7 +130,13 @@ fn origins(given: &str) -> Result<Vec<String>, ConfigError> {
 /// What to log: `SCRIP_LOG`, in the form of `RUST_LOG`; the program's own messages when nothing is said.
 #[must_use]
 pub fn log_filter() -> String {
-    variable("SCRIP_LOG").unwrap_or_else(|| "info,tower_http=warn".to_owned())
+    variable("SCRIP_LOG").unwrap_or_else(|| "info".to_owned())
+}
+
+/// Where traces are sent, by OpenTelemetry's own variables.
+#[must_use]
+pub fn traces_endpoint() -> Option<String> {
+    variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]

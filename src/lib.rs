@@ -17,6 +17,7 @@ pub mod http;
 pub mod intake;
 pub mod keys;
 pub mod ledger;
+pub mod logs;
 pub mod metering;
 pub mod subscriptions;
 pub mod worker;

@@ -6,7 +6,7 @@
 use std::error::Error as _;
 use std::fmt::Display;
 
-use async_graphql::{Context, Enum, Error, ErrorExtensions, Interface, Object, Pos, Result, ServerError};
+use async_graphql::{Context, Enum, Error, ErrorExtensions, Interface, Object, Pos, Result, ServerError, Value};
 
 use super::catalog::PurchaseOption;
 use super::ledger::CreditBalance;
@@ -39,6 +39,15 @@ pub const INTERNAL: &str = "INTERNAL";
 #[must_use]
 pub fn coded(code: &'static str, message: impl Into<String>) -> Error {
     Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
+}
+
+/// The code of an error, where it has one.
+#[must_use]
+pub fn code_of(error: &ServerError) -> Option<&str> {
+    match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code),
+        _ => None,
+    }
 }
 
 /// An error of a request as a whole, which stands nowhere in its document.

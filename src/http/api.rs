@@ -14,13 +14,14 @@ use async_graphql::{ErrorExtensions, Request, Response as Answer, ServerError, V
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
+use super::metrics::Metrics;
 use crate::access::budget::Account;
 use crate::access::model::Caller;
 use crate::app::App;
 use crate::graphql::context::StreamPosition;
-use crate::graphql::errors::{INTERNAL, RATE_LIMITED, TIMEOUT, coded, complete, of_request};
+use crate::graphql::errors::{BAD_USER_INPUT, INTERNAL, RATE_LIMITED, TIMEOUT, code_of, coded, complete, of_request};
 use crate::graphql::guards::{Admitted, Guards};
 use crate::graphql::{Schema, build_schema, request_data};
 
@@ -31,6 +32,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(super) struct Api {
     pub(super) app: App,
+    pub(super) metrics: Metrics,
     schema: Schema,
     guards: Arc<Guards>,
 }
@@ -80,14 +82,18 @@ impl From<Body> for Request {
 }
 
 impl Api {
-    pub(super) fn new(app: App) -> Self {
-        Self { schema: build_schema(app.clone()), app, guards: Arc::default() }
+    pub(super) fn new(app: App, metrics: Metrics) -> Self {
+        Self { schema: build_schema(app.clone()), app, metrics, guards: Arc::default() }
     }
 
     /// Lets an operation in, or answers why not; then nothing has happened.
     pub(super) fn admit(&self, request: Request, asker: &Asker) -> Result<Ready, Answer> {
-        let refused = |error: ServerError| finished(Answer::from_errors(vec![error]), &asker.id);
+        let refused = |error: ServerError| {
+            self.metrics.refused(code_of(&error).unwrap_or(BAD_USER_INPUT));
+            finished(Answer::from_errors(vec![error]), &asker.id)
+        };
         let admitted = self.guards.admit(request, &asker.caller).map_err(refused)?;
+        Span::current().record("operation", admitted.name.as_deref().unwrap_or(name_of(admitted.kind)));
         let points = u64::try_from(admitted.cost).unwrap_or(u64::MAX);
         match self.app.buckets.take(&asker.caller, points, self.app.clock.now()) {
             Ok(account) => Ok(Ready { cost: cost(points, account), admitted, asker: asker.clone() }),
@@ -117,6 +123,7 @@ impl Api {
             Ok(Err(_)) => panicked(),
             Err(_) => Answer::from_errors(vec![of_request(timed_out(admitted.kind))]),
         };
+        self.metrics.ran(name_of(admitted.kind), if answer.errors.is_empty() { "data" } else { "error" });
         finished(answer, &asker.id).extension("cost", cost)
     }
 
@@ -128,6 +135,7 @@ impl Api {
         }
         let Ready { admitted, asker, cost } = ready;
         let request = request_data(admitted.request, &self.app, asker.caller, position);
+        self.metrics.ran(name_of(admitted.kind), "data");
         let mut cost = Some(cost);
         let answers = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         let told = move |answer: Result<Answer, _>| {
@@ -143,6 +151,14 @@ impl Api {
     /// Returns when this caller would be let in no more.
     pub(super) async fn ended(&self, caller: Caller) {
         self.app.keyring.ended(&caller).await;
+    }
+}
+
+fn name_of(kind: OperationType) -> &'static str {
+    match kind {
+        OperationType::Query => "query",
+        OperationType::Mutation => "mutation",
+        OperationType::Subscription => "subscription",
     }
 }
 

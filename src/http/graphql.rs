@@ -22,7 +22,7 @@ use super::door::{self, TurnedAway};
 use super::request::{media_type, request_id};
 use super::{socket, sse};
 use crate::graphql::errors::{
-    BAD_USER_INPUT, FORBIDDEN, INTERNAL, RATE_LIMITED, TIMEOUT, UNAUTHENTICATED, UNAVAILABLE, coded, complete,
+    BAD_USER_INPUT, FORBIDDEN, INTERNAL, RATE_LIMITED, TIMEOUT, UNAUTHENTICATED, UNAVAILABLE, code_of, coded, complete,
     of_request,
 };
 
@@ -158,6 +158,7 @@ impl Reply {
         match door::caller(&api.app, headers).await {
             Ok(caller) => Ok(Asker { caller, id: self.id.clone() }),
             Err(TurnedAway { status, code, message }) => {
+                api.metrics.refused(code);
                 let mut response = self.refuse_with(status, of_request(coded(code, message)));
                 if status == StatusCode::UNAUTHORIZED {
                     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -219,16 +220,9 @@ impl Reply {
     }
 }
 
-fn code(error: &ServerError) -> Option<&str> {
-    match error.extensions.as_ref()?.get("code")? {
-        Value::String(code) => Some(code),
-        _ => None,
-    }
-}
-
 /// The status of a request that was not executed.
 fn status_of(errors: &[ServerError]) -> StatusCode {
-    match errors.first().and_then(code).unwrap_or(BAD_USER_INPUT) {
+    match errors.first().and_then(code_of).unwrap_or(BAD_USER_INPUT) {
         UNAUTHENTICATED => StatusCode::UNAUTHORIZED,
         FORBIDDEN => StatusCode::FORBIDDEN,
         RATE_LIMITED => StatusCode::TOO_MANY_REQUESTS,

@@ -8,10 +8,14 @@ mod door;
 mod events;
 mod graphql;
 mod health;
+mod metrics;
+mod observe;
 mod playground;
 mod request;
 mod router;
+mod serve;
 mod socket;
 mod sse;
 
 pub use router::router;
+pub use serve::serve;

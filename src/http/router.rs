@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Json, Router};
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{
@@ -16,15 +16,20 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::trace::TraceLayer;
+use tower_http::timeout::TimeoutLayer;
 
 use super::api::Api;
-use super::request::{LAST_EVENT_ID, REQUEST_ID, is_to_loopback, request_id};
+use super::request::{LAST_EVENT_ID, REQUEST_ID, is_to_loopback};
+use super::metrics::{self, Metrics};
+use super::observe::observe;
 use super::{events, graphql, health, playground};
 use crate::app::App;
+use crate::graphql::errors::INTERNAL;
 
 /// How long a browser may remember that a page is allowed.
 const PREFLIGHT: Duration = Duration::from_hours(1);
+/// How long a request may take until its answer begins, its body's arrival included.
+const LIMIT: Duration = Duration::from_mins(1);
 /// The longest body of GraphQL.
 const MAX_GRAPHQL: usize = 1024 * 1024;
 /// What a page from here may do: nothing but talk to here.
@@ -45,7 +50,8 @@ impl MakeRequestId for Ids {
 /// The whole wire.
 pub fn router(app: App) -> Router {
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
-    let api = Api::new(app.clone());
+    let metrics = Metrics::new(&app.intake);
+    let api = Api::new(app.clone(), metrics.clone());
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .layer(DefaultBodyLimit::max(MAX_GRAPHQL))
@@ -53,6 +59,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/events", post(events::post).layer(DefaultBodyLimit::max(events::MAX_BODY)).with_state(app.clone()))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready).with_state(app.clone()))
+        .route("/metrics", get(metrics::show).with_state((app.clone(), metrics.clone())))
         .route("/", get(playground::index))
         .route("/playground/{file}", get(playground::file))
         .fallback(nothing_here)
@@ -62,9 +69,10 @@ pub fn router(app: App) -> Router {
         .layer(header(CONTENT_SECURITY_POLICY, POLICY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
-        .layer(CatchPanicLayer::new())
+        .layer(CatchPanicLayer::custom(|_| panicked()))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, LIMIT))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(from_fn_with_state(metrics, observe))
         .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(app)))
 }
 
@@ -99,8 +107,8 @@ async fn another_method() -> (StatusCode, &'static str) {
     (StatusCode::METHOD_NOT_ALLOWED, "This path takes another method: the header Allow says which.\n")
 }
 
-/// One span a request: its id and path, never a body, a variable or a token.
-fn span<B>(request: &Request<B>) -> tracing::Span {
-    let id = request_id(request.headers());
-    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+fn panicked() -> Response {
+    let message = "Something went wrong on the server. Its log has the details, under the id of the header x-request-id.";
+    let error = serde_json::json!({"message": message, "extensions": {"code": INTERNAL}});
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(serde_json::json!({"errors": [error]}))).into_response()
 }

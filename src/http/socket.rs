@@ -98,6 +98,7 @@ async fn serve((api, id, shown): (Api, String, Option<String>), socket: WebSocke
     }
     let (sink, mut from_client) = socket.split();
     let (answers, from_operations) = mpsc::channel(BACKLOG);
+    let _open = api.metrics.open("websocket");
     let mut session = Session { api, id, shown, sink, asker: None, heard: true, running: HashMap::new(), answers };
     let end = session.run(&mut from_client, from_operations).await;
     for operation in session.running.values() {

@@ -27,11 +27,15 @@ const ALIVE: Duration = Duration::from_secs(12);
 pub(super) fn answer(api: &Api, ready: Ready, (asker, headers): (&Asker, &HeaderMap)) -> Response {
     let after = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
     let position = StreamPosition { after: after.map(str::to_owned), ..StreamPosition::default() };
+    let open = api.metrics.open("sse");
     let (ended, stop) = (api.clone(), api.app.stop.clone());
     let caller = asker.caller.clone();
     let over = Box::pin(async move { ended.ended(caller).await });
     let reached = position.clone();
-    let answers = api.stream(ready, position).map(move |answer| next(&answer, reached.take()));
+    let answers = api.stream(ready, position).map(move |answer| {
+        let _ = &open;
+        next(&answer, reached.take())
+    });
     let last = if_over(asker.id.clone(), api.clone(), asker.clone());
     let events = answers.take_until(over).chain(last).take_until(async move { stop.cancelled().await });
     respond(events)

@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use lru::LruCache;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::job::{Job, Outcome, Queued};
+use super::metrics::Metrics;
 use super::work::Work;
 use crate::base::clock::Clock;
 use crate::base::ids::{BalanceId, CustomerId, EventKey};
@@ -46,6 +47,7 @@ pub(super) struct Committer {
     catalog: Arc<Snapshot>,
     books: LruCache<CustomerId, Vec<Balance>>,
     types: HashSet<String>,
+    metrics: Metrics,
 }
 
 /// Why a transaction came to nothing.
@@ -69,9 +71,10 @@ impl From<DbError> for Failed {
 }
 
 impl Committer {
-    pub(super) fn new(db: Db, feeds: Feeds, clock: Clock, node: String) -> Self {
+    /// One that works as this node, counted with the others.
+    pub(super) fn new((db, feeds, clock): (Db, Feeds, Clock), node: String, metrics: Metrics) -> Self {
         let books = LruCache::new(NonZeroUsize::new(KEPT).unwrap_or(NonZeroUsize::MIN));
-        Self { db, feeds, clock, node, catalog: Arc::default(), books, types: HashSet::new() }
+        Self { db, feeds, clock, node, catalog: Arc::default(), books, types: HashSet::new(), metrics }
     }
 
     /// Works until the queue is closed and empty.
@@ -122,9 +125,17 @@ impl Committer {
     }
 
     async fn commit(&mut self, batch: &[Queued]) -> Result<Vec<Outcome>, Failed> {
+        let weight = batch.iter().fold(0_usize, |sum, queued| sum.saturating_add(queued.job.weight()));
         let mut attempt = 1;
         loop {
+            let began = Instant::now();
             let tried = tokio::time::timeout(PATIENCE, self.attempt(batch, attempt)).await;
+            let outcome = match &tried {
+                Ok(Ok(_)) => "committed",
+                Ok(Err(Failed::Conflict)) => "conflict",
+                Ok(Err(_)) | Err(_) => "failed",
+            };
+            self.metrics.ended(outcome, weight, began.elapsed());
             match tried.unwrap_or_else(|_| Err(Failed::Away(DbError::unavailable("a transaction took too long")))) {
                 Err(Failed::Conflict) if attempt < ATTEMPTS => attempt += 1,
                 other => return other,

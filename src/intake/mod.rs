@@ -18,6 +18,7 @@ mod balances;
 mod committer;
 pub mod input;
 mod job;
+mod metrics;
 mod moves;
 mod preview;
 mod subscriptions;
@@ -27,6 +28,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
+use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::base::clock::Clock;
@@ -47,6 +49,7 @@ pub use job::{
     PlanOrder, Receipt, Retention, Scope, Status, TakeBack, TopUp, Whose,
 };
 use job::{EventAnswer, Job, Queued};
+use metrics::Metrics;
 pub use preview::Preview;
 
 /// How many events and commands wait at most.
@@ -62,11 +65,18 @@ const COMMITTERS: usize = 2;
 #[derive(Clone)]
 pub struct Intake(Arc<Shared>);
 
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("waiting", &self.waiting()).finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     db: Db,
     clock: Clock,
     committers: Vec<mpsc::UnboundedSender<Queued>>,
     room: Arc<Semaphore>,
+    metrics: Metrics,
     names: Mutex<LruCache<String, CustomerId>>,
     /// As previews last saw it.
     catalog: Mutex<Arc<Snapshot>>,
@@ -78,10 +88,12 @@ impl Intake {
     #[must_use]
     pub fn start(db: &Db, feeds: &Feeds, clock: &Clock, node: &str) -> Self {
         let count = if db.is_postgres() { COMMITTERS } else { 1 };
+        let metrics = Metrics::default();
         let committers = (0..count)
             .map(|_| {
                 let (sender, queue) = mpsc::unbounded_channel();
-                let committer = Committer::new(db.clone(), feeds.clone(), clock.clone(), node.to_owned());
+                let shared = (db.clone(), feeds.clone(), clock.clone());
+                let committer = Committer::new(shared, node.to_owned(), metrics.clone());
                 tokio::spawn(committer.run(queue));
                 sender
             })
@@ -92,6 +104,7 @@ impl Intake {
             clock: clock.clone(),
             committers,
             room: Arc::new(Semaphore::new(CAPACITY)),
+            metrics,
             names: Mutex::new(names),
             catalog: Mutex::default(),
         }))
@@ -102,6 +115,11 @@ impl Intake {
         if let Ok(all) = self.0.room.acquire_many(u32::try_from(CAPACITY).unwrap_or(u32::MAX)).await {
             all.forget();
         }
+    }
+
+    /// Lets a registry show what is counted of the queue.
+    pub fn register(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry);
     }
 
     /// How many events and commands wait or are being worked on.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// The rooms by floor, from the front door down to what imports nothing.
 const PLAN: [(u8, &[&str]); 11] = [
-    (10, &["main", "lib", "cli", "config", "demo", "keys", "worker"]),
+    (10, &["main", "lib", "cli", "config", "demo", "keys", "logs", "worker"]),
     (9, &["http"]),
     (8, &["graphql"]),
     (7, &["app"]),

@@ -83,7 +83,7 @@ impl Api {
         tokio::spawn(app.keyring.clone().watch());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it has an address");
-        tokio::spawn(axum::serve(listener, http::router(app.clone())).into_future());
+        tokio::spawn(http::serve(listener, app.clone()));
         Self { app, address, client: reqwest::Client::new(), token: None }
     }
 

@@ -1,0 +1,50 @@
+//! One span and one line of the log for each request, and what is counted of it. Neither holds a token, a body or a
+//! variable.
+
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, State};
+use axum::http::{Method, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+use tracing::field::Empty;
+
+use super::metrics::Metrics;
+use super::request::request_id;
+
+/// Paths that machines ask for all the time.
+const QUIET: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Watches a request pass by.
+pub(super) async fn observe(State(metrics): State<Metrics>, request: Request<Body>, next: Next) -> Response {
+    let began = Instant::now();
+    let method = known(request.method());
+    // What leads nowhere is counted together: anybody can make up paths.
+    let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
+    let id = request_id(request.headers());
+    let span = tracing::info_span!("request", id, method, path, caller = Empty, operation = Empty);
+    let response = next.run(request).instrument(span.clone()).await;
+    let (status, took) = (response.status(), began.elapsed());
+    metrics.answered((&path, method), status, took);
+    let (code, us) = (status.as_u16(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    span.in_scope(|| {
+        if QUIET.contains(&path.as_str()) {
+            tracing::debug!(status = code, us, "answered");
+        } else {
+            tracing::info!(status = code, us, "answered");
+        }
+    });
+    response
+}
+
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
