@@ -1,6 +1,7 @@
 //! What the wire is handed: everything that was built at the front door, and nothing that reads the environment.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,6 +14,39 @@ use crate::db::Db;
 use crate::intake::Intake;
 use crate::ledger::feeds::Feeds;
 
+/// How long clients have for what they have to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// To send the head of a request, or the next request on a connection.
+    pub head: Duration,
+    /// To take some of what they are sent; then the connection is cut.
+    pub write: Duration,
+    /// From a request's head until its answer begins, its body's arrival included.
+    pub request: Duration,
+    /// An operation that answers once.
+    pub operation: Duration,
+    /// To say hello on a socket.
+    pub init: Duration,
+    /// Between two pings on a socket; who has said nothing in between is gone.
+    pub ping: Duration,
+    /// To take a message on a socket.
+    pub send: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(30),
+            write: Duration::from_secs(15),
+            request: Duration::from_mins(1),
+            operation: Duration::from_secs(30),
+            init: Duration::from_secs(10),
+            ping: Duration::from_secs(20),
+            send: Duration::from_secs(10),
+        }
+    }
+}
+
 /// How the program is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -24,6 +58,8 @@ pub struct Settings {
     pub key_budget: Budget,
     /// How much each customer may ask through portal sessions.
     pub portal_budget: Budget,
+    /// How long clients have.
+    pub timeouts: Timeouts,
 }
 
 impl Default for Settings {
@@ -33,6 +69,7 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             key_budget: Budget { burst: 1_000_000, per_second: 50_000 },
             portal_budget: Budget { burst: 50_000, per_second: 500 },
+            timeouts: Timeouts::default(),
         }
     }
 }

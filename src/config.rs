@@ -107,6 +107,7 @@ impl Config {
                 burst: number("SCRIP_PORTAL_BURST", usual.portal_budget.burst, most)?,
                 per_second: number("SCRIP_PORTAL_RATE", usual.portal_budget.per_second, 1)?,
             },
+            timeouts: usual.timeouts,
         };
         Ok(Self { database, listen, settings })
     }

@@ -1,11 +1,12 @@
 //! Migrations: embedded, run at start under a lock, refused when the database is newer than the program.
 
 use diesel::migration::MigrationSource;
+use diesel::sqlite::Sqlite;
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{DbUrl, PgConn};
+use super::{Conn, DbError, DbUrl, PgConn, on};
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -76,6 +77,24 @@ pub async fn check(url: &DbUrl) -> Result<(), MigrationError> {
         if pending? { Err(MigrationError::Older(url)) } else { Ok(()) }
     };
     tokio::task::spawn_blocking(check).await.map_err(failed)?
+}
+
+#[derive(diesel::QueryableByName)]
+struct Latest {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+/// Whether the database has all migrations of this program; a newer program may have run more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_migrated(conn: &mut Conn) -> Result<bool, DbError> {
+    let query = "SELECT max(version) AS version FROM __diesel_schema_migrations";
+    let rows: Vec<Latest> = on!(conn, |c| diesel_async::RunQueryDsl::load(diesel::sql_query(query), c))?;
+    let known = MigrationSource::<Sqlite>::migrations(&SQLITE).unwrap_or_default();
+    let newest = known.iter().map(|migration| migration.name().version().to_string()).max();
+    Ok(rows.iter().any(|latest| Some(&latest.version) >= newest.as_ref()))
 }
 
 /// Whether there are migrations to run. It is found out in a transaction that is rolled back with its connection, since

@@ -20,7 +20,7 @@ pub mod types;
 
 pub use connect::{Claim, Conn, Db, DbUrl, PgConn, SqliteConn};
 pub use error::{DbError, Failure};
-pub use migrate::{MigrationError, check, migrate};
+pub use migrate::{MigrationError, check, is_migrated, migrate};
 pub use txn::{AsDbError, Txn};
 
 /// Runs one Diesel expression against whichever database the connection is of, and counts it.

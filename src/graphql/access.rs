@@ -1,4 +1,5 @@
 //! Access on the wire: who is asking, the keys of programs, the sessions of customers.
+#![expect(clippy::too_many_arguments, reason = "a field's arguments are those of the API")]
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 

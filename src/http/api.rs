@@ -12,7 +12,8 @@ use std::time::Duration;
 use async_graphql::parser::types::OperationType;
 use async_graphql::{ErrorExtensions, Request, Response as Answer, ServerError, Value, Variables, value};
 use futures_util::{Stream, StreamExt, stream};
-use serde::Deserialize;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
 
@@ -24,9 +25,6 @@ use crate::graphql::context::StreamPosition;
 use crate::graphql::errors::{BAD_USER_INPUT, INTERNAL, RATE_LIMITED, TIMEOUT, code_of, coded, complete, of_request};
 use crate::graphql::guards::{Admitted, Guards};
 use crate::graphql::{Schema, build_schema, request_data};
-
-/// How long an operation may take that answers once.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// The API behind every transport of GraphQL.
 #[derive(Clone)]
@@ -87,10 +85,10 @@ impl Api {
     }
 
     /// Lets an operation in, or answers why not; then nothing has happened.
-    pub(super) fn admit(&self, request: Request, asker: &Asker) -> Result<Ready, Answer> {
+    pub(super) fn admit(&self, request: Request, asker: &Asker) -> Result<Ready, Box<Answer>> {
         let refused = |error: ServerError| {
             self.metrics.refused(code_of(&error).unwrap_or(BAD_USER_INPUT));
-            finished(Answer::from_errors(vec![error]), &asker.id)
+            Box::new(finished(Answer::from_errors(vec![error]), &asker.id))
         };
         let admitted = self.guards.admit(request, &asker.caller).map_err(refused)?;
         Span::current().record("operation", admitted.name.as_deref().unwrap_or(name_of(admitted.kind)));
@@ -101,7 +99,7 @@ impl Api {
                 let ms = wait.retry_after_ms;
                 let message = format!("You have asked for too much in a short time; ask again in {ms} ms.");
                 let error = coded(RATE_LIMITED, message).extend_with(|_, it| it.set("retryAfterMs", ms));
-                Err(refused(of_request(error)).extension("cost", cost(points, wait.account)))
+                Err(Box::new(refused(of_request(error)).extension("cost", cost(points, wait.account))))
             }
         }
     }
@@ -111,18 +109,8 @@ impl Api {
         let Ready { admitted, asker, cost } = ready;
         let request = request_data(admitted.request, &self.app, asker.caller, StreamPosition::default());
         let schema = self.schema.clone();
-        let task = tokio::spawn(async move { schema.execute(request).await }.in_current_span());
-        let ended = match admitted.kind {
-            OperationType::Mutation => tokio::time::timeout(LIMIT, task).await,
-            OperationType::Query | OperationType::Subscription => {
-                tokio::time::timeout(LIMIT, AbortOnDropHandle::new(task)).await
-            }
-        };
-        let answer = match ended {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => panicked(),
-            Err(_) => Answer::from_errors(vec![of_request(timed_out(admitted.kind))]),
-        };
+        let limit = self.app.settings.timeouts.operation;
+        let answer = carried_out(admitted.kind, limit, async move { schema.execute(request).await }).await;
         self.metrics.ran(name_of(admitted.kind), if answer.errors.is_empty() { "data" } else { "error" });
         finished(answer, &asker.id).extension("cost", cost)
     }
@@ -137,15 +125,14 @@ impl Api {
         let request = request_data(admitted.request, &self.app, asker.caller, position);
         self.metrics.ran(name_of(admitted.kind), "data");
         let mut cost = Some(cost);
-        let answers = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
-        let told = move |answer: Result<Answer, _>| {
-            let answer = finished(answer.unwrap_or_else(|_| panicked()), &asker.id);
+        let told = move |answer| {
+            let answer = finished(answer, &asker.id);
             match cost.take() {
                 Some(cost) => answer.extension("cost", cost),
                 None => answer,
             }
         };
-        answers.map(told).right_stream()
+        caught(self.schema.execute_stream(request)).map(told).right_stream()
     }
 
     /// Returns when this caller would be let in no more.
@@ -160,6 +147,31 @@ fn name_of(kind: OperationType) -> &'static str {
         OperationType::Mutation => "mutation",
         OperationType::Subscription => "subscription",
     }
+}
+
+/// Runs an operation in a task of its own, so that neither its panic nor its client's going away is more than its own.
+async fn carried_out(
+    kind: OperationType,
+    limit: Duration,
+    operation: impl Future<Output = Answer> + Send + 'static,
+) -> Answer {
+    let task = tokio::spawn(operation.in_current_span());
+    let ended = match kind {
+        OperationType::Mutation => tokio::time::timeout(limit, task).await,
+        OperationType::Query | OperationType::Subscription => {
+            tokio::time::timeout(limit, AbortOnDropHandle::new(task)).await
+        }
+    };
+    match ended {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => panicked(),
+        Err(_) => Answer::from_errors(vec![of_request(timed_out(kind))]),
+    }
+}
+
+/// A stream whose panic is its last answer.
+fn caught(answers: impl Stream<Item = Answer> + Send) -> impl Stream<Item = Answer> + Send {
+    AssertUnwindSafe(answers).catch_unwind().map(|answer| answer.unwrap_or_else(|_| panicked()))
 }
 
 /// What an operation cost, and how its caller's bucket stands.
@@ -182,12 +194,36 @@ fn panicked() -> Answer {
 fn timed_out(kind: OperationType) -> async_graphql::Error {
     let message = match kind {
         OperationType::Mutation => {
-            "It takes longer than 30 s, and goes on. Send it again: with the same idempotency key or event id, nothing \
+            "It takes too long to wait for, and goes on. Send it again: with the same idempotency key or event id, nothing \
              happens twice."
         }
-        OperationType::Query | OperationType::Subscription => "It took longer than 30 s; ask for less at once.",
+        OperationType::Query | OperationType::Subscription => "It took too long; ask for less at once.",
     };
     coded(TIMEOUT, message)
+}
+
+/// Whether anything of an operation ran. Without data, the request itself was wrong.
+pub(super) fn is_executed(answer: &Answer) -> bool {
+    answer.errors.is_empty() || !matches!(answer.data, Value::Null)
+}
+
+/// An answer as it is sent: what was not executed has no `data`.
+pub(super) struct Shown<'a>(pub(super) &'a Answer);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if is_executed(self.0) {
+            return self.0.serialize(serializer);
+        }
+        let mut fields = serializer.serialize_struct("Answer", 2)?;
+        fields.serialize_field("errors", &self.0.errors)?;
+        if self.0.extensions.is_empty() {
+            fields.skip_field("extensions")?;
+        } else {
+            fields.serialize_field("extensions", &self.0.extensions)?;
+        }
+        fields.end()
+    }
 }
 
 /// Every top-level error carries a code, and the id under which the log tells of the request.
@@ -196,4 +232,35 @@ fn finished(mut answer: Answer, id: &str) -> Answer {
         complete(error, id);
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(answer: &Answer) -> Option<&str> {
+        code_of(answer.errors.first()?)
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_the_operations_own_and_is_told_as_internal() {
+        for kind in [OperationType::Query, OperationType::Mutation] {
+            let answer = carried_out(kind, Duration::from_mins(1), async { panic!("a fault of the program") }).await;
+            assert_eq!(code(&answer), Some(INTERNAL));
+        }
+        let answers = stream::iter([1, 2, 3]).map(|number| match number {
+            2 => panic!("a fault of the program"),
+            _ => Answer::default(),
+        });
+        let told: Vec<Answer> = caught(answers).collect().await;
+        assert_eq!(told.iter().map(code).collect::<Vec<_>>(), [None, Some(INTERNAL)], "and the stream ends");
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_told_so() {
+        for kind in [OperationType::Query, OperationType::Mutation] {
+            let answer = carried_out(kind, Duration::from_millis(1), std::future::pending()).await;
+            assert_eq!(code(&answer), Some(TIMEOUT));
+        }
+    }
 }

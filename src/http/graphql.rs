@@ -4,8 +4,6 @@
 //! request that could not be executed answers 4xx or 5xx without `data`; to one that knows `application/json` alone it is
 //! 200. Who is not let in gets 401 in either.
 
-use std::collections::BTreeMap;
-
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response as Answer, ServerError, Value};
 use axum::body::Bytes;
@@ -17,7 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::api::{Api, Asker, Body, Ready};
+use super::api::{Api, Asker, Body, Ready, Shown, is_executed};
 use super::door::{self, TurnedAway};
 use super::request::{media_type, request_id};
 use super::{socket, sse};
@@ -54,7 +52,7 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Resul
     match serde_json::from_slice::<Body>(&body) {
         Ok(body) => match reply.admit(&api, body.into(), &asker) {
             Ok(ready) => reply.run(&api, ready, (&asker, &headers)).await,
-            Err(refused) => refused,
+            Err(refused) => *refused,
         },
         Err(error) => reply.refuse(StatusCode::BAD_REQUEST, &format!("The body is not a GraphQL request: {error}.")),
     }
@@ -85,7 +83,7 @@ pub(super) async fn get(
     };
     let ready = match reply.admit(&api, request, &asker) {
         Ok(ready) => ready,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let is_taken = match ready.kind() {
         OperationType::Query => true,
@@ -133,14 +131,6 @@ fn not_acceptable() -> Response {
     (StatusCode::NOT_ACCEPTABLE, message).into_response()
 }
 
-/// An answer without data. Fields keep their order, as a map would not.
-#[derive(Serialize)]
-struct NotExecuted<'a> {
-    errors: &'a [ServerError],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    extensions: Option<&'a BTreeMap<String, Value>>,
-}
-
 /// How a request is answered: in which media type, and under which id.
 struct Reply {
     kind: Kind,
@@ -168,10 +158,12 @@ impl Reply {
         }
     }
 
-    fn admit(&self, api: &Api, request: Request, asker: &Asker) -> Result<Ready, Response> {
-        api.admit(request, asker).map_err(|answer| match self.kind {
-            Kind::Events => sse::one(&answer),
-            Kind::Response | Kind::Json => self.answer(&answer),
+    fn admit(&self, api: &Api, request: Request, asker: &Asker) -> Result<Ready, Box<Response>> {
+        api.admit(request, asker).map_err(|answer| {
+            Box::new(match self.kind {
+                Kind::Events => sse::one(&answer),
+                Kind::Response | Kind::Json => self.answer(&answer),
+            })
         })
     }
 
@@ -187,16 +179,11 @@ impl Reply {
     }
 
     fn answer(&self, answer: &Answer) -> Response {
-        // Without data nothing was executed: the request itself was wrong.
-        if answer.errors.is_empty() || !matches!(answer.data, Value::Null) {
-            return self.send(StatusCode::OK, answer);
-        }
         let status = match self.kind {
-            Kind::Response => status_of(&answer.errors),
-            Kind::Json | Kind::Events => StatusCode::OK,
+            Kind::Response if !is_executed(answer) => status_of(&answer.errors),
+            Kind::Response | Kind::Json | Kind::Events => StatusCode::OK,
         };
-        let extensions = (!answer.extensions.is_empty()).then_some(&answer.extensions);
-        let mut response = self.send(status, &NotExecuted { errors: &answer.errors, extensions });
+        let mut response = self.send(status, &Shown(answer));
         if let Some(seconds) = retry_after(&answer.errors) {
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }
@@ -209,7 +196,7 @@ impl Reply {
 
     fn refuse_with(&self, status: StatusCode, mut error: ServerError) -> Response {
         complete(&mut error, &self.id);
-        self.send(status, &NotExecuted { errors: &[error], extensions: None })
+        self.send(status, &Shown(&Answer::from_errors(vec![error])))
     }
 
     fn send(&self, status: StatusCode, body: &impl Serialize) -> Response {

@@ -14,7 +14,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::door;
@@ -22,6 +22,8 @@ use crate::access::model::Scope;
 use crate::app::App;
 use crate::intake::Intake;
 
+/// Seconds.
+const LATENCIES: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -77,20 +79,20 @@ impl Metrics {
         let mut metrics = Self {
             registry: Arc::default(),
             requests: Family::default(),
-            latencies: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 3.0, 9))),
+            latencies: Family::new_with_constructor(|| Histogram::new(LATENCIES)),
             operations: Family::default(),
             refusals: Family::default(),
             streams: Family::default(),
         };
         let mut registry = Registry::with_prefix("scrip");
-        registry.register("http_requests", "Requests by path, method and status.", metrics.requests.clone());
-        let help = "How long a request took, by path; of a stream, until it began.";
+        registry.register("http_requests", "Requests by path, method and status", metrics.requests.clone());
+        let help = "How long a request took, by path; of a stream, until it began";
         registry.register_with_unit("http_request", help, Unit::Seconds, metrics.latencies.clone());
-        let help = "GraphQL operations by kind (query, mutation, subscription) and outcome (data, error).";
+        let help = "GraphQL operations by kind (query, mutation, subscription) and outcome (data, error)";
         registry.register("graphql_operations", help, metrics.operations.clone());
-        let help = "Requests that were refused before they ran, by the error's code.";
+        let help = "Requests that were refused before they ran, by the error's code";
         registry.register("refusals", help, metrics.refusals.clone());
-        registry.register("streams", "Open streams by transport.", metrics.streams.clone());
+        registry.register("streams", "Open streams by transport", metrics.streams.clone());
         intake.register(&mut registry);
         registry.register_collector(Box::new(Waiting(intake.clone())));
         metrics.registry = Arc::new(registry);
@@ -125,8 +127,8 @@ struct Waiting(Intake);
 impl Collector for Waiting {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let waiting = ConstGauge::new(i64::try_from(self.0.waiting()).unwrap_or(i64::MAX));
-        let help = "Events and commands that wait or are being worked on; at 50000, more are turned away.";
-        let encoder = encoder.encode_descriptor("scrip_intake_waiting", help, None, waiting.metric_type())?;
+        let help = "Events and commands that wait or are being worked on; at 50000, more are turned away";
+        let encoder = encoder.encode_descriptor("intake_waiting", help, None, waiting.metric_type())?;
         waiting.encode(encoder)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::{Json, Router};
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{
@@ -12,6 +11,7 @@ use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
@@ -19,17 +19,15 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::api::Api;
-use super::request::{LAST_EVENT_ID, REQUEST_ID, is_to_loopback};
 use super::metrics::{self, Metrics};
 use super::observe::observe;
+use super::request::{LAST_EVENT_ID, REQUEST_ID, is_to_loopback};
 use super::{events, graphql, health, playground};
 use crate::app::App;
 use crate::graphql::errors::INTERNAL;
 
 /// How long a browser may remember that a page is allowed.
 const PREFLIGHT: Duration = Duration::from_hours(1);
-/// How long a request may take until its answer begins, its body's arrival included.
-const LIMIT: Duration = Duration::from_mins(1);
 /// The longest body of GraphQL.
 const MAX_GRAPHQL: usize = 1024 * 1024;
 /// What a page from here may do: nothing but talk to here.
@@ -70,7 +68,7 @@ pub fn router(app: App) -> Router {
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
         .layer(CatchPanicLayer::custom(|_| panicked()))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, LIMIT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.settings.timeouts.request))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(from_fn_with_state(metrics, observe))
         .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(app)))
@@ -108,7 +106,8 @@ async fn another_method() -> (StatusCode, &'static str) {
 }
 
 fn panicked() -> Response {
-    let message = "Something went wrong on the server. Its log has the details, under the id of the header x-request-id.";
+    let message =
+        "Something went wrong on the server. Its log has the details, under the id of the header x-request-id.";
     let error = serde_json::json!({"message": message, "extensions": {"code": INTERNAL}});
     (StatusCode::INTERNAL_SERVER_ERROR, Json(serde_json::json!({"errors": [error]}))).into_response()
 }

@@ -15,18 +15,15 @@ use tokio_util::task::TaskTracker;
 use super::router::router;
 use crate::app::App;
 
-/// How long a client may take to send the head of a request, or to send the next on a connection.
-const HEAD: Duration = Duration::from_secs(30);
-/// How long a client may take none of what it is sent.
-const WRITE: Duration = Duration::from_secs(15);
 /// How long to wait when no connection can be accepted, as when there are too many.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Serves until the program is told to stop; then lets nothing more in, and finishes what was let in.
 pub async fn serve(listener: TcpListener, app: App) {
     let service = TowerToHyperService::new(router(app.clone()));
+    let timeouts = app.settings.timeouts;
     let mut protocol = http1::Builder::new();
-    protocol.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    protocol.timer(TokioTimer::new()).header_read_timeout(timeouts.head);
     let open = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -40,7 +37,7 @@ pub async fn serve(listener: TcpListener, app: App) {
         // What is written goes out at once: a stream's messages are small, and somebody waits for each.
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(WRITE));
+        stream.set_write_timeout(Some(timeouts.write));
         let io = TokioIo::new(Box::pin(stream));
         let (connection, stop) = (protocol.serve_connection(io, service.clone()).with_upgrades(), app.stop.clone());
         open.spawn(async move {

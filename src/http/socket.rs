@@ -1,7 +1,6 @@
 //! The `graphql-transport-ws` protocol over one WebSocket, with its own close codes.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use async_graphql::Request;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
@@ -19,23 +18,21 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::{Instrument, Span};
 
-use super::api::{Api, Asker, Body};
+use super::api::{Api, Asker, Body, is_executed};
 use super::door;
 use super::request::request_id;
 use crate::access::model::Caller;
 use crate::graphql::context::StreamPosition;
 
 const PROTOCOL: &str = "graphql-transport-ws";
-/// The longest message of a client. Of one that is much longer, the rest is not even read.
+/// The longest message of a client.
 const MAX_MESSAGE: usize = 64 * 1024;
+/// How much of a longer one is read, so that its sender can be told. Who sends more is cut off.
+const MAX_READ: usize = 1024 * 1024;
 /// How many operations run on one socket at most.
 const MAX_OPERATIONS: usize = 50;
 /// How many answers wait for a slow reader before its operations wait too.
 const BACKLOG: usize = 32;
-/// How long a client has to say hello, how often it is asked whether it is there, how long a send may take.
-const INIT: Duration = Duration::from_secs(10);
-const PING: Duration = Duration::from_secs(20);
-const SEND: Duration = Duration::from_secs(10);
 
 /// What a client says.
 #[derive(Deserialize)]
@@ -85,8 +82,8 @@ pub(super) fn open(api: Api, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> 
     let (span, sockets) = (Span::current(), api.app.sockets.clone());
     upgrade
         .protocols([PROTOCOL])
-        .max_message_size(2 * MAX_MESSAGE)
-        .max_frame_size(2 * MAX_MESSAGE)
+        .max_message_size(MAX_READ)
+        .max_frame_size(MAX_READ)
         .on_upgrade(move |socket| sockets.track_future(serve((api, id, shown), socket).instrument(span)))
 }
 
@@ -107,7 +104,11 @@ async fn serve((api, id, shown): (Api, String, Option<String>), socket: WebSocke
     if let Some((code, reason)) = end {
         let frame = CloseFrame { code, reason: reason.into() };
         // A client that is gone need not be told.
-        let _ = tokio::time::timeout(SEND, session.sink.send(Message::Close(Some(frame)))).await;
+        let _ = tokio::time::timeout(
+            session.api.app.settings.timeouts.send,
+            session.sink.send(Message::Close(Some(frame))),
+        )
+        .await;
     }
 }
 
@@ -137,10 +138,11 @@ impl Session {
         from_client: &mut (impl StreamExt<Item = Result<Message, axum::Error>> + Unpin),
         mut from_operations: mpsc::Receiver<FromOperation>,
     ) -> Option<End> {
-        let hello = tokio::time::sleep(INIT);
+        let timeouts = self.api.app.settings.timeouts;
+        let hello = tokio::time::sleep(timeouts.init);
         tokio::pin!(hello);
         let stop = self.api.app.stop.clone();
-        let mut ping = tokio::time::interval(PING);
+        let mut ping = tokio::time::interval(timeouts.ping);
         ping.reset();
         let api = self.api.clone();
         let mut ended: BoxFuture<'_, ()> = Box::pin(std::future::pending());
@@ -230,14 +232,13 @@ impl Session {
         let (answers, name) = (self.answers.clone(), id.clone());
         let stream = match self.api.admit(request, asker) {
             Ok(ready) => self.api.stream(ready, StreamPosition::default()).left_stream(),
-            Err(refused) => futures_util::stream::iter([refused]).right_stream(),
+            Err(refused) => futures_util::stream::iter([*refused]).right_stream(),
         };
         let run = async move {
             let mut stream = std::pin::pin!(stream);
             let mut refused = None;
             while let Some(answer) = stream.next().await {
-                let nothing = matches!(answer.data, async_graphql::Value::Null) && !answer.errors.is_empty();
-                if nothing {
+                if !is_executed(&answer) {
                     refused = to_raw_value(&answer.errors).ok();
                     break;
                 }
@@ -277,7 +278,7 @@ impl Session {
     /// Sends; a client that does not read for long is sent away, and resumes by its cursor.
     async fn send(&mut self, message: String) -> Result<(), End> {
         let sent = self.sink.send(Message::Text(message.into()));
-        match tokio::time::timeout(SEND, sent).await {
+        match tokio::time::timeout(self.api.app.settings.timeouts.send, sent).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err((4499, "The reader is too slow")),
         }

@@ -12,7 +12,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 
-use super::api::{Api, Asker, Ready};
+use super::api::{Api, Asker, Ready, Shown};
 use super::request::LAST_EVENT_ID;
 use crate::graphql::context::StreamPosition;
 use crate::graphql::errors::{UNAUTHENTICATED, coded, complete, of_request};
@@ -63,25 +63,16 @@ fn if_over(id: String, api: Api, asker: Asker) -> impl Stream<Item = Event> + Se
 }
 
 fn next(answer: &Answer, cursor: Option<String>) -> Event {
-    let event = Event::default().event("next").data(text(answer));
+    let event = Event::default().event("next").data(serde_json::to_string(&Shown(answer)).unwrap_or_default());
     match cursor {
         Some(cursor) => event.id(cursor),
         None => event,
     }
 }
 
-/// Without data, as the draft of GraphQL over HTTP has it, where nothing was executed.
-fn text(answer: &Answer) -> String {
-    let text = serde_json::to_string(answer).unwrap_or_default();
-    if answer.is_err() && matches!(answer.data, async_graphql::Value::Null) {
-        return text.replacen("\"data\":null,", "", 1);
-    }
-    text
-}
-
 /// Browsers pass on no event that has no data.
 fn complete_event() -> Event {
-    Event::default().event("complete").data("")
+    Event::default().event("complete").data("null")
 }
 
 fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Response {

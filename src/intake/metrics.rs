@@ -5,7 +5,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 /// How a transaction ended.
@@ -25,8 +25,8 @@ pub(super) struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
-            batches: Histogram::new(exponential_buckets(1.0, 4.0, 7)),
-            durations: Histogram::new(exponential_buckets(0.001, 3.0, 9)),
+            batches: Histogram::new([1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0]),
+            durations: Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0]),
             transactions: Family::default(),
         }
     }
@@ -42,9 +42,9 @@ impl Metrics {
 
     pub(super) fn register(&self, registry: &mut Registry) {
         let intake = registry.sub_registry_with_prefix("intake");
-        intake.register("batch_size", "Events and commands of one transaction.", self.batches.clone());
-        intake.register_with_unit("transaction", "How long a transaction took.", Unit::Seconds, self.durations.clone());
-        let help = "Transactions by how they ended: committed, conflict (tried again), failed.";
+        intake.register("batch_size", "Events and commands of one transaction", self.batches.clone());
+        intake.register_with_unit("transaction", "How long a transaction took", Unit::Seconds, self.durations.clone());
+        let help = "Transactions by how they ended: committed, conflict (tried again), failed";
         intake.register("transactions", help, self.transactions.clone());
     }
 }

@@ -128,6 +128,12 @@ impl Intake {
         CAPACITY.saturating_sub(self.0.room.available_permits())
     }
 
+    /// Whether it turns away whatever comes, as it does when it was drained.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.room.available_permits() == 0
+    }
+
     /// Sends events in; one receipt for each, in their order.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod concurrency;
 mod crash;
 mod customers;
 mod demo;
+mod door;
 mod floor;
 mod ledger;
 mod ledger_api;

@@ -36,8 +36,8 @@ pub(super) fn leave_out_absent(request: &mut Request) {
     let wanted = request.operation_name.clone();
     let given: HashSet<Name> = request.variables.keys().cloned().collect();
     let Ok(document) = request.parsed_query() else { return };
-    let Some(operation) = chosen(document, wanted.as_deref()) else { return };
-    // Those that must have a value are told of by validation.
+    let Ok((name, operation)) = chosen(document, wanted.as_deref()) else { return };
+    // Those that must have a value are told of before.
     let may_be_absent = operation.node.variable_definitions.iter().map(|variable| &variable.node);
     let may_be_absent = may_be_absent.filter(|it| it.var_type.node.nullable && it.default_value.is_none());
     let absent: HashSet<Name> =
@@ -52,22 +52,18 @@ pub(super) fn leave_out_absent(request: &mut Request) {
     let mut operation = operation.clone();
     operation.node.variable_definitions.retain(|variable| !absent.contains(&variable.node.name.node));
     leave_out_of(&mut operation.node.selection_set.node, &absent);
-    let several = matches!(document.operations, DocumentOperations::Multiple(_));
-    let mut document = document.clone();
-    match (&mut document.operations, wanted) {
-        (DocumentOperations::Multiple(operations), Some(name)) => {
-            operations.retain(|other, _| other.as_str() == name);
-            for chosen in operations.values_mut() {
-                *chosen = operation.clone();
-            }
-        }
-        (operations, _) => *operations = DocumentOperations::Single(operation),
-    }
-    document.fragments.retain(|name, _| !several || used.contains(name.as_str()));
-    for fragment in document.fragments.values_mut() {
+    let operations = match name {
+        Some(name) => DocumentOperations::Multiple([(Name::new(name), operation)].into()),
+        None => DocumentOperations::Single(operation),
+    };
+    // Where there is one operation, a fragment that it does not use is told of by validation.
+    let several = matches!(&document.operations, DocumentOperations::Multiple(all) if all.len() > 1);
+    let mut fragments = document.fragments.clone();
+    fragments.retain(|name, _| !several || used.contains(name.as_str()));
+    for fragment in fragments.values_mut() {
         leave_out_of(&mut fragment.node.selection_set.node, &absent);
     }
-    request.set_parsed_query(document);
+    request.set_parsed_query(ExecutableDocument { operations, fragments });
 }
 
 fn leave_out_of(set: &mut SelectionSet, absent: &HashSet<Name>) {
@@ -157,7 +153,7 @@ mod tests {
 
     fn is_taken(document: &str) -> bool {
         let document = async_graphql::parser::parse_query(document).unwrap();
-        check_roots(&document, chosen(&document, None).unwrap()).is_ok()
+        check_roots(&document, chosen(&document, None).unwrap().1).is_ok()
     }
 
     #[test]
@@ -170,8 +166,8 @@ mod tests {
             let mut request = Request::new(document).variables(variables).operation_name("A");
             leave_out_absent(&mut request);
             let document = request.parsed_query().unwrap().clone();
-            let operation = chosen(&document, Some("A")).unwrap().node.clone();
-            let is_alone = chosen(&document, Some("B")).is_none();
+            let operation = chosen(&document, Some("A")).unwrap().1.node.clone();
+            let is_alone = chosen(&document, Some("B")).is_err();
             assert_eq!(is_alone, operation.variable_definitions.len() < 4, "B would define what nobody uses any more");
             let mut uses = format!("{:?}{:?}", operation.selection_set, document.fragments);
             uses.retain(|c| c != ' ');

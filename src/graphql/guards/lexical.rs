@@ -41,19 +41,19 @@ pub(super) fn check(document: &str) -> Result<(), TooMuch> {
 
 /// How many bytes belong to what stands first, at least 1.
 fn token_length(rest: &[u8]) -> usize {
-    let run = |is_part: fn(&u8) -> bool| rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len()).max(1);
+    let run = |is_part: fn(u8) -> bool| rest.iter().position(|byte| !is_part(*byte)).unwrap_or(rest.len()).max(1);
     match rest.first() {
         Some(b'#') => run(|byte| !matches!(byte, b'\n' | b'\r')),
         Some(b'"') if rest.starts_with(b"\"\"\"") => block_length(rest),
         Some(b'"') => string_length(rest),
-        Some(b'.') => run(|byte| *byte == b'.'),
-        Some(byte) if is_word(byte) => run(is_word),
+        Some(b'.') => run(|byte| byte == b'.'),
+        Some(byte) if is_word(*byte) => run(is_word),
         _ => 1,
     }
 }
 
-const fn is_word(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || *byte == b'_'
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// A block string with its quotes. Where none ends it, the parser takes the first two quotes for an empty string.

@@ -180,12 +180,9 @@ mod tests {
 
     /// Fragments of which each spreads the next twice.
     fn bomb(fragments: usize) -> String {
-        let mut document = "{ ...F0 }".to_owned();
-        for at in 0..fragments {
-            let next = at + 1;
-            document.push_str(&format!(" fragment F{at} on Query {{ ...F{next} ...F{next} }}"));
-        }
-        document + &format!(" fragment F{fragments} on Query {{ __typename }}")
+        let each = |at| format!("fragment F{at} on Query {{ ...F{next} ...F{next} }}", next = at + 1);
+        let all: Vec<String> = (0..fragments).map(each).collect();
+        format!("{{ ...F0 }} {} fragment F{fragments} on Query {{ __typename }}", all.join(" "))
     }
 
     #[test]
@@ -216,9 +213,10 @@ mod tests {
 
     #[test]
     fn fragments_that_nest_each_other_are_as_deep_as_they_come_to() {
-        let nested: String =
-            (0..30).map(|at| format!(" fragment F{at} on Q {{ ...{{ ...{{ ...F{} }} }} }}", at + 1)).collect();
-        assert_eq!(what(&format!("{{ ...F0 }}{nested} fragment F30 on Q {{ a }}")), Some("levels of selections"));
+        let each = |at| format!("fragment F{at} on Q {{ ...{{ ...{{ ...F{} }} }} }}", at + 1);
+        let nested: Vec<String> = (0..30).map(each).collect();
+        let document = format!("{{ ...F0 }} {} fragment F30 on Q {{ a }}", nested.join(" "));
+        assert_eq!(what(&document), Some("levels of selections"));
     }
 
     #[test]

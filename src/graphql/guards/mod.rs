@@ -95,13 +95,9 @@ impl Guards {
     /// The error that refuses it: nothing has happened.
     pub fn admit(&self, mut request: Request, caller: &Caller) -> Result<Admitted, ServerError> {
         lexical::check(&request.query)?;
-        measure::check(request.parsed_query()?)?;
-        let name = request.operation_name.clone();
-        let document = request.parsed_query()?.clone();
-        // Which operation is meant is told by the library.
-        let Some(operation) = chosen(&document, name.as_deref()) else {
-            return Ok(Admitted { request, kind: OperationType::Query, name, cost: 1 });
-        };
+        let document = request.parsed_query().map_err(unreadable)?.clone();
+        measure::check(&document)?;
+        let (name, operation) = chosen(&document, request.operation_name.as_deref())?;
         let kind = operation.node.ty;
         absent::check_roots(&document, operation)?;
         variables::check(&self.registry, &operation.node, &request.variables)?;
@@ -109,15 +105,39 @@ impl Guards {
         let walk = walk::Walk { registry, document: &document, operation: &operation.node, variables, caller };
         let cost = walk.cost()?;
         TooMuch::check("points of cost", cost, MAX_COST)?;
+        let name = name.map(str::to_owned);
         absent::leave_out_absent(&mut request);
         Ok(Admitted { request, kind, name, cost: cost.max(1) })
     }
 }
 
-/// The operation that a request is about.
-fn chosen<'a>(document: &'a ExecutableDocument, wanted: Option<&str>) -> Option<&'a Positioned<OperationDefinition>> {
-    match &document.operations {
-        DocumentOperations::Single(operation) => Some(operation),
-        DocumentOperations::Multiple(operations) => operations.get(wanted?),
+/// What the parser says in a drawing of several lines, in a sentence.
+fn unreadable(error: ServerError) -> ServerError {
+    let reason = error.message.rsplit("= ").next().unwrap_or_default().trim().to_owned();
+    ServerError { message: format!("The document cannot be read here: {reason}."), ..error }
+}
+
+/// An operation, and its name.
+type Named<'a> = (Option<&'a str>, &'a Positioned<OperationDefinition>);
+
+/// The operation that a request is about: the very one that will run.
+fn chosen<'a>(document: &'a ExecutableDocument, wanted: Option<&str>) -> Result<Named<'a>, ServerError> {
+    let mut named: Vec<Named<'a>> = match &document.operations {
+        DocumentOperations::Single(operation) => vec![(None, operation)],
+        DocumentOperations::Multiple(operations) => {
+            operations.iter().map(|(name, operation)| (Some(name.as_str()), operation)).collect()
+        }
+    };
+    named.retain(|(name, _)| wanted.is_none() || *name == wanted);
+    match (named.as_slice(), wanted) {
+        ([one], _) => Ok(*one),
+        (_, Some(wanted)) => Err(not_named(format!("The document has no operation named \"{wanted}\"."))),
+        (_, None) => {
+            Err(not_named("The document has several operations: say in operationName which to run.".to_owned()))
+        }
     }
+}
+
+fn not_named(message: String) -> ServerError {
+    of_request(coded(BAD_USER_INPUT, message))
 }

@@ -75,6 +75,12 @@ impl Api {
         Self::start((own, clock), seed, trusting()).await
     }
 
+    /// Another node on the same database with the same clock, set up in another way.
+    pub(crate) async fn beside(&self, db: &TestDb, settings: Settings) -> Self {
+        let own = Db::connect(db.url()).expect("its pools can be opened");
+        Self::start((own, self.app.clock.clone()), 99, settings).await
+    }
+
     /// Starts a node whose name and ids follow from a seed.
     pub(crate) async fn start((db, clock): (Db, Clock), seed: u64, settings: Settings) -> Self {
         let node = format!("node-{seed}");
@@ -153,6 +159,16 @@ impl Api {
     /// A request under an id that is the same each time: errors name it.
     pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
         self.request(reqwest::Method::POST, path)
+    }
+
+    /// Subscribes by server-sent events, going on behind the cursor.
+    pub(crate) async fn stream(&self, query: &str, variables: Value, after: Option<&str>) -> reqwest::Response {
+        let body = json!({"query": with_fragments(query), "variables": variables});
+        let mut request = self.post("/graphql").header("accept", "text/event-stream").json(&body);
+        if let Some(after) = after {
+            request = request.header("last-event-id", after);
+        }
+        request.send().await.expect("the server answers")
     }
 
     /// A request by any method, under the same id.

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use diesel_async::{AsyncConnection, RunQueryDsl};
-use scrip::db::{Conn, Db, DbUrl, PgConn, migrate};
+use scrip::db::{Conn, Db, DbUrl, PgConn, Txn, migrate};
 
 /// Makes two tests of one scenario, one for each database; in it `db` is a `&TestDb`.
 macro_rules! both {
@@ -90,20 +90,32 @@ impl TestDb {
     /// Changes one row behind the program's back.
     pub(crate) async fn tamper(&self, statement: &str) {
         let mut txn = self.db.begin().await.expect("the database answers");
-        let conn: &mut Conn = &mut txn;
-        let query = diesel::sql_query(statement);
-        let changed = match conn {
-            Conn::Postgres { conn, .. } => query.execute(conn).await,
-            Conn::Sqlite { conn, .. } => query.execute(conn).await,
-        };
-        assert_eq!(changed.expect(statement), 1, "{statement}");
+        assert_eq!(execute(&mut txn, statement).await, 1, "{statement}");
         txn.commit().await.expect("it can be committed");
+    }
+
+    /// Holds all balances, so that whoever writes one waits until the transaction is over.
+    pub(crate) async fn hold_balances(&self) -> Txn {
+        let own = Db::connect(&self.url).expect("its pools can be opened");
+        let mut txn = own.begin().await.expect("the database answers");
+        execute(&mut txn, "UPDATE balances SET revision = revision").await;
+        txn
     }
 
     /// Where it is, for a second node on it or a connection of one's own.
     pub(crate) fn url(&self) -> &DbUrl {
         &self.url
     }
+}
+
+async fn execute(txn: &mut Txn, statement: &str) -> usize {
+    let conn: &mut Conn = txn;
+    let query = diesel::sql_query(statement);
+    let changed = match conn {
+        Conn::Postgres { conn, .. } => query.execute(conn).await,
+        Conn::Sqlite { conn, .. } => query.execute(conn).await,
+    };
+    changed.expect(statement)
 }
 
 impl Drop for Place {

@@ -44,10 +44,25 @@ pub(crate) fn assert_verified(url: &DbUrl) {
 }
 
 impl Server {
-    /// Starts it, and waits until it says where it listens.
+    /// Starts it, and waits until it says where it listens. Whoever is on this machine needs no key.
     pub(crate) fn start(url: &DbUrl) -> Self {
-        let mut child =
-            scrip("serve --insecure-loopback", url).stderr(Stdio::piped()).spawn().expect("the program can be started");
+        Self::of(scrip("serve --insecure-loopback", url))
+    }
+
+    /// The same, and every request needs a key.
+    pub(crate) fn start_strict(url: &DbUrl) -> Self {
+        Self::of(scrip("serve", url))
+    }
+
+    /// The same with a variable of the environment besides.
+    pub(crate) fn start_with(url: &DbUrl, name: &str, value: &str) -> Self {
+        let mut command = scrip("serve --insecure-loopback", url);
+        command.env(name, value);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program can be started");
         let mut lines = BufReader::new(child.stderr.take().expect("it is a pipe")).lines();
         let log = Arc::new(Mutex::new(Vec::new()));
         let address = loop {
