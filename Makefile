@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test soak lint format clippy docs schema bench need-cargo
+.PHONY: help test test-clients soak lint format clippy docs schema bench need-cargo
 
 CARGO ?= cargo
 
@@ -20,10 +20,17 @@ run_tests = $(CARGO) $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo 
 SOAK_CASES ?= 20000
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: need-cargo ## run all tests, on SQLite and on a private PostgreSQL
 	$(with_postgres) $(run_tests)
+
+# Where cargo puts what it builds.
+target = $(or $(CARGO_TARGET_DIR),target)
+
+test-clients: need-cargo ## hold real clients against the server: npm, PyPI and Chromium are installed for it
+	$(CARGO) build
+	SCRIP=$(abspath $(target))/debug/scrip $(with_postgres) tests/clients/run.sh
 
 soak: need-cargo ## run the tests named `soak` or `property` for long (SOAK_CASES=20000)
 	SCRIP_SOAK=1 PROPTEST_CASES=$(SOAK_CASES) $(with_postgres) $(run_tests) -- soak property

@@ -1,0 +1,94 @@
+// The playground in a real browser, on the demo data: every example, and a live stream; no request to anywhere else.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { chromium } from 'playwright-core';
+
+import { examples } from '../../assets/playground/src/examples.js';
+
+const nameOf = ({ query }) => /^(?:query|mutation|subscription) (\w+)/m.exec(query)[1];
+
+let folder;
+let demo;
+let base;
+let browser;
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'scrip-playground-'));
+  demo = spawn(process.env.SCRIP, ['dev'], { cwd: folder, env: { ...process.env, SCRIP_LISTEN: '127.0.0.1:0' } });
+  let said = '';
+  const told = (found) =>
+    new Promise((resolve, reject) => {
+      const look = (text) => {
+        said += text;
+        const match = found.exec(said);
+        if (match) resolve(match);
+      };
+      demo.stdout.on('data', look);
+      demo.stderr.on('data', look);
+      demo.once('exit', () => reject(new Error(said)));
+      look('');
+    });
+  base = (await told(/at (http:\/\/[\d.:]+)\//))[1];
+  await told(/a trickle of usage goes on/);
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+});
+after(async () => {
+  const [page] = browser?.contexts()[0]?.pages() ?? [];
+  if (process.env.SCREENSHOT) await page?.screenshot({ path: process.env.SCREENSHOT });
+  await browser?.close();
+  demo.kill('SIGTERM');
+  await new Promise((resolve) => demo.once('exit', resolve));
+  rmSync(folder, { recursive: true });
+});
+
+test('the examples run, a stream is live, and nobody else is asked for anything', async () => {
+  const problems = [];
+  const page = await browser.newPage({ viewport: { width: 1600, height: 900 } });
+  page.on('console', (message) => message.type() === 'error' && problems.push(`console: ${message.text()}`));
+  page.on('pageerror', (error) => problems.push(`uncaught: ${error.message}`));
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (url.protocol.startsWith('http') && url.origin !== base) problems.push(`another origin: ${url}`);
+  });
+  page.on('websocket', (socket) => {
+    if (new URL(socket.url()).host !== new URL(base).host) problems.push(`another origin: ${socket.url()}`);
+  });
+  await page.goto(base, { waitUntil: 'load' });
+  const editor = page.locator('.graphiql-query-editor .monaco-editor').first();
+  await editor.waitFor({ timeout: 30_000 });
+  const result = page.locator('.result-window');
+  const button = page.locator('.graphiql-execute-button');
+  for (const [index, example] of examples.entries()) {
+    const name = nameOf(example);
+    await page.locator('.graphiql-tab').nth(index).locator('button').first().click();
+    await editor.click();
+    // GraphiQL finds out a little later which operation the tab holds.
+    await page.waitForFunction(
+      ([index, name]) => {
+        const state = JSON.parse(localStorage.getItem('scrip:graphiql:tabState') ?? '{}');
+        return state.activeTabIndex === index && state.tabs[index].operationName === name;
+      },
+      [index, name],
+    );
+    if (/^subscription/m.test(example.query)) {
+      await button.click();
+      // The demo's usage goes on: an entry comes by itself.
+      const live = result.filter({ hasText: '"availableAfter"' }).waitFor({ timeout: 30_000 });
+      await live.catch(() => problems.push(`${name} is not live`));
+      await button.click();
+      continue;
+    }
+    const answer = page.waitForResponse((response) => response.request().postDataJSON()?.operationName === name);
+    await button.click();
+    const { data, errors } = await (await answer.catch((error) => assert.fail(`${name}: ${error.message}`))).json();
+    // What asks for an id of an example before it says so in its variables.
+    const wantsIds = Object.values(example.variables ?? {}).some((value) => String(value).startsWith('<'));
+    if (!wantsIds && (errors || !data)) problems.push(`${name}: ${JSON.stringify(errors).slice(0, 300)}`);
+  }
+  assert.deepEqual(problems, []);
+});
