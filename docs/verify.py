@@ -8,6 +8,7 @@ Says how many entries agree and the last hash, and exits with 0; or names the fi
 import hashlib
 import json
 import math
+import os
 import sys
 import urllib.request
 
@@ -101,7 +102,10 @@ def form(entry):
 def ask(url, balance, before):
     """A page of entries, the oldest of the balance first."""
     body = json.dumps({"query": QUERY, "variables": {"id": balance, "before": before}}).encode()
-    request = urllib.request.Request(url, body, {"content-type": "application/json"})
+    headers = {"content-type": "application/json"}
+    if key := os.environ.get("SCRIP_KEY"):
+        headers["authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(url, body, headers)
     with urllib.request.urlopen(request) as answer:
         answer = json.load(answer)
     if answer.get("errors"):

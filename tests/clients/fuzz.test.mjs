@@ -27,7 +27,11 @@ test(`schemathesis finds no fault in ${seconds} s`, async () => {
       '--seed', '1',
       '--no-color',
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: import.meta.dirname,
+      env: { ...process.env, SCHEMATHESIS_HOOKS: 'hooks', PYTHONPATH: import.meta.dirname },
+    },
   );
   let said = '';
   run.stdout.on('data', (text) => (said += text));

@@ -41,5 +41,5 @@ printf '\n--- tools and the playground\n'
 run tools.test.mjs playground.test.mjs
 for store in sqlite "$SCRIP_TEST_POSTGRES"; do
     printf '\n--- clients, on %s\n' "${store%%:*}"
-    SCRIP_STORE=$store run --test-concurrency=2 apps.test.mjs fuzz.test.mjs http.test.mjs streams.test.mjs
+    SCRIP_STORE=$store run --test-concurrency=2 apps.test.mjs fuzz.test.mjs guide.test.mjs http.test.mjs streams.test.mjs
 done

@@ -1,0 +1,17 @@
+# Builds the program, and an image that holds it and nothing else that is ours.
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
+    cargo build --release --locked && cp target/release/scrip /scrip
+
+FROM debian:bookworm-slim
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin scrip && install -d -o scrip -g scrip /data
+COPY --from=build /scrip /usr/local/bin/scrip
+USER 10001:10001
+ENV DATABASE_URL=sqlite:/data/scrip.db SCRIP_LISTEN=0.0.0.0:4000
+VOLUME /data
+EXPOSE 4000
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["scrip"]
+CMD ["serve"]
