@@ -67,7 +67,7 @@ impl Default for Settings {
         Self {
             trusts_loopback: false,
             allowed_origins: Vec::new(),
-            key_budget: Budget { burst: 1_000_000, per_second: 50_000 },
+            key_budget: Budget { burst: 1_000_000, per_second: 200_000 },
             portal_budget: Budget { burst: 50_000, per_second: 500 },
             timeouts: Timeouts::default(),
         }

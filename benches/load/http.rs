@@ -27,11 +27,11 @@ pub(crate) struct Answer {
 }
 
 impl Head {
-    /// A POST of a body of some type.
-    pub(crate) fn post(address: SocketAddr, path: &str, content_type: &str) -> Self {
+    /// A POST of a body of some type, with a key.
+    pub(crate) fn post((address, key): (SocketAddr, &str), path: &str, content_type: &str) -> Self {
         Self(format!(
-            "POST {path} HTTP/1.1\r\nhost: {address}\r\naccept: application/json\r\ncontent-type: {content_type}\r\n\
-             content-length: "
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\naccept: application/json\r\n\
+             content-type: {content_type}\r\ncontent-length: "
         ))
     }
 

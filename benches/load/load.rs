@@ -27,11 +27,11 @@ pub(crate) async fn run(figure: Figure, span: Span, (server, catalog): (&Server,
     let callers = connections.into_iter().map(|http| Caller { http, body: Vec::new(), draw: Draw::new(figure) });
     match figure {
         Figure::EventsSpread | Figure::EventsHot => {
-            let head = Head::post(server.address, "/v1/events", "application/cloudevents-batch+json");
+            let head = Head::post(server.door(), "/v1/events", "application/cloudevents-batch+json");
             measure::run(span, callers.map(|caller| Events { caller, head: &head }).collect()).await
         }
         Figure::TopUps => {
-            let head = Head::post(server.address, "/graphql", "application/json");
+            let head = Head::post(server.door(), "/graphql", "application/json");
             let balances = &catalog.balances;
             measure::run(span, callers.map(|caller| TopUps { caller, head: &head, balances }).collect()).await
         }

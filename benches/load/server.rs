@@ -23,6 +23,7 @@ pub(crate) struct Server {
     log: PathBuf,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    key: String,
 }
 
 impl Server {
@@ -31,16 +32,22 @@ impl Server {
         let address = free_address()?;
         let log = databases.folder.join("server.log");
         let file = File::create(&log)?;
-        let child = Command::new(env!("CARGO_BIN_EXE_scrip"))
+        let made = scrip(databases).args(["key", "create", "--name", "load", "--scope", "admin"]).output()?;
+        let key = String::from_utf8(made.stdout)?.trim().to_owned();
+        let child = scrip(databases)
             .arg("serve")
-            .env("DATABASE_URL", databases.of_server())
             .env("SCRIP_LISTEN", address.to_string())
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()?;
-        let mut server = Self { child, log, address };
+        let mut server = Self { child, log, address, key };
         server.wait_until_healthy().await.map_err(|error| server.blame(&error))?;
         Ok(server)
+    }
+
+    /// Where it listens, and a key that is let in.
+    pub(crate) fn door(&self) -> (SocketAddr, &str) {
+        (self.address, &self.key)
     }
 
     /// The error together with the end of the server's log.
@@ -75,6 +82,13 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The program on its database.
+fn scrip(databases: &Databases) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scrip"));
+    command.env("DATABASE_URL", databases.of_server());
+    command
 }
 
 /// An address that nobody listened on a moment ago.

@@ -33,7 +33,7 @@ pub(crate) struct Catalog {
 
 /// Makes everything.
 pub(crate) async fn fill(server: &Server) -> Result<Catalog, Failure> {
-    let head = Head::post(server.address, "/graphql", "application/json");
+    let head = Head::post(server.door(), "/graphql", "application/json");
     let mut http = Http::connect(server.address).await?;
     let meter = json!({
         "key": "nova-pro-tokens", "name": "Tokens of Nova Pro", "eventType": EVENT_TYPE, "aggregation": "SUM",

@@ -8,7 +8,7 @@ use axum::http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, Method, Request, StatusCode};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -72,6 +72,16 @@ pub fn router(app: App) -> Router {
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(from_fn_with_state(metrics, observe))
         .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(app)))
+        .layer(map_request(without_odd_id))
+}
+
+/// A caller's own id of a request is taken when it is short and plain: it stands in the log and in answers.
+async fn without_odd_id(mut request: Request<Body>) -> Request<Body> {
+    let is_plain = |id: &HeaderValue| id.len() <= 128 && id.as_bytes().iter().all(u8::is_ascii_graphic);
+    if !request.headers().get(&REQUEST_ID).is_some_and(is_plain) {
+        request.headers_mut().remove(&REQUEST_ID);
+    }
+    request
 }
 
 /// Lets pages of the allowed origins call, with a key or token in a header; there are no cookies.

@@ -2,10 +2,10 @@
 //! may this caller ask it, are its variables what they say, and what does it cost.
 //!
 //! Invariants
-//! - Nothing is parsed before [`lexical`] has counted its brackets, and nothing is expanded before [`measure`] has
+//! - Nothing is parsed before `lexical` has counted its brackets, and nothing is expanded before `measure` has
 //!   counted what that comes to. What follows can walk the document with its fragments expanded.
 //! - Everything here happens before any field runs: a request that is refused has done nothing.
-//! - What may be asked by whom is one table ([`access`]); a root field without a row is refused to everybody.
+//! - What may be asked by whom is one table (`access`); a root field without a row is refused to everybody.
 //!
 //! Not here: how much a caller may ask in a time, who the caller is, rules of documents that the library keeps.
 
@@ -16,6 +16,7 @@ mod measure;
 mod variables;
 mod walk;
 
+use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::registry::Registry;
 use async_graphql::{ErrorExtensions, OutputType, Positioned, Request, ServerError, SubscriptionType};
@@ -26,6 +27,8 @@ use super::errors::{BAD_USER_INPUT, QUERY_TOO_COMPLEX, coded, of_request};
 use super::{MutationRoot, QueryRoot, SubscriptionRoot};
 use crate::access::model::Caller;
 
+/// How much of an operation's name the log tells.
+const NAME: usize = 100;
 /// The most that one operation may cost.
 pub const MAX_COST: usize = 50_000;
 
@@ -67,7 +70,7 @@ pub struct Admitted {
     pub request: Request,
     /// Whether it reads, writes or watches.
     pub kind: OperationType,
-    /// The operation's name, for the log.
+    /// The operation's name, or its beginning, for the log.
     pub name: Option<String>,
     /// What it costs, at least 1.
     pub cost: usize,
@@ -95,7 +98,7 @@ impl Guards {
     /// The error that refuses it: nothing has happened.
     pub fn admit(&self, mut request: Request, caller: &Caller) -> Result<Admitted, ServerError> {
         lexical::check(&request.query)?;
-        let document = request.parsed_query().map_err(unreadable)?.clone();
+        let document = parse_query(&request.query).map_err(|error| unreadable(error.into()))?;
         measure::check(&document)?;
         let (name, operation) = chosen(&document, request.operation_name.as_deref())?;
         let kind = operation.node.ty;
@@ -105,7 +108,8 @@ impl Guards {
         let walk = walk::Walk { registry, document: &document, operation: &operation.node, variables, caller };
         let cost = walk.cost()?;
         TooMuch::check("points of cost", cost, MAX_COST)?;
-        let name = name.map(str::to_owned);
+        let name = name.map(|name| name.chars().take(NAME).collect());
+        request.set_parsed_query(document);
         absent::leave_out_absent(&mut request);
         Ok(Admitted { request, kind, name, cost: cost.max(1) })
     }

@@ -165,6 +165,11 @@ both!(every_answer_says_under_which_id_the_log_tells_of_it, async |db| {
     let id = answer.headers()["x-request-id"].to_str().expect("a text").to_owned();
     let body: Value = answer.json().await.expect("it is JSON");
     assert_eq!(body["errors"][0]["extensions"]["requestId"], json!(id));
+    for odd in ["a b", &"x".repeat(129)] {
+        let request = reqwest::Client::new().get(format!("http://{}/healthz", api.address));
+        let answer = request.header("x-request-id", odd).send().await.expect("it answers");
+        assert_ne!(answer.headers()["x-request-id"], odd, "an id that is not plain is not taken");
+    }
     let told = api.ask("{ nothing }", json!({})).await;
     answer!(told, @r#"
     {errors: [{
