@@ -100,7 +100,7 @@ both!(nobody_can_tell_an_unknown_key_from_a_revoked_one, async |db| {
     assert_eq!(revoke().await, first, "a revoked key is answered as it is");
 });
 
-both!(revoking_a_key_ends_its_streams_on_every_server, async |db| {
+both!(revoking_a_key_ends_its_streams_on_every_server, threads, async |db| {
     let api = Api::on(db).await;
     let balance = api.acme("10").await;
     let other = api.another_on(db, 2).await;

@@ -52,7 +52,7 @@ both!(a_server_that_is_told_to_stop_is_not_ready_but_alive, async |db| {
     assert_eq!(ready.status().as_u16(), 503, "the database is older than the program");
 });
 
-both!(streams_are_sent_away_to_come_back_when_the_server_stops, async |db| {
+both!(streams_are_sent_away_to_come_back_when_the_server_stops, threads, async |db| {
     let api = Api::on(db).await;
     let balance = api.acme("10").await;
     let query = "subscription($id: ID!) { balanceChanges(balanceId: $id) { entry { id } } }";

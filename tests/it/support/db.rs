@@ -19,20 +19,27 @@ use std::time::SystemTime;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use scrip::db::{Conn, Db, DbUrl, PgConn, Txn, migrate};
 
-/// Makes two tests of one scenario, one for each database; in it `db` is a `&TestDb`.
+/// Makes two tests of one scenario, one for each database; in it `db` is a `&TestDb`. With `threads` behind the name it runs
+/// on several, as the program does: where a stream is dropped in the middle of a read, SQLite's connection wants that.
 macro_rules! both {
     ($name:ident, async |$db:ident| $body:block) => {
+        $crate::support::db::both!($name, "current_thread", async |$db| $body);
+    };
+    ($name:ident, threads, async |$db:ident| $body:block) => {
+        $crate::support::db::both!($name, "multi_thread", async |$db| $body);
+    };
+    ($name:ident, $flavor:literal, async |$db:ident| $body:block) => {
         async fn $name($db: &$crate::support::db::TestDb) $body
 
         mod $name {
             use $crate::support::db::TestDb;
 
-            #[tokio::test]
+            #[tokio::test(flavor = $flavor)]
             async fn sqlite() {
                 super::$name(&TestDb::sqlite().await).await;
             }
 
-            #[tokio::test]
+            #[tokio::test(flavor = $flavor)]
             async fn postgres() {
                 super::$name(&TestDb::postgres().await).await;
             }
