@@ -122,6 +122,7 @@ impl Api {
             return stream::once(async move { api.execute(ready).await }).left_stream();
         }
         let Ready { admitted, asker, cost } = ready;
+        let (app, caller, points) = (self.app.clone(), asker.caller.clone(), admitted.cost);
         let request = request_data(admitted.request, &self.app, asker.caller, position);
         self.metrics.ran(name_of(admitted.kind), "data");
         let mut cost = Some(cost);
@@ -132,7 +133,14 @@ impl Api {
                 None => answer,
             }
         };
-        caught(self.schema.execute_stream(request)).map(told).right_stream()
+        let paid = move |answer: Answer| {
+            let (app, caller) = (app.clone(), caller.clone());
+            async move {
+                pay(&app, &caller, points).await;
+                answer
+            }
+        };
+        caught(self.schema.execute_stream(request)).map(told).then(paid).right_stream()
     }
 
     /// Returns when this caller would be let in no more.
@@ -166,6 +174,14 @@ async fn carried_out(
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => panicked(),
         Err(_) => Answer::from_errors(vec![of_request(timed_out(kind))]),
+    }
+}
+
+/// Takes what a message of a stream cost out of the caller's bucket; the stream waits while there is too little in it.
+async fn pay(app: &App, caller: &Caller, points: usize) {
+    let points = u64::try_from(points).unwrap_or(u64::MAX);
+    while let Err(wait) = app.buckets.take(caller, points, app.clock.now()) {
+        tokio::time::sleep(Duration::from_millis(wait.retry_after_ms)).await;
     }
 }
 

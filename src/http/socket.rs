@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
 
 use super::api::{Api, Asker, Body, is_executed};
@@ -68,9 +68,12 @@ type End = (u16, &'static str);
 
 /// What the operations of one socket tell its writer.
 enum FromOperation {
-    Answer(String, Box<RawValue>),
-    Over(String, Option<Box<RawValue>>),
+    Answer(Named, Box<RawValue>),
+    Over(Named, Option<Box<RawValue>>),
 }
+
+/// An operation by the client's id, and by a number of its own: a client may use an id again.
+type Named = (String, u64);
 
 /// Upgrades a request whose page is from here, to a client that speaks the protocol.
 pub(super) fn open(api: Api, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> Response {
@@ -96,11 +99,10 @@ async fn serve((api, id, shown): (Api, String, Option<String>), socket: WebSocke
     let (sink, mut from_client) = socket.split();
     let (answers, from_operations) = mpsc::channel(BACKLOG);
     let _open = api.metrics.open("websocket");
-    let mut session = Session { api, id, shown, sink, asker: None, heard: true, running: HashMap::new(), answers };
+    let mut session =
+        Session { api, id, shown, sink, asker: None, heard: true, running: HashMap::new(), started: 0, answers };
     let end = session.run(&mut from_client, from_operations).await;
-    for operation in session.running.values() {
-        operation.abort();
-    }
+    session.running.clear();
     if let Some((code, reason)) = end {
         let frame = CloseFrame { code, reason: reason.into() };
         // A client that is gone need not be told.
@@ -127,7 +129,8 @@ struct Session {
     asker: Option<Asker>,
     /// Whether anything was heard since the last ping.
     heard: bool,
-    running: HashMap<String, AbortHandle>,
+    running: HashMap<String, (u64, AbortOnDropHandle<()>)>,
+    started: u64,
     answers: mpsc::Sender<FromOperation>,
 }
 
@@ -197,9 +200,7 @@ impl Session {
                 Ok(())
             }
             FromClient::Complete { id } => {
-                if let Some(operation) = self.running.remove(&id) {
-                    operation.abort();
-                }
+                self.running.remove(&id);
                 Ok(())
             }
         }
@@ -229,7 +230,8 @@ impl Session {
 
     /// Runs an operation beside the others; its answers wait for the socket, and it for them.
     fn start(&mut self, id: String, request: Request, asker: &Asker) {
-        let (answers, name) = (self.answers.clone(), id.clone());
+        self.started = self.started.saturating_add(1);
+        let (answers, name, number) = (self.answers.clone(), (id.clone(), self.started), self.started);
         let stream = match self.api.admit(request, asker) {
             Ok(ready) => self.api.stream(ready, StreamPosition::default()).left_stream(),
             Err(refused) => futures_util::stream::iter([*refused]).right_stream(),
@@ -250,21 +252,27 @@ impl Session {
             // The socket being gone is the only way that this fails.
             let _ = answers.send(FromOperation::Over(name, refused)).await;
         };
-        self.running.insert(id, tokio::spawn(run.in_current_span()).abort_handle());
+        self.running.insert(id, (number, AbortOnDropHandle::new(tokio::spawn(run.in_current_span()))));
     }
 
     /// Passes an answer on, unless the client has completed the operation meanwhile.
     async fn pass_on(&mut self, said: FromOperation) -> Result<(), End> {
         match said {
-            FromOperation::Answer(id, payload) if self.running.contains_key(&id) => {
+            FromOperation::Answer((id, number), payload) if self.runs(&id, number) => {
                 self.tell(&ToClient { id: &id, kind: "next", payload: Some(&payload) }).await
             }
-            FromOperation::Over(id, refused) if self.running.remove(&id).is_some() => {
+            FromOperation::Over((id, number), refused) if self.runs(&id, number) => {
+                self.running.remove(&id);
                 let kind = if refused.is_some() { "error" } else { "complete" };
                 self.tell(&ToClient { id: &id, kind, payload: refused.as_deref() }).await
             }
             FromOperation::Answer(..) | FromOperation::Over(..) => Ok(()),
         }
+    }
+
+    /// Whether it is still this very operation that runs under the id.
+    fn runs(&self, id: &str, number: u64) -> bool {
+        self.running.get(id).is_some_and(|(running, _)| *running == number)
     }
 
     async fn say(&mut self, kind: &str) -> Result<(), End> {

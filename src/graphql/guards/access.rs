@@ -123,10 +123,7 @@ const PORTAL: &[(&str, Seen)] = &[
     ),
     ("CreditBalance", Seen::All),
     ("Overdraft", Seen::All),
-    (
-        "CreditProduct",
-        Seen::Only(&["id", "key", "name", "description", "kind", "unitName", "metadata", "purchaseOptions"]),
-    ),
+    ("CreditProduct", Seen::Only(&["id", "key", "name", "description", "kind", "unitName", "metadata"])),
     ("Product", Seen::Only(&["id", "key", "name", "description", "kind", "metadata"])),
     ("PurchaseOption", Seen::All),
     ("Money", Seen::All),
@@ -211,8 +208,8 @@ pub(super) enum Denied {
     Hidden,
 }
 
-/// Whether a caller may ask for this field of this type.
-pub(super) fn check(caller: &Caller, parent: &str, field: &str) -> Result<(), Denied> {
+/// Whether a caller may ask for this field of this type, which leads to objects of another type.
+pub(super) fn check(caller: &Caller, (parent, field): (&str, &str), leads_to: Option<&str>) -> Result<(), Denied> {
     if field == "__typename" {
         return Ok(());
     }
@@ -226,11 +223,13 @@ pub(super) fn check(caller: &Caller, parent: &str, field: &str) -> Result<(), De
         Caller::Key(key) if key.scopes == Scopes::INGEST => INGEST,
         Caller::Key(_) | Caller::Local => return Ok(()),
     };
-    match seen.iter().find(|(name, _)| *name == parent) {
-        Some((_, Seen::All)) => Ok(()),
-        Some((_, Seen::Only(fields))) if fields.contains(&field) => Ok(()),
-        Some(_) | None => Err(Denied::Hidden),
-    }
+    let is_seen = |name: &str| seen.iter().find(|(seen, _)| *seen == name).map(|(_, fields)| fields);
+    let is_shown = match is_seen(parent) {
+        Some(Seen::All) => true,
+        Some(Seen::Only(fields)) => fields.contains(&field),
+        None => false,
+    };
+    if is_shown && leads_to.is_none_or(|name| is_seen(name).is_some()) { Ok(()) } else { Err(Denied::Hidden) }
 }
 
 fn may(caller: &Caller, right: Right) -> Result<(), Denied> {

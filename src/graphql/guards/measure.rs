@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{Directive, DocumentOperations, ExecutableDocument, Selection, SelectionSet};
-use async_graphql::{Name, Positioned};
+use async_graphql::{Name, Positioned, Value, Variables};
+use async_graphql_value::Value as Given;
 
 use super::TooMuch;
 
@@ -23,12 +24,19 @@ const MAX_DEPTH: usize = 20;
 /// How deep selection sets may be nested, those of fragments too.
 pub const MAX_LEVELS: usize = 64;
 
+/// The most arguments of a field.
+const MAX_ARGUMENTS: usize = 20;
+/// The most that the values of all arguments may weigh, each variable as often as it is used: a value weighs 1, and 1 for
+/// each 16 bytes of its texts. Whoever looks at an argument makes a copy of what a variable gives it.
+const MAX_WEIGHT: usize = 400_000;
+
 /// How large a selection set is with its fragments expanded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Size {
     fields: usize,
     depth: usize,
     levels: usize,
+    weight: usize,
 }
 
 /// What is counted over the whole document, nothing expanded.
@@ -36,13 +44,20 @@ struct Size {
 struct Counts {
     aliases: usize,
     directives: usize,
+    arguments: usize,
+}
+
+/// What is measured: a document, and what its variables weigh.
+struct Measure<'a> {
+    known: HashMap<&'a Name, Size>,
+    weights: HashMap<&'a str, usize>,
 }
 
 /// Checks a document's counts and sizes, and that no fragment holds itself.
 ///
 /// # Errors
 /// The first bound that it is beyond.
-pub(super) fn check(document: &ExecutableDocument) -> Result<(), TooMuch> {
+pub(super) fn check(document: &ExecutableDocument, variables: &Variables) -> Result<(), TooMuch> {
     let operations: Vec<_> = match &document.operations {
         DocumentOperations::Single(operation) => vec![operation],
         DocumentOperations::Multiple(operations) => operations.values().collect(),
@@ -60,15 +75,47 @@ pub(super) fn check(document: &ExecutableDocument) -> Result<(), TooMuch> {
     }
     TooMuch::check("aliases", counts.aliases, MAX_ALIASES)?;
     TooMuch::check("directives", counts.directives, MAX_DIRECTIVES)?;
-    let mut known: HashMap<&Name, Size> = HashMap::new();
+    TooMuch::check("arguments of a field", counts.arguments, MAX_ARGUMENTS)?;
+    let mut measure = Measure { known: HashMap::new(), weights: HashMap::new() };
+    for (name, value) in variables.iter() {
+        measure.weights.insert(name.as_str(), weight(value));
+    }
+    for definition in operations.iter().flat_map(|operation| &operation.node.variable_definitions) {
+        let default = definition.node.default_value.as_ref().map_or(0, |default| weight(&default.node));
+        let known = measure.weights.entry(definition.node.name.node.as_str()).or_default();
+        *known = default.max(*known);
+    }
+    let mut weight = 0_usize;
     for name in in_order(document)? {
         if let Some(fragment) = document.fragments.get(name) {
-            let size = size(&fragment.node.selection_set.node, &known);
+            let size = measure.size(&fragment.node.selection_set.node);
             size.check()?;
-            known.insert(name, size);
+            weight = weight.saturating_add(size.weight);
+            measure.known.insert(name, size);
         }
     }
-    operations.iter().try_for_each(|operation| size(&operation.node.selection_set.node, &known).check())
+    for operation in &operations {
+        let size = measure.size(&operation.node.selection_set.node);
+        size.check()?;
+        weight = weight.saturating_add(size.weight).saturating_add(measure.of_directives(&operation.node.directives));
+    }
+    TooMuch::check("values in its arguments", weight, MAX_WEIGHT)
+}
+
+/// What a value weighs.
+fn weight(value: &Value) -> usize {
+    let of_text = |text: &str| text.len() / 16;
+    let inside = match value {
+        Value::List(items) => items.iter().fold(0_usize, |sum, item| sum.saturating_add(weight(item))),
+        Value::Object(fields) => fields
+            .iter()
+            .fold(0_usize, |sum, (name, field)| sum.saturating_add(of_text(name)).saturating_add(weight(field))),
+        Value::String(text) => of_text(text),
+        Value::Enum(name) => of_text(name),
+        Value::Binary(bytes) => bytes.len() / 16,
+        Value::Null | Value::Number(_) | Value::Boolean(_) => 0,
+    };
+    inside.saturating_add(1)
 }
 
 impl Size {
@@ -84,27 +131,59 @@ impl Size {
             fields: self.fields.saturating_add(other.fields),
             depth: self.depth.max(other.depth),
             levels: self.levels.max(other.levels),
+            weight: self.weight.saturating_add(other.weight),
         }
     }
 }
 
-/// The size of a selection set; fragments that are not known have none.
-fn size(set: &SelectionSet, known: &HashMap<&Name, Size>) -> Size {
-    let mut whole = Size::default();
-    for selection in &set.items {
-        let one = match &selection.node {
-            Selection::Field(field) => {
-                let below = size(&field.node.selection_set.node, known);
-                Size { fields: below.fields.saturating_add(1), depth: below.depth.saturating_add(1), ..below }
-            }
-            Selection::InlineFragment(inline) => size(&inline.node.selection_set.node, known),
-            Selection::FragmentSpread(spread) => {
-                known.get(&spread.node.fragment_name.node).copied().unwrap_or_default()
-            }
-        };
-        whole = whole.beside(one);
+impl Measure<'_> {
+    /// The size of a selection set; fragments that are not known have none.
+    fn size(&self, set: &SelectionSet) -> Size {
+        let mut whole = Size::default();
+        for selection in &set.items {
+            let (one, directives) = match &selection.node {
+                Selection::Field(field) => {
+                    let below = self.size(&field.node.selection_set.node);
+                    let arguments = field.node.arguments.iter().map(|(_, value)| &value.node);
+                    let one = Size {
+                        fields: below.fields.saturating_add(1),
+                        depth: below.depth.saturating_add(1),
+                        weight: below.weight.saturating_add(self.of_arguments(arguments)),
+                        ..below
+                    };
+                    (one, &field.node.directives)
+                }
+                Selection::InlineFragment(inline) => {
+                    (self.size(&inline.node.selection_set.node), &inline.node.directives)
+                }
+                Selection::FragmentSpread(spread) => {
+                    let known = self.known.get(&spread.node.fragment_name.node).copied();
+                    (known.unwrap_or_default(), &spread.node.directives)
+                }
+            };
+            whole = whole.beside(one);
+            whole.weight = whole.weight.saturating_add(self.of_directives(directives));
+        }
+        Size { levels: whole.levels.saturating_add(1), ..whole }
     }
-    Size { levels: whole.levels.saturating_add(1), ..whole }
+
+    fn of_directives(&self, directives: &[Positioned<Directive>]) -> usize {
+        self.of_arguments(directives.iter().flat_map(|it| &it.node.arguments).map(|(_, value)| &value.node))
+    }
+
+    fn of_arguments<'v>(&self, values: impl Iterator<Item = &'v Given>) -> usize {
+        values.fold(0, |sum, value| sum.saturating_add(self.of_given(value)))
+    }
+
+    /// What a value weighs as a document writes it; what stands in the document itself is bounded by that.
+    fn of_given(&self, given: &Given) -> usize {
+        match given {
+            Given::Variable(name) => self.weights.get(name.as_str()).copied().unwrap_or_default(),
+            Given::List(items) => self.of_arguments(items.iter()),
+            Given::Object(fields) => self.of_arguments(fields.values()),
+            _ => 0,
+        }
+    }
 }
 
 impl Counts {
@@ -114,6 +193,7 @@ impl Counts {
                 Selection::Field(field) => {
                     let is_renamed = field.node.alias.as_ref().is_some_and(|alias| alias.node != field.node.name.node);
                     self.aliases = self.aliases.saturating_add(usize::from(is_renamed));
+                    self.arguments = self.arguments.max(field.node.arguments.len());
                     self.add_directives(&field.node.directives);
                     self.add(&field.node.selection_set.node);
                 }
@@ -175,7 +255,18 @@ mod tests {
     use super::*;
 
     fn what(document: &str) -> Option<&'static str> {
-        check(&parse_query(document).unwrap()).err().map(|too_much| too_much.what)
+        check(&parse_query(document).unwrap(), &Variables::default()).err().map(|too_much| too_much.what)
+    }
+
+    #[test]
+    fn a_variable_weighs_as_often_as_it_is_used() {
+        let document = |uses: usize| format!("query($a: [Int]) {{ nodes(ids: [{}]) {{ id }} }}", "$a ".repeat(uses));
+        let variables = Variables::from_json(serde_json::json!({"a": vec![0; 100_000]}));
+        let what = |document: &str| check(&parse_query(document).unwrap(), &variables).err().map(|it| it.what);
+        assert_eq!(what(&document(3)), None);
+        assert_eq!(what(&document(4)), Some("values in its arguments"));
+        let by_fragment = "query($a: [Int]) { ...F ...F ...F ...F } fragment F on Q { a @b(c: $a) }";
+        assert_eq!(what(by_fragment), Some("values in its arguments"));
     }
 
     /// Fragments of which each spreads the next twice.
@@ -193,6 +284,7 @@ mod tests {
             (format!("{{ {} }}", many(|_| "a ".to_owned(), 1_001)), "fields"),
             (format!("{{ a{} {} }}", " {a".repeat(20), "}".repeat(20)), "levels of fields"),
             (format!("{{ a {} }}", "@b ".repeat(101)), "directives"),
+            (format!("{{ a({}) }}", many(|at| format!("a{at}: 1 "), 21)), "arguments of a field"),
             (many(|at| format!("query Q{at} {{ a }} "), 11), "operations"),
             (format!("{{ a }} {}", many(|at| format!("fragment F{at} on Q {{ a }} "), 51)), "fragments"),
             ("{ ...A } fragment A on Q { a { ...B } } fragment B on Q { ...A }".to_owned(), "cycle"),

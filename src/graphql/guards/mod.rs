@@ -13,6 +13,7 @@ mod absent;
 mod access;
 mod lexical;
 mod measure;
+mod merging;
 mod variables;
 mod walk;
 
@@ -99,7 +100,8 @@ impl Guards {
     pub fn admit(&self, mut request: Request, caller: &Caller) -> Result<Admitted, ServerError> {
         lexical::check(&request.query)?;
         let document = parse_query(&request.query).map_err(|error| unreadable(error.into()))?;
-        measure::check(&document)?;
+        measure::check(&document, &request.variables)?;
+        merging::check(&document)?;
         let (name, operation) = chosen(&document, request.operation_name.as_deref())?;
         let kind = operation.node.ty;
         absent::check_roots(&document, operation)?;

@@ -1,8 +1,8 @@
 //! One walk over the operation that is about to run, its fragments expanded: whether the caller may ask for each field,
 //! whether its arguments are what they must be, and what all of it costs.
 //!
-//! Cost is counted in points: one for each object that may be answered, as many as a page asks for, and more where a
-//! field makes the server work harder. A page counts its rows, what answers a list of ids or events counts those, another
+//! Cost is counted in points: one for each object that may be answered, with ten values of it, as many as a page asks for,
+//! and more where a field makes the server work harder. A page counts its rows, what answers a list of ids or events counts those, another
 //! list [`LIST`].
 
 use async_graphql::parser::types::{
@@ -18,16 +18,33 @@ use super::variables;
 use crate::access::model::Caller;
 use crate::graphql::errors::{FORBIDDEN, coded};
 
-/// How many objects a list is taken to have that is no page.
-const LIST: usize = 3;
+/// How many objects a list is taken to have that is no page, and those of which it is known better.
+const LIST: usize = 10;
+const LISTS: [(&str, &str, usize); 10] = [
+    ("Customer", "creditBalances", 3),
+    ("LedgerEntry", "allocations", 3),
+    ("UsageEvent", "outcomes", 3),
+    ("UsageEvent", "entries", 3),
+    ("EventPreview", "outcomes", 3),
+    ("EventPreview", "entries", 3),
+    ("EntryPreview", "allocations", 3),
+    ("CreditBalance", "consumed", 100),
+    ("HistoricalBalance", "grants", 100),
+    ("LedgerHealth", "problems", 20),
+];
+/// How many values of an object come with it.
+const VALUES: usize = 10;
+/// Values that may be long.
+const LONG: [&str; 2] = ["metadata", "properties"];
 /// How many rows a page has when nothing is said.
 const PAGE: usize = 20;
 /// What a mutation costs besides what it answers.
 const MUTATION: usize = 10;
 /// What opening a stream costs besides a message.
 const STREAM: usize = 50;
-/// What introspection costs.
+/// What introspection costs, and each field of it: there are some hundred types.
 const INTROSPECTION: usize = 100;
+const OF_INTROSPECTION: usize = 10;
 /// Lists of introspection that lead back to types: one inside another would answer the schema many times over.
 const RECURSIVE: [&str; 4] = ["fields", "interfaces", "possibleTypes", "inputFields"];
 /// What makes the server work harder than a row does, and how hard.
@@ -36,7 +53,7 @@ const HEAVY: [(&str, &str, usize); 5] = [
     ("Query", "previewEvents", 100),
     ("Query", "eventTypes", 50),
     ("CreditBalance", "at", 20),
-    ("CreditBalance", "consumption", 50),
+    ("CreditBalance", "consumed", 50),
 ];
 
 pub(super) struct Walk<'a> {
@@ -58,26 +75,26 @@ impl Walk<'_> {
             OperationType::Mutation => "Mutation",
             OperationType::Subscription => "Subscription",
         };
-        self.set(&self.operation.selection_set.node, root, PAGE)
+        self.set(&self.operation.selection_set.node, (root, PAGE), &Path::default())
     }
 
     /// A selection set of objects of a type; `page` is how many rows the object has when it is a page.
-    fn set(&self, set: &SelectionSet, parent: &str, page: usize) -> Result<usize, ServerError> {
+    fn set(&self, set: &SelectionSet, (parent, page): (&str, usize), path: &Path<'_>) -> Result<usize, ServerError> {
         let mut cost = 0_usize;
         for selection in &set.items {
             let one = match &selection.node {
-                Selection::Field(field) => self.field(field, parent, page)?,
+                Selection::Field(field) => self.field(field, (parent, page), path)?,
                 Selection::InlineFragment(inline) => {
                     self.directives(&inline.node.directives)?;
                     let narrowed = inline.node.type_condition.as_ref().map(|narrowed| narrowed.node.on.node.as_str());
-                    self.set(&inline.node.selection_set.node, narrowed.unwrap_or(parent), page)?
+                    self.set(&inline.node.selection_set.node, (narrowed.unwrap_or(parent), page), path)?
                 }
                 Selection::FragmentSpread(spread) => {
                     self.directives(&spread.node.directives)?;
                     match self.document.fragments.get(&spread.node.fragment_name.node) {
                         Some(fragment) => {
                             let narrowed = fragment.node.type_condition.node.on.node.as_str();
-                            self.set(&fragment.node.selection_set.node, narrowed, page)?
+                            self.set(&fragment.node.selection_set.node, (narrowed, page), path)?
                         }
                         None => 0,
                     }
@@ -88,41 +105,53 @@ impl Walk<'_> {
         Ok(cost)
     }
 
-    fn field(&self, field: &Positioned<Field>, parent: &str, page: usize) -> Result<usize, ServerError> {
+    fn field(
+        &self,
+        field: &Positioned<Field>,
+        (parent, page): (&str, usize),
+        path: &Path<'_>,
+    ) -> Result<usize, ServerError> {
         let name = field.node.name.node.as_str();
         let known = self.registry.types.get(parent).and_then(|parent| parent.field_by_name(name));
+        let kind = known.map_or("", |known| MetaTypeName::concrete_typename(&known.ty));
+        let is_composite = self.registry.types.get(kind).is_some_and(MetaType::is_composite);
         if known.is_some() || name.starts_with("__") {
-            access::check(self.caller, parent, name)
+            access::check(self.caller, (parent, name), is_composite.then_some(kind))
                 .map_err(|denied| forbidden(parent, name, &denied).into_server_error(field.pos))?;
         }
         self.directives(&field.node.directives)?;
         let below = &field.node.selection_set.node;
         if name.starts_with("__") {
-            introspection(below, self.document, 0)?;
-            return Ok(if below.items.is_empty() { 0 } else { INTROSPECTION });
+            let fields = introspection(below, self.document, 0)?;
+            return Ok(if below.items.is_empty() { 0 } else { INTROSPECTION + fields * OF_INTROSPECTION });
         }
         // What is not in the schema is told of by validation.
         let Some(known) = known else { return Ok(0) };
         self.arguments(field, known)?;
-        let kind = MetaTypeName::concrete_typename(&known.ty);
-        let heavy = HEAVY.iter().find(|(of, field, _)| *of == parent && *field == name).map_or(0, |row| row.2);
-        let root = match parent {
+        let found = |rows: &[(&str, &str, usize)]| {
+            rows.iter().find(|(of, it, _)| *of == parent && *it == name).map(|row| row.2)
+        };
+        let extra = found(&HEAVY).unwrap_or_default().saturating_add(match parent {
             "Mutation" => MUTATION,
             "Subscription" => STREAM,
             _ => 0,
-        };
-        let extra = heavy.saturating_add(root);
-        if !self.registry.types.get(kind).is_some_and(MetaType::is_composite) {
+        });
+        if !is_composite {
             return Ok(extra);
         }
         let listed = self.listed(field);
         let rows = self.rows(field).or(listed);
-        let inside = self.set(below, kind, rows.unwrap_or(PAGE))?;
-        let each = inside.saturating_add(1);
-        let is_row = parent.ends_with("Connection") && matches!(name, "nodes" | "edges") || name == "receipts";
-        let times = match (is_row, MetaTypeName::create(&known.ty).unwrap_non_null().is_list()) {
+        let is_row = (parent.ends_with("Connection") && matches!(name, "nodes" | "edges"))
+            || (parent == "IngestEventsPayload" && matches!(name, "receipts" | "balances"));
+        let is_list = MetaTypeName::create(&known.ty).unwrap_non_null().is_list();
+        let path = if is_list && !is_row { path.with(parent, name)? } else { *path };
+        let inside = self.set(below, (kind, rows.unwrap_or(PAGE)), &path)?;
+        let each = inside.saturating_add(values(below));
+        let times = match (is_row, is_list) {
             (true, _) => page,
-            (false, true) => listed.unwrap_or(LIST),
+            // A payload's errors come instead of everything else.
+            (false, true) if name == "errors" => 1,
+            (false, true) => listed.or_else(|| found(&LISTS)).unwrap_or(LIST),
             (false, false) => 1,
         };
         // What is sent in is work too, whatever is asked of it.
@@ -221,23 +250,52 @@ fn forbidden(parent: &str, field: &str, denied: &Denied) -> async_graphql::Error
     coded(FORBIDDEN, message).extend_with(|_, extensions| extensions.set("field", format!("{parent}.{field}")))
 }
 
-/// Refuses introspection that goes in circles.
-fn introspection(set: &SelectionSet, document: &ExecutableDocument, seen: usize) -> Result<(), TooMuch> {
+/// What an object costs with the values that are asked of it directly.
+fn values(set: &SelectionSet) -> usize {
+    let leaf = |selection: &Positioned<Selection>| match &selection.node {
+        Selection::Field(field) if field.node.selection_set.node.items.is_empty() => {
+            if LONG.contains(&field.node.name.node.as_str()) { VALUES } else { 1 }
+        }
+        _ => 0,
+    };
+    set.items.iter().map(leaf).sum::<usize>().div_ceil(VALUES).max(1)
+}
+
+/// The lists that lead to a field.
+#[derive(Clone, Copy, Default)]
+struct Path<'a> {
+    list: Option<(&'a str, &'a str)>,
+    before: Option<&'a Path<'a>>,
+}
+
+impl<'a> Path<'a> {
+    /// A list further on. One within itself would be answered a number of times that grows with each turn.
+    fn with(&'a self, parent: &'a str, name: &'a str) -> Result<Self, TooMuch> {
+        let is_here =
+            std::iter::successors(Some(self), |path| path.before).any(|path| path.list == Some((parent, name)));
+        TooMuch::check("level of the same list", usize::from(is_here).saturating_add(1), 1)?;
+        Ok(Self { list: Some((parent, name)), before: Some(self) })
+    }
+}
+
+/// How many fields introspection asks for; it is refused when it goes in circles.
+fn introspection(set: &SelectionSet, document: &ExecutableDocument, seen: usize) -> Result<usize, TooMuch> {
+    let mut fields = 0_usize;
     for selection in &set.items {
-        match &selection.node {
+        let below = match &selection.node {
             Selection::Field(field) => {
                 let is_one = RECURSIVE.contains(&field.node.name.node.as_str());
                 let seen = seen.saturating_add(usize::from(is_one));
                 TooMuch::check("level of fields in introspection", seen, 1)?;
-                introspection(&field.node.selection_set.node, document, seen)?;
+                introspection(&field.node.selection_set.node, document, seen)?.saturating_add(1)
             }
             Selection::InlineFragment(inline) => introspection(&inline.node.selection_set.node, document, seen)?,
-            Selection::FragmentSpread(spread) => {
-                if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
-                    introspection(&fragment.node.selection_set.node, document, seen)?;
-                }
-            }
-        }
+            Selection::FragmentSpread(spread) => match document.fragments.get(&spread.node.fragment_name.node) {
+                Some(fragment) => introspection(&fragment.node.selection_set.node, document, seen)?,
+                None => 0,
+            },
+        };
+        fields = fields.saturating_add(below);
     }
-    Ok(())
+    Ok(fields)
 }

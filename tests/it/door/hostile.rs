@@ -175,3 +175,24 @@ both!(errors_never_show_what_is_inside, async |db| {
         assert!(!said.contains(inside), "{inside} in {said}");
     }
 });
+
+both!(what_a_small_document_would_make_of_large_variables_or_lists_is_refused, async |db| {
+    let api = Api::on(db).await;
+    let used_often = format!("query($a: [Int!]) {{ nodes(ids: [{}]) {{ id }} }}", "$a ".repeat(2_400));
+    let arguments: Vec<String> = (0..1_300).map(|at| format!("b{at}: 1")).collect();
+    let differing = format!("{{ a({}) {{ id }} {} }}", arguments.join(" "), "a ".repeat(900));
+    let conflicting = format!("{{ a(b: 1) {{ id }} {} }}", "a ".repeat(900));
+    let circle = format!(
+        "{{ viewer {{ customer {} }} }}",
+        "{ creditBalances { customer ".repeat(8) + "{ id }" + &"} }".repeat(8)
+    );
+    for (what, document, wanted) in [
+        ("a variable used 2,400 times", used_often.as_str(), "QUERY_TOO_COMPLEX"),
+        ("a field of 1,300 arguments", &differing, "QUERY_TOO_COMPLEX"),
+        ("a field in 900 conflicts", &conflicting, "BAD_USER_INPUT"),
+        ("a list within itself", &circle, "QUERY_TOO_COMPLEX"),
+    ] {
+        let answer = api.ask(document, json!({"a": vec![0; 100_000]})).await;
+        assert_eq!((code(&answer), answer["errors"].as_array().map(Vec::len)), (wanted, Some(1)), "{what}: {answer}");
+    }
+});

@@ -87,9 +87,9 @@ both!(the_cost_of_a_request_is_known_before_it_runs, async |db| {
     4: { nodes(ids: ["a", "b"]) { id } }
     3: { a: viewer { id } ...F ...F } fragment F on Query { viewer { id } }
     1001: { ledgerHealth { healthy } }
-    14: mutation { archiveCustomer(input: {id: "x"}) { errors { message } } }
+    12: mutation { archiveCustomer(input: {id: "x"}) { errors { message } } }
     11: mutation { ingestEvents(input: {events: []}) { accepted } }
-    100: { __schema { types { name fields { name } } } }
+    140: { __schema { types { name fields { name } } } }
     "#) }
 });
 

@@ -29,7 +29,7 @@ both!(a_session_sees_its_customer_and_what_is_shown_to_customers, async |db| {
     let portal = api.portal("acme").await;
     let query = r#"query($id: ID!) {
         viewer { kind name scopes customer { externalId metadata creditBalances { name available state nextChangeAt
-            product { unitName purchaseOptions { name } } purchaseOptions { name price { amount } pricePerCredit }
+            product { unitName } purchaseOptions { name price { amount } pricePerCredit }
             entries(first: 1) { nodes { kind credits reason metadata idempotencyKey grant { remaining metadata } } } } } }
         creditBalance(id: $id) { available }
         customer(by: {externalId: "acme"}) { name }
@@ -47,7 +47,7 @@ both!(a_session_sees_its_customer_and_what_is_shown_to_customers, async |db| {
               credits: "5", grant: {metadata: {}, remaining: "5"}, idempotencyKey: null, kind: "TOP_UP", metadata: {}
               reason: "gift"
             }]}
-            name: "credits", nextChangeAt: null, product: {purchaseOptions: [{name: "small"}], unitName: "credit"}
+            name: "credits", nextChangeAt: null, product: {unitName: "credit"}
             purchaseOptions: [{name: "small", price: {amount: "5.00"}, pricePerCredit: "0.5"}], state: "ACTIVE"
           }]
           externalId: "acme", metadata: {}
@@ -119,6 +119,8 @@ both!(what_is_not_for_customers_is_forbidden_wherever_it_stands, async |db| {
         "{ viewer { customer { events { nodes { properties } } } } }",
         "{ viewer { customer { creditBalances { product { consumption { creditsPerUnit } } } } } }",
         "{ viewer { customer { creditBalances { subscription { id } } } } }",
+        "{ viewer { customer { creditBalances { subscription { __typename } } } } }",
+        "{ viewer { customer { creditBalances { product { purchaseOptions { name } } } } } }",
         "{ viewer { customer { creditBalances { entries { nodes { event { properties } } } } } } }",
         "{ viewer { customer { creditBalances { entries { nodes { rating { meter { filter { all { name } } } } } } } } } }",
         r#"{ node(id: "mtr_0") { ... on Meter { eventType } } }"#,
