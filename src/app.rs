@@ -1,5 +1,6 @@
 //! What the wire is handed: everything that was built at the front door, and nothing that reads the environment.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,7 +77,18 @@ impl Default for Settings {
 
 /// The running program, shared by every request.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What the running program is made of.
+pub struct Parts {
     /// The database.
     pub db: Db,
     /// The queue of commands that move balances.
@@ -86,13 +98,13 @@ pub struct App {
     /// Who is let in.
     pub keyring: Keyring,
     /// How much each of them may ask.
-    pub buckets: Arc<Buckets>,
+    pub buckets: Buckets,
     /// The time.
     pub clock: Clock,
     /// New ids.
     pub ids: Ids,
     /// How it is set up.
-    pub settings: Arc<Settings>,
+    pub settings: Settings,
     /// Cancelled when the program is told to stop: streams then send their clients away, to come back to another.
     pub stop: CancellationToken,
     /// The sockets that are open.
@@ -105,10 +117,10 @@ impl App {
     pub fn new(db: Db, (clock, ids): (Clock, Ids), node: &str, settings: Settings) -> Self {
         let feeds = Feeds::default();
         let intake = Intake::start(&db, &feeds, &clock, node);
-        Self {
+        Self(Arc::new(Parts {
             keyring: Keyring::new(&db, &clock, &ids),
-            buckets: Arc::new(Buckets::new(settings.key_budget, settings.portal_budget)),
-            settings: Arc::new(settings),
+            buckets: Buckets::new(settings.key_budget, settings.portal_budget),
+            settings,
             db,
             intake,
             feeds,
@@ -116,6 +128,6 @@ impl App {
             ids,
             stop: CancellationToken::new(),
             sockets: TaskTracker::new(),
-        }
+        }))
     }
 }

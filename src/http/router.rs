@@ -12,6 +12,7 @@ use axum::middleware::{Next, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
@@ -50,6 +51,19 @@ pub fn router(app: App) -> Router {
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     let metrics = Metrics::new(&app.intake);
     let api = Api::new(app.clone(), metrics.clone());
+    // One layer, outermost first: each that a router is given alone is boxed for every request.
+    let around = ServiceBuilder::new()
+        .layer(map_request(without_odd_id))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(app.clone())))
+        .layer(from_fn_with_state(metrics.clone(), observe))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.settings.timeouts.request))
+        .layer(CatchPanicLayer::custom(|_| panicked()))
+        .layer(header(REFERRER_POLICY, "no-referrer"))
+        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(CONTENT_SECURITY_POLICY, POLICY))
+        .layer(cross_origin(&app))
+        .layer(from_fn_with_state(app.clone(), to_loopback_alone));
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .layer(DefaultBodyLimit::max(MAX_GRAPHQL))
@@ -57,22 +71,12 @@ pub fn router(app: App) -> Router {
         .route("/v1/events", post(events::post).layer(DefaultBodyLimit::max(events::MAX_BODY)).with_state(app.clone()))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready).with_state(app.clone()))
-        .route("/metrics", get(metrics::show).with_state((app.clone(), metrics.clone())))
+        .route("/metrics", get(metrics::show).with_state((app, metrics)))
         .route("/", get(playground::index))
         .route("/playground/{file}", get(playground::file))
         .fallback(nothing_here)
         .method_not_allowed_fallback(another_method)
-        .layer(from_fn_with_state(app.clone(), to_loopback_alone))
-        .layer(cross_origin(&app))
-        .layer(header(CONTENT_SECURITY_POLICY, POLICY))
-        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header(REFERRER_POLICY, "no-referrer"))
-        .layer(CatchPanicLayer::custom(|_| panicked()))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.settings.timeouts.request))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(from_fn_with_state(metrics, observe))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(app)))
-        .layer(map_request(without_odd_id))
+        .layer(around)
 }
 
 /// A caller's own id of a request is taken when it is short and plain: it stands in the log and in answers.

@@ -11,18 +11,20 @@
 
 mod absent;
 mod access;
+mod documents;
 mod lexical;
 mod measure;
 mod merging;
 mod variables;
 mod walk;
 
-use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::registry::Registry;
 use async_graphql::{ErrorExtensions, OutputType, Positioned, Request, ServerError, SubscriptionType};
 
 pub use measure::MAX_LEVELS;
+
+use documents::Documents;
 
 use super::errors::{BAD_USER_INPUT, QUERY_TOO_COMPLEX, coded, of_request};
 use super::{MutationRoot, QueryRoot, SubscriptionRoot};
@@ -77,9 +79,10 @@ pub struct Admitted {
     pub cost: usize,
 }
 
-/// The schema as the guards look at it.
+/// The schema as the guards look at it, and the documents that they know.
 pub struct Guards {
     registry: Registry,
+    documents: Documents,
 }
 
 impl Default for Guards {
@@ -88,7 +91,7 @@ impl Default for Guards {
         QueryRoot::create_type_info(&mut registry);
         MutationRoot::create_type_info(&mut registry);
         SubscriptionRoot::create_type_info(&mut registry);
-        Self { registry }
+        Self { registry, documents: Documents::default() }
     }
 }
 
@@ -98,10 +101,9 @@ impl Guards {
     /// # Errors
     /// The error that refuses it: nothing has happened.
     pub fn admit(&self, mut request: Request, caller: &Caller) -> Result<Admitted, ServerError> {
-        lexical::check(&request.query)?;
-        let document = parse_query(&request.query).map_err(|error| unreadable(error.into()))?;
-        measure::check(&document, &request.variables)?;
-        merging::check(&document)?;
+        let document = self.documents.read(&request.query)?;
+        measure::check(document.get(), &request.variables)?;
+        let document = self.documents.keep(&request.query, document)?;
         let (name, operation) = chosen(&document, request.operation_name.as_deref())?;
         let kind = operation.node.ty;
         absent::check_roots(&document, operation)?;
@@ -111,16 +113,10 @@ impl Guards {
         let cost = walk.cost()?;
         TooMuch::check("points of cost", cost, MAX_COST)?;
         let name = name.map(|name| name.chars().take(NAME).collect());
-        request.set_parsed_query(document);
+        request.set_parsed_query(document.as_ref().clone());
         absent::leave_out_absent(&mut request);
         Ok(Admitted { request, kind, name, cost: cost.max(1) })
     }
-}
-
-/// What the parser says in a drawing of several lines, in a sentence.
-fn unreadable(error: ServerError) -> ServerError {
-    let reason = error.message.rsplit("= ").next().unwrap_or_default().trim().to_owned();
-    ServerError { message: format!("The document cannot be read here: {reason}."), ..error }
 }
 
 /// An operation, and its name.

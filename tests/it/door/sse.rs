@@ -1,9 +1,11 @@
 //! Server-sent events: one operation a request, the cursor as the event's id.
 
-use scrip::app::Settings;
+use std::time::Duration;
+
+use scrip::app::{Settings, Timeouts};
 use serde_json::{Value, json};
 
-use crate::support::api::Api;
+use crate::support::api::{Api, trusting};
 use crate::support::db::both;
 
 const WATCH: &str = "subscription($id: ID!) { balanceChanges(balanceId: $id) { entry { sequence } } }";
@@ -105,4 +107,36 @@ both!(who_is_not_known_gets_no_stream, async |db| {
         (refused.status().as_u16(), &refused.headers()["www-authenticate"]),
         (401, &"Bearer".parse().expect("it is"))
     );
+});
+
+both!(a_reader_of_events_that_does_not_read_is_cut_off_and_can_resume, async |db| {
+    let api = Api::on(db).await;
+    let balance = api.acme("1").await;
+    let timeouts = Timeouts { write: Duration::from_millis(500), ..Timeouts::default() };
+    let node = api.beside(db, Settings { timeouts, ..trusting() }).await;
+    let streams = async || {
+        let told = node.request(reqwest::Method::GET, "/metrics").send().await.expect("it answers");
+        let told = told.text().await.expect("it is text");
+        let line = told.lines().find_map(|line| line.strip_prefix(r#"scrip_streams{transport="sse"} "#));
+        line.expect("it is counted").parse::<u64>().expect("it is a number")
+    };
+    let many: String = (0..20).map(|at| format!("m{at}: metadata ")).collect();
+    let watch = WATCH.replace("sequence", &format!("sequence {many}"));
+    let mut deaf = Events::of(node.stream(&watch, json!({"id": balance}), None).await);
+    let cursor = deaf.next().await.2;
+    let mut other = Events::of(node.stream(WATCH, json!({"id": balance}), None).await);
+    assert!(other.next().await.1["data"]["balanceChanges"]["entry"].is_null());
+    // Messages of a third of a MiB fill what lies between the two.
+    let metadata = json!({"text": "x".repeat(16_000)});
+    let mut sent = 0;
+    while streams().await > 1 {
+        sent += 1;
+        api.top_up(&balance, "1", &sent.to_string(), json!({"metadata": metadata})).await;
+        assert_eq!(other.next().await.1["data"]["balanceChanges"]["entry"]["sequence"], json!((sent + 1).to_string()));
+    }
+    let mut again = Events::of(node.stream(WATCH, json!({"id": balance}), Some(&cursor)).await);
+    for sequence in 2..=sent + 1 {
+        assert_eq!(again.next().await.1["data"]["balanceChanges"]["entry"]["sequence"], json!(sequence.to_string()));
+    }
+    drop(deaf);
 });
