@@ -1,6 +1,6 @@
 //! What the program tells of itself: lines on standard error, and traces to a collector when one is named.
 
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal};
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::SpanExporter;
@@ -12,6 +12,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{log_filter, traces_endpoint};
+
+/// How many bytes of lines go out at once at most.
+const LINES: usize = 64 * 1024;
 
 /// Who reads the lines.
 pub(crate) enum Readers {
@@ -41,8 +44,8 @@ impl Drop for Logs {
 /// # Errors
 /// The collector's address cannot be used.
 pub(crate) fn begin(readers: &Readers) -> Result<Logs, crate::cli::Failure> {
-    // Who writes a line does not wait for who reads it.
-    let (out, guard) = tracing_appender::non_blocking(std::io::stderr());
+    // Who writes a line does not wait for who reads it, and lines that come together go out together.
+    let (out, guard) = tracing_appender::non_blocking(BufWriter::with_capacity(LINES, std::io::stderr()));
     let provider = match traces_endpoint() {
         None => None,
         Some(_) => Some(provider()?),
