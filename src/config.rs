@@ -7,6 +7,7 @@ use crate::access::budget::Budget;
 use crate::app::Settings;
 use crate::db::DbUrl;
 use crate::graphql::guards::MAX_COST;
+use crate::purchases::stripe::{Account, Stripe};
 
 /// What `scrip serve` and its sisters are told by the environment.
 #[derive(Clone, Debug)]
@@ -34,6 +35,9 @@ pub enum ConfigError {
     /// `SCRIP_ALLOWED_ORIGINS` holds something else.
     #[error("SCRIP_ALLOWED_ORIGINS holds \"{0}\", which is not an origin, such as https://app.example.com")]
     Origin(String),
+    /// Stripe's settings cannot be used.
+    #[error("{0}")]
+    Stripe(String),
     /// A number is something else.
     #[error("{name} is \"{given}\"; write a whole number of at least {least}")]
     Number {
@@ -107,10 +111,28 @@ impl Config {
                 burst: number("SCRIP_PORTAL_BURST", usual.portal_budget.burst, most)?,
                 per_second: number("SCRIP_PORTAL_RATE", usual.portal_budget.per_second, 1)?,
             },
+            stripe: stripe(variable)?,
             timeouts: usual.timeouts,
         };
         Ok(Self { database, listen, settings })
     }
+}
+
+/// Stripe takes the money where its secret key is set.
+fn stripe(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Stripe>, ConfigError> {
+    let (key, secret) = (variable("STRIPE_SECRET_KEY"), variable("STRIPE_WEBHOOK_SECRET"));
+    let (secret_key, webhook_secret) = match (key, secret) {
+        (Some(key), Some(secret)) => (key, secret),
+        (None, None) => return Ok(None),
+        _ => {
+            let message = "STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET go together: set both, or neither";
+            return Err(ConfigError::Stripe(message.to_owned()));
+        }
+    };
+    let url = variable("STRIPE_API_URL").map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
+    let stripe = Stripe::new(Account { secret_key, webhook_secret, url });
+    // What is wrong with a key is not said with the key.
+    stripe.map(Some).map_err(|error| ConfigError::Stripe(format!("Stripe's settings cannot be used: {error}")))
 }
 
 /// Origins by commas, as a browser writes them: scheme, host and port, and nothing behind.

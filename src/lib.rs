@@ -19,5 +19,6 @@ pub mod keys;
 pub mod ledger;
 pub mod logs;
 pub mod metering;
+pub mod purchases;
 pub mod subscriptions;
 pub mod worker;

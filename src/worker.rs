@@ -45,9 +45,10 @@ pub async fn post_due(app: &App) -> Result<usize, DbError> {
     // What fails with one of them holds up none of the others.
     let posted = app.intake.post_due(balances).await;
     let caught_up = app.intake.catch_up(subscriptions).await;
+    let asked = app.cashier.sweep().await;
     let metered = subscriptions::charges::meter_usage(&app.db, &app.clock, None, limit).await;
     posted.and(caught_up)?;
-    Ok(most.max(metered?))
+    Ok(most.max(metered?).max(asked?))
 }
 
 /// Wakes the streams of this node for what is committed on any, for ever.

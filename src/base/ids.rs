@@ -43,7 +43,7 @@ pub enum IdError {
 }
 
 /// Every kind of id: its prefix and its name in messages.
-const KINDS: [(&str, &str); 16] = [
+const KINDS: [(&str, &str); 17] = [
     ("mtr", "a meter"),
     ("prd", "a product"),
     ("opt", "a purchase option"),
@@ -60,6 +60,7 @@ const KINDS: [(&str, &str); 16] = [
     ("pli", "a plan item"),
     ("sbi", "a subscription item"),
     ("key", "an API key"),
+    ("pur", "a purchase"),
 ];
 
 fn kind_name(prefix: &str) -> Option<&'static str> {
@@ -306,6 +307,12 @@ impl BalanceId {
     pub const fn hold(self, sequence: i64) -> HoldId {
         HoldId { balance: self, sequence }
     }
+
+    /// The purchase for this balance with that number.
+    #[must_use]
+    pub const fn purchase(self, number: i32) -> PurchaseId {
+        PurchaseId { balance: self, number }
+    }
 }
 entry_named_id!(
     /// A ledger entry.
@@ -319,6 +326,31 @@ entry_named_id!(
     /// A hold: the one that the entry of the same balance and sequence made.
     HoldId, "hld"
 );
+
+/// A purchase of credits: numbered 1, 2, 3 … within its balance.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PurchaseId {
+    /// The balance that its credits are for.
+    pub balance: BalanceId,
+    /// Its number.
+    pub number: i32,
+}
+
+impl PurchaseId {
+    fn bytes(self) -> Vec<u8> {
+        let mut bytes = self.balance.bytes();
+        push_number(&mut bytes, i64::from(self.number));
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes(bytes);
+        let balance = BalanceId::read(&mut bytes)?;
+        let number = i32::try_from(bytes.number()?).ok()?;
+        bytes.end().map(|()| Self { balance, number })
+    }
+}
+id_text!(PurchaseId, "pur");
 
 /// A usage event: its customer and eight bytes of the hash of the caller's event id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::model::{ConsumptionRule, CreditProduct, Meter, PricedProduct, Product};
+use super::model::{ConsumptionRule, CreditProduct, Meter, PricedProduct, Product, PurchaseOption};
 use super::plans::model::{Plan, PlanVersion};
 use super::{plans, store};
-use crate::base::ids::{MeterId, PlanId, PlanVersionId, ProductId};
+use crate::base::ids::{MeterId, PlanId, PlanVersionId, ProductId, PurchaseOptionId};
 use crate::db::{Conn, DbError};
 
 /// The catalog as it was at one version, archived meters and products included.
@@ -20,6 +20,7 @@ pub struct Snapshot {
     meters: HashMap<MeterId, Arc<Meter>>,
     products: HashMap<ProductId, Arc<CreditProduct>>,
     priced: HashMap<ProductId, Arc<PricedProduct>>,
+    options: HashMap<PurchaseOptionId, PurchaseOption>,
     plans: HashMap<PlanId, Arc<Plan>>,
     versions: HashMap<PlanVersionId, Arc<PlanVersion>>,
     latest: HashMap<PlanId, Arc<PlanVersion>>,
@@ -77,6 +78,19 @@ impl Snapshot {
         }
         self.plans = plans.into_iter().map(|plan| (plan.id, Arc::new(plan))).collect();
         self
+    }
+
+    /// The same with purchase options.
+    #[must_use]
+    pub fn with_options(mut self, options: Vec<PurchaseOption>) -> Self {
+        self.options = options.into_iter().map(|option| (option.id, option)).collect();
+        self
+    }
+
+    /// A purchase option, archived or not.
+    #[must_use]
+    pub fn option(&self, id: PurchaseOptionId) -> Option<&PurchaseOption> {
+        self.options.get(&id)
     }
 
     /// Files a product's rules under the event types that they are about.
@@ -168,9 +182,10 @@ pub async fn load_snapshot(conn: &mut Conn) -> Result<Snapshot, DbError> {
         let products = store::all_of_any_kind(conn).await?;
         let plans = plans::store::all_plans(conn).await?;
         let versions = plans::store::all_versions(conn).await?;
+        let options = store::all_options(conn).await?;
         let now = store::catalog_version(conn).await?;
         if now == version {
-            return Ok(Snapshot::new(version, meters, products).with_plans(plans, versions));
+            return Ok(Snapshot::new(version, meters, products).with_plans(plans, versions).with_options(options));
         }
         version = now;
     }

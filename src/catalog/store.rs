@@ -449,6 +449,15 @@ pub async fn find_options(
     rows.into_iter().map(|row| row.option().map(|option| (option.id, option))).collect()
 }
 
+/// All purchase options, archived ones too.
+///
+/// # Errors
+/// Those of the database.
+pub async fn all_options(conn: &mut Conn) -> Result<Vec<PurchaseOption>, DbError> {
+    let rows: Vec<OptionRow> = on!(conn, |c| purchase_options::table.select(OptionRow::as_select()).load(c))?;
+    rows.into_iter().map(OptionRow::option).collect()
+}
+
 /// The purchase option with this id.
 ///
 /// # Errors

@@ -148,6 +148,7 @@ diesel::table! {
         closed_at -> Nullable<Micros>,
         plan -> Nullable<Text>,
         renews_at -> Nullable<Micros>,
+        buying -> Nullable<Text>,
     }
 }
 
@@ -172,6 +173,7 @@ diesel::table! {
         ended -> Nullable<SmallInt>,
         created_at -> Micros,
         subscription -> Nullable<Integer>,
+        purchase -> Nullable<Integer>,
     }
 }
 
@@ -240,6 +242,7 @@ diesel::table! {
         recorded_at -> Micros,
         hash -> Binary,
         subscription -> Nullable<Integer>,
+        purchase -> Nullable<Integer>,
     }
 }
 
@@ -295,6 +298,7 @@ diesel::table! {
         sequence -> BigInt,
         created_at -> Micros,
         subscription -> Nullable<Integer>,
+        purchase -> Nullable<Integer>,
     }
 }
 
@@ -440,6 +444,51 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Integer, Nullable, SmallInt, Text};
+    use crate::db::types::{Id, Micros};
+
+    purchases (customer_id, balance, number) {
+        customer_id -> Id,
+        balance -> Integer,
+        number -> Integer,
+        revision -> BigInt,
+        option_id -> Id,
+        quantity -> Integer,
+        credits -> BigInt,
+        price_minor -> BigInt,
+        currency -> Text,
+        status -> SmallInt,
+        origin -> SmallInt,
+        provider -> SmallInt,
+        pays_by -> Nullable<Text>,
+        return_url -> Nullable<Text>,
+        payment_url -> Nullable<Text>,
+        reference -> Nullable<Text>,
+        payment -> Nullable<Text>,
+        failure -> Nullable<Text>,
+        lot -> Nullable<BigInt>,
+        refunded_minor -> BigInt,
+        created_at -> Micros,
+        paid_at -> Nullable<Micros>,
+        ended_at -> Nullable<Micros>,
+        looks_at -> Micros,
+        tries -> Integer,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, SmallInt, Text};
+    use crate::db::types::Id;
+
+    payment_methods (customer_id, provider) {
+        customer_id -> Id,
+        provider -> SmallInt,
+        customer -> Text,
+        method -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     catalog_version,
     meters,
@@ -468,4 +517,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     charges,
     api_keys,
     server_secrets,
+    purchases,
+    payment_methods,
 );

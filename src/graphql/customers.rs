@@ -19,6 +19,7 @@ use super::paging::{List, PageArgs, Rows, connection};
 use super::patch::patch;
 use super::scalars::{Currency, DateTime, Json};
 use super::streams::customer_cursor;
+use super::purchases::{PurchaseArgs, PurchaseConnection, PurchaseStatus, purchases};
 use super::subscriptions::{PlanSubscriptionConnection, PlanSubscriptionStatus, SubscriptionArgs, subscriptions};
 use crate::base::ids::CustomerId;
 use crate::base::problem::Problem;
@@ -126,6 +127,21 @@ impl Customer {
         let page = PageArgs { first, after, last, before };
         let args = SubscriptionArgs { customer: Some(self.0.id), plan: None, status, page };
         Some(subscriptions(ctx, &List::of("subscriptions", self.0.id), args).await)
+    }
+
+    /// What it bought, newest first.
+    async fn purchases(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only those that stand so now; left out, all.")] status: Option<Vec<PurchaseStatus>>,
+        #[graphql(desc = "How many rows from the beginning: 1 to 100, by default 20.")] first: Option<i32>,
+        #[graphql(desc = "Only rows behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many rows from the end: 1 to 100; not together with first.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Option<Result<PurchaseConnection>> {
+        let page = PageArgs { first, after, last, before };
+        let args = PurchaseArgs { customer: Some(self.0.id), status, page };
+        Some(purchases(ctx, &List::of("purchases", self.0.id), args).await)
     }
 
     /// Its usage event with this id of your own; null when there is none.

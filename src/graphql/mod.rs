@@ -27,6 +27,7 @@ pub mod patch;
 mod positions;
 pub mod scalars;
 pub mod streams;
+pub mod purchases;
 pub mod subscriptions;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
@@ -50,6 +51,7 @@ pub struct QueryRoot(
     metering::preview::PreviewQuery,
     subscriptions::SubscriptionQuery,
     subscriptions::charges::ChargeQuery,
+    purchases::PurchaseQuery,
 );
 
 /// Everything that can be changed. Each field takes one input and answers one payload; what went wrong and can be acted
@@ -62,6 +64,7 @@ pub struct MutationRoot(
     ledger::LedgerMutation,
     metering::ingest::EventMutation,
     subscriptions::mutations::SubscriptionMutation,
+    purchases::mutations::PurchaseMutation,
     access::AccessMutation,
 );
 

@@ -14,10 +14,11 @@ use super::ids::id_argument;
 use super::ledger::{CreditBalance, Grant, Hold, LedgerEntry};
 use super::loaders::{Batches, OfAnyKind};
 use super::metering::UsageEvent;
+use super::purchases::Purchase;
 use super::subscriptions::{Charge, PlanSubscription, find_charge};
 use crate::base::ids::{
     ApiKeyId, BalanceId, ChargeId, CustomerId, EntryId, EventKey, GrantId, HoldId, IdError, MeterId, PlanId,
-    PlanVersionId, ProductId, PurchaseOptionId, SubscriptionId,
+    PlanVersionId, ProductId, PurchaseId, PurchaseOptionId, SubscriptionId,
 };
 
 /// How many nodes can be asked for at once.
@@ -60,6 +61,8 @@ pub enum Node {
     Hold(Hold),
     /// A usage event.
     UsageEvent(UsageEvent),
+    /// A purchase.
+    Purchase(Purchase),
     /// An API key.
     ApiKey(ApiKey),
 }
@@ -102,6 +105,7 @@ pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<
         SubscriptionId::PREFIX => {
             Ok(PlanSubscription::find(ctx, id_argument(argument, &given)?).await?.map(Node::PlanSubscription))
         }
+        PurchaseId::PREFIX => Ok(Purchase::find(ctx, id_argument(argument, &given)?).await?.map(Node::Purchase)),
         ChargeId::PREFIX => Ok(find_charge(ctx, id_argument(argument, &given)?).await?.map(Node::Charge)),
         GrantId::PREFIX => Ok(Grant::find(ctx, id_argument(argument, &given)?).await?.map(Node::Grant)),
         HoldId::PREFIX => Ok(Hold::find(ctx, id_argument(argument, &given)?).await?.map(Node::Hold)),
@@ -117,6 +121,7 @@ fn is_theirs(ctx: &Context<'_>, argument: &str, (prefix, id): (&str, &ID)) -> Re
         EntryId::PREFIX => id_argument::<EntryId>(argument, id)?.balance.customer,
         GrantId::PREFIX => id_argument::<GrantId>(argument, id)?.balance.customer,
         HoldId::PREFIX => id_argument::<HoldId>(argument, id)?.balance.customer,
+        PurchaseId::PREFIX => id_argument::<PurchaseId>(argument, id)?.balance.customer,
         other => return Ok(other == PurchaseOptionId::PREFIX),
     };
     Ok(ctx.may_see(customer))

@@ -16,6 +16,7 @@ mod router;
 mod serve;
 mod socket;
 mod sse;
+mod webhooks;
 
 pub use router::router;
 pub use serve::serve;

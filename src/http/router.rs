@@ -23,7 +23,7 @@ use super::api::Api;
 use super::metrics::{self, Metrics};
 use super::observe::observe;
 use super::request::{LAST_EVENT_ID, REQUEST_ID, is_to_loopback};
-use super::{events, graphql, health, playground};
+use super::{events, graphql, health, playground, webhooks};
 use crate::app::App;
 use crate::graphql::errors::INTERNAL;
 
@@ -69,6 +69,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_GRAPHQL))
         .with_state(api)
         .route("/v1/events", post(events::post).layer(DefaultBodyLimit::max(events::MAX_BODY)).with_state(app.clone()))
+        .route("/v1/webhooks/stripe", post(webhooks::stripe).layer(DefaultBodyLimit::max(MAX_GRAPHQL)).with_state(app.clone()))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready).with_state(app.clone()))
         .route("/metrics", get(metrics::show).with_state((app, metrics)))

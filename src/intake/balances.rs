@@ -4,7 +4,6 @@ use super::job::{BalanceChanges, Done, NewBalance, Order, TopUp};
 use super::work::Work;
 use crate::base::ids::{BalanceId, ProductId};
 use crate::base::problem::Problem;
-use crate::catalog::settings::expiry;
 use crate::customers::service::number_balance;
 use crate::db::{Failure, Txn};
 use crate::ledger::command::{Command, NewGrant};
@@ -12,7 +11,8 @@ use crate::ledger::entry::{Note, Origin};
 use crate::ledger::error::Refusal;
 use crate::ledger::model::{Balance, DEFAULT_PRIORITY, GrantSource};
 use crate::ledger::service::{Terms, post, post_due};
-use crate::metering::terms::{policy_of, settings_of};
+use crate::metering::terms::{inherited_expiry, policy_of};
+use crate::purchases::rules::awaited;
 
 /// How many periods one step catches up on at most; the next step goes on from there.
 const PERIODS: usize = 100;
@@ -87,10 +87,7 @@ impl Work {
         // A balance's time does not go back (L11).
         let now = self.now.max(balance.account.recorded_at);
         let begins = top_up.effective_at.map_or(now, |begin| begin.max(now));
-        let inherited = || {
-            let product = self.catalog.product(balance.product)?;
-            expiry(settings_of(product, balance, now).expiration, begins)
-        };
+        let inherited = || inherited_expiry(&self.catalog, balance, (now, begins));
         NewGrant {
             source,
             credits: top_up.credits,
@@ -142,6 +139,10 @@ impl Work {
             let message = "A running subscription includes these credits; cancel it first, or change to another plan.";
             return Err(Problem::state(&[], "SUBSCRIBED", message));
         }
+        if awaited(&closing).is_positive() {
+            let message = "A purchase for this balance waits for its money; cancel it first.";
+            return Err(Problem::state(&[], "PURCHASE_PENDING", message));
+        }
         let terms = self.terms(&closing);
         let entries = post(&mut closing, &terms, (&Command::Close, &Note::of(Origin::Api)), &mut self.writes)
             .map_err(|refusal| refusal.problem(id))?;
@@ -172,6 +173,7 @@ impl Work {
         let entries = post_due(&mut balance, &terms, &mut self.writes).map_err(|refusal| refusal.problem(id))?;
         // A period may have begun that brought nothing after all: there was nothing to roll over.
         let renewed = self.find(id).is_some_and(|before| before.renews_at != balance.renews_at);
+        self.considered.insert(id);
         let done = self.done(balance.clone(), None);
         *self.open_balance(id)? = balance;
         if renewed {

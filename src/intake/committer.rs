@@ -14,7 +14,7 @@ use super::job::{Job, Outcome, Queued};
 use super::metrics::Metrics;
 use super::work::Work;
 use crate::base::clock::Clock;
-use crate::base::ids::{BalanceId, CustomerId, EventKey};
+use crate::base::ids::{BalanceId, CustomerId, EventKey, PurchaseId};
 use crate::catalog::snapshot::{Snapshot, load_snapshot};
 use crate::catalog::store::{catalog_version, pin_catalog};
 use crate::db::listen::notify;
@@ -25,6 +25,8 @@ use crate::ledger::feeds::{self, Feeds};
 use crate::ledger::model::Balance;
 use crate::ledger::store;
 use crate::metering::store::{find_known, insert_types};
+use crate::purchases::model::Provider;
+use crate::purchases::store::find_purchases;
 use crate::subscriptions::store::list_of_customers;
 
 /// How many events and orders share a transaction at most. Many: where customers are many, the pages of their indexes are
@@ -48,6 +50,7 @@ pub(super) struct Committer {
     books: LruCache<CustomerId, Vec<Balance>>,
     types: HashSet<String>,
     metrics: Metrics,
+    provider: Provider,
 }
 
 /// Why a transaction came to nothing.
@@ -71,10 +74,14 @@ impl From<DbError> for Failed {
 }
 
 impl Committer {
-    /// One that works as this node, counted with the others.
-    pub(super) fn new((db, feeds, clock): (Db, Feeds, Clock), node: String, metrics: Metrics) -> Self {
+    /// One that works as this node, counted with the others; `provider` takes the money of new purchases.
+    pub(super) fn new(
+        (db, feeds, clock): (Db, Feeds, Clock),
+        (node, provider): (String, Provider),
+        metrics: Metrics,
+    ) -> Self {
         let books = LruCache::new(NonZeroUsize::new(KEPT).unwrap_or(NonZeroUsize::MIN));
-        Self { db, feeds, clock, node, catalog: Arc::default(), books, types: HashSet::new(), metrics }
+        Self { db, feeds, clock, node, catalog: Arc::default(), books, types: HashSet::new(), metrics, provider }
     }
 
     /// Works until the queue is closed and empty.
@@ -180,6 +187,11 @@ impl Committer {
                     Err(Failure::Problem(problem)) => Outcome::Order(Err(problem)),
                     Err(Failure::Db(error)) => return Err(error.into()),
                 },
+                Job::Purchase { order, .. } => match work.purchase_order(txn, order).await {
+                    Ok(bought) => Outcome::Purchase(Ok(Box::new(bought))),
+                    Err(Failure::Problem(problem)) => Outcome::Purchase(Err(problem)),
+                    Err(Failure::Db(error)) => return Err(error.into()),
+                },
                 Job::Plan { order, .. } => match work.plan_order(txn, order).await {
                     Ok(changed) => Outcome::Plan(Ok(Box::new(changed))),
                     Err(Failure::Problem(problem)) => Outcome::Plan(Err(problem)),
@@ -187,6 +199,7 @@ impl Committer {
                 },
             });
         }
+        work.top_up(txn).await?;
         work.finish(&mut outcomes);
         work.flush(txn).await?;
         work.recorded_types.retain(|name| !self.types.contains(name));
@@ -215,6 +228,7 @@ impl Committer {
     /// Loads what the batch needs, all of it before anything is decided.
     async fn load(&mut self, txn: &mut Txn, batch: &[Queued]) -> Result<Work, Failed> {
         let mut work = Work::new(self.catalog.clone(), self.clock.now());
+        work.provider = self.provider;
         let customers: HashSet<CustomerId> = batch.iter().flat_map(|queued| queued.job.customers()).collect();
         self.load_books(txn, &mut work, customers).await?;
         let ordered = batch.iter().filter_map(|queued| queued.job.balance());
@@ -233,6 +247,12 @@ impl Committer {
         }
         let keys: Vec<_> = batch.iter().filter_map(|queued| queued.job.key()).collect();
         work.know_keys(store::find_keys(txn, &keys).await?);
+        let asked = batch.iter().filter_map(|queued| queued.job.purchase()).chain(work.purchases_of_keys());
+        let asked: BTreeSet<PurchaseId> = asked.collect();
+        let asked: Vec<PurchaseId> = asked.into_iter().collect();
+        for purchase in find_purchases(txn, &asked).await? {
+            work.purchases.insert(purchase.id, purchase);
+        }
         // In order, so that neighbours in the index are asked for one behind the other.
         let events: BTreeSet<EventKey> = batch.iter().flat_map(|queued| queued.job.events()).collect();
         work.know_events(find_known(txn, events.into_iter()).await?);
@@ -323,7 +343,10 @@ fn answer(batch: Vec<Queued>, outcomes: Vec<Outcome>) {
             (Job::Plan { answer, .. }, Outcome::Plan(changed)) => {
                 drop(answer.send(changed.map(|changed| *changed).map_err(Failure::Problem)));
             }
-            (Job::Events { .. } | Job::Order { .. } | Job::Plan { .. }, _) => {}
+            (Job::Purchase { answer, .. }, Outcome::Purchase(bought)) => {
+                drop(answer.send(bought.map(|bought| *bought).map_err(Failure::Problem)));
+            }
+            (Job::Events { .. } | Job::Order { .. } | Job::Plan { .. } | Job::Purchase { .. }, _) => {}
         }
     }
 }
@@ -346,6 +369,7 @@ fn refuse(batch: Vec<Queued>, error: impl Fn() -> DbError) {
             Job::Events { answer, .. } => drop(answer.send(Err(error()))),
             Job::Order { answer, .. } => drop(answer.send(Err(Failure::Db(error())))),
             Job::Plan { answer, .. } => drop(answer.send(Err(Failure::Db(error())))),
+            Job::Purchase { answer, .. } => drop(answer.send(Err(Failure::Db(error())))),
         }
     }
 }

@@ -330,7 +330,20 @@ impl Words {
 ///
 /// # Errors
 /// Invalid, at `["idempotencyKey"]`, when it is not 1 to 255 characters.
-pub fn keyed(key: &str, command: &str, (about, input): (impl Display, Value), words: &Words) -> Result<Key, Problem> {
+pub fn keyed(key: &str, command: &str, about: (impl Display, Value), words: &Words) -> Result<Key, Problem> {
+    keyed_in((Scope::Api, key), command, about, words)
+}
+
+/// As [`keyed`], among the keys of a scope.
+///
+/// # Errors
+/// As [`keyed`].
+pub fn keyed_in(
+    (scope, key): (Scope, &str),
+    command: &str,
+    (about, input): (impl Display, Value),
+    words: &Words,
+) -> Result<Key, Problem> {
     let key = fields::text(&["idempotencyKey"], key, MAX_REFERENCE)?;
     let mut all = Map::new();
     all.insert("command".to_owned(), command.into());
@@ -342,7 +355,7 @@ pub fn keyed(key: &str, command: &str, (about, input): (impl Display, Value), wo
     let all = Value::Object(all);
     // What has no canonical form is refused later; as it was written it can still be told from another.
     let text = CanonicalJson::of(&all).map_or_else(|_| all.to_string(), CanonicalJson::into_string);
-    Ok(Key::of(Scope::Api, key, &text))
+    Ok(Key::of(scope, key, &text))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::base::credits::Credits;
 use crate::base::fields;
-use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey, GrantId, HoldId, ProductId, SubscriptionId};
+use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey, GrantId, HoldId, ProductId, PurchaseId, SubscriptionId};
 use crate::base::json::CanonicalJson;
 use crate::base::patch::Patch;
 use crate::base::problem::Problem;
@@ -23,7 +23,9 @@ use crate::ledger::command::Overrun;
 use crate::ledger::entry::{Entry, Note, Origin};
 use crate::ledger::model::Balance;
 use crate::metering::event::{Mode, NewEvent, RawEvent};
-use crate::subscriptions::input::{Ask, NewSubscription};
+use crate::purchases::input::{Ask, AutoTopUpChanges, NewPurchase};
+use crate::purchases::model::Purchase;
+use crate::subscriptions::input::{Ask as PlanAsk, NewSubscription};
 use crate::subscriptions::model::Changed;
 
 /// The receipts of some events of a request, by their place in it; or why there are none.
@@ -40,6 +42,7 @@ pub(super) enum Job {
     Events { events: Vec<(usize, NewEvent)>, mode: Mode, answer: UnboundedSender<EventAnswer> },
     Order { order: Order, answer: oneshot::Sender<Result<Done, Failure>> },
     Plan { order: Box<PlanOrder>, answer: oneshot::Sender<Result<Changed, Failure>> },
+    Purchase { order: Box<PurchaseOrder>, answer: oneshot::Sender<Result<Bought, Failure>> },
 }
 
 /// What a job came to; told once it is committed.
@@ -47,6 +50,7 @@ pub(super) enum Outcome {
     Events(Vec<(usize, Receipt)>),
     Order(Result<Box<Done>, Problem>),
     Plan(Result<Box<Changed>, Problem>),
+    Purchase(Result<Box<Bought>, Problem>),
 }
 
 impl Queued {
@@ -236,7 +240,7 @@ pub enum PlanOrder {
         /// Which one.
         id: SubscriptionId,
         /// What is asked.
-        ask: Ask,
+        ask: PlanAsk,
     },
 }
 
@@ -258,8 +262,77 @@ impl PlanOrder {
 
     /// Whether it may open a balance, or begin something with what the catalog has now.
     pub(super) const fn opens(&self) -> bool {
-        !matches!(self, Self::Change { ask: Ask::CatchUp, .. })
+        !matches!(self, Self::Change { ask: PlanAsk::CatchUp, .. })
     }
+}
+
+/// What is asked of purchases for one balance.
+#[derive(Clone, Debug)]
+pub enum PurchaseOrder {
+    /// One is made, once for each key.
+    Create {
+        /// For which balance.
+        balance: BalanceId,
+        /// Which one.
+        new: NewPurchase,
+        /// Through which door.
+        origin: Origin,
+        /// The key that makes a repeat harmless.
+        key: Key,
+    },
+    /// Something is asked of one that is there.
+    Change {
+        /// Which one.
+        id: PurchaseId,
+        /// What is asked.
+        ask: Ask,
+    },
+    /// How a balance buys by itself.
+    SetAutoTopUp {
+        /// Which balance.
+        balance: BalanceId,
+        /// What changes.
+        changes: AutoTopUpChanges,
+    },
+}
+
+impl PurchaseOrder {
+    /// The balance that it is about.
+    pub(super) const fn balance(&self) -> BalanceId {
+        match self {
+            Self::Create { balance, .. } | Self::SetAutoTopUp { balance, .. } => *balance,
+            Self::Change { id, .. } => id.balance,
+        }
+    }
+
+    /// The purchase that it is about, where that is there already.
+    pub(super) const fn purchase(&self) -> Option<PurchaseId> {
+        match self {
+            Self::Change { id, .. } => Some(*id),
+            Self::Create { .. } | Self::SetAutoTopUp { .. } => None,
+        }
+    }
+
+    /// The idempotency key that it came with.
+    pub(super) const fn key(&self) -> Option<(CustomerId, &Key)> {
+        match self {
+            Self::Create { balance, key, .. } => Some((balance.customer, key)),
+            Self::Change { .. } | Self::SetAutoTopUp { .. } => None,
+        }
+    }
+}
+
+/// What an order on purchases came to.
+#[derive(Clone, Debug)]
+pub struct Bought {
+    /// The purchase as it stands; none when the order was about none.
+    pub purchase: Option<Purchase>,
+    /// The balance as it stands.
+    pub balance: Balance,
+    /// The catalog by which it was done.
+    pub catalog: Arc<Snapshot>,
+    /// Whether it was so already.
+    pub replayed: bool,
 }
 
 /// A balance to be opened.

@@ -21,6 +21,7 @@ mod job;
 mod metrics;
 mod moves;
 mod preview;
+mod purchases;
 mod subscriptions;
 mod work;
 
@@ -40,13 +41,14 @@ use crate::db::{Db, DbError, Failure};
 use crate::ledger::feeds::Feeds;
 use crate::ledger::store;
 use crate::metering::event::{Mode, NewEvent};
+use crate::purchases::model::Provider;
 use crate::subscriptions::input::Ask;
 use crate::subscriptions::model::Changed;
 
 use committer::Committer;
 pub use job::{
-    Action, Amendment, BalanceChanges, Capture, Done, Extension, Given, IncomingEvent, Key, NewBalance, NewHold, Order,
-    PlanOrder, Receipt, Retention, Scope, Status, TakeBack, TopUp, Whose,
+    Action, Amendment, BalanceChanges, Bought, Capture, Done, Extension, Given, IncomingEvent, Key, NewBalance, NewHold, Order,
+    PlanOrder, PurchaseOrder, Receipt, Retention, Scope, Status, TakeBack, TopUp, Whose,
 };
 use job::{EventAnswer, Job, Queued};
 use metrics::Metrics;
@@ -84,16 +86,16 @@ struct Shared {
 
 impl Intake {
     /// Starts the committers; they end when the last handle is gone. `node` is what this process calls itself when it
-    /// tells other nodes on the same database.
+    /// tells other nodes on the same database, and `provider` takes the money of new purchases.
     #[must_use]
-    pub fn start(db: &Db, feeds: &Feeds, clock: &Clock, node: &str) -> Self {
+    pub fn start(db: &Db, feeds: &Feeds, clock: &Clock, (node, provider): (&str, Provider)) -> Self {
         let count = if db.is_postgres() { COMMITTERS } else { 1 };
         let metrics = Metrics::default();
         let committers = (0..count)
             .map(|_| {
                 let (sender, queue) = mpsc::unbounded_channel();
                 let shared = (db.clone(), feeds.clone(), clock.clone());
-                let committer = Committer::new(shared, node.to_owned(), metrics.clone());
+                let committer = Committer::new(shared, (node.to_owned(), provider), metrics.clone());
                 tokio::spawn(committer.run(queue));
                 sender
             })
@@ -192,6 +194,16 @@ impl Intake {
                 order = PlanOrder::Change { id: changed.subscription.id, ask: Ask::CatchUp };
             }
         }
+    }
+
+    /// Gives an order on purchases.
+    ///
+    /// # Errors
+    /// A problem that the caller can act on, or the database's failure.
+    pub async fn purchase(&self, order: PurchaseOrder) -> Result<Bought, Failure> {
+        let (answer, given) = oneshot::channel();
+        self.send(order.balance().customer, 1, Job::Purchase { order: Box::new(order), answer })?;
+        given.await.map_err(DbError::unavailable)?
     }
 
     /// One step of an order: it may be that there is more to catch up on first.

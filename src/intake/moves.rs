@@ -1,8 +1,8 @@
 //! Orders that move credits: a command for the ledger, once for each key; and what its refusal means to the caller.
 
 use super::job::{Action, Amendment, Capture, Done, Extension, Given, NewHold, Retention, TakeBack};
-use super::work::{FirstUse, Work};
-use crate::base::ids::{BalanceId, HoldId};
+use super::work::{FirstUse, Made, Work};
+use crate::base::ids::{BalanceId, EntryId, HoldId};
 use crate::base::problem::Problem;
 use crate::db::{DbError, Failure, Txn};
 use crate::ledger::command::{Command, Cover, Spend, SpendKind, VoidKind};
@@ -27,8 +27,11 @@ impl Work {
         given: &Given,
     ) -> Result<Done, Failure> {
         if let Some(key) = &given.key
-            && let Some(FirstUse { balance: first, sequence, .. }) = self.first_use(id.customer, key)?
+            && let Some(FirstUse { made, .. }) = self.first_use(id.customer, key)?
         {
+            let Made::Entry(EntryId { balance: first, sequence }) = made else {
+                return Err(DbError::overtaken().into());
+            };
             // Keys are looked up after the books: another node may have used this one in between.
             let found = self.closed(first).or_else(|| self.find(first).cloned());
             let current =
@@ -55,7 +58,7 @@ impl Work {
         self.changed.entry(id).or_insert(false);
         self.note_entries(entries);
         if let (Some(key), Some(entry)) = (&given.key, &entry) {
-            self.use_key((id, entry.posting.sequence), None, key);
+            self.use_key(Made::Entry(entry.id()), key);
         }
         Ok(self.done(balance, entry))
     }

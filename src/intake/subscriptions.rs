@@ -1,8 +1,8 @@
 //! Orders on subscriptions: one is made, changed, or brought up to date, together with the balances that it brings credits to.
 
 use super::job::PlanOrder;
-use super::work::Work;
-use crate::base::ids::{BalanceId, CustomerId};
+use super::work::{Made, Work};
+use crate::base::ids::CustomerId;
 use crate::db::{DbError, Failure, Txn};
 use crate::subscriptions::change::change;
 use crate::subscriptions::create::create;
@@ -17,7 +17,7 @@ impl Work {
             && let Some(first) = self.first_use(customer, key)?
         {
             let known = self.subscriptions.get(&customer).into_iter().flatten();
-            let made = known.into_iter().find(|known| Some(known.id.number) == first.subscription);
+            let made = known.into_iter().find(|known| matches!(first.made, Made::Subscription(id) if id == known.id));
             // Keys are looked up after the subscriptions: another node may have used this one in between.
             let subscription = made.cloned().ok_or_else(DbError::overtaken)?;
             return Ok(Changed { subscription, replayed: true, unfinished: false });
@@ -26,8 +26,7 @@ impl Work {
         self.note(customer, moved);
         let changed = outcome?;
         if let Some((_, key)) = order.key() {
-            let nothing = (BalanceId { customer, number: 0 }, 0);
-            self.use_key(nothing, Some(changed.subscription.id.number), key);
+            self.use_key(Made::Subscription(changed.subscription.id), key);
         }
         Ok(changed)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::job::{Done, Job, Key, Outcome, Receipt};
-use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey};
+use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey, PurchaseId, SubscriptionId};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::time::Time;
 use crate::catalog::snapshot::Snapshot;
@@ -18,17 +18,24 @@ use crate::metering::event::{Mode, NewEvent};
 use crate::metering::model::RuleOutcome;
 use crate::metering::service::{Context, EventWrites, NotRecorded, outcomes, record};
 use crate::metering::store::KnownEvent;
+use crate::purchases;
+use crate::purchases::model::{Provider, Purchase};
 use crate::subscriptions::model::Subscription;
 use crate::subscriptions::store::Changes;
 
-/// What a key was first used for: the input, and the entry that it made.
+/// What a key was first used for: the input, and what it made.
 #[derive(Clone, Copy)]
 pub(super) struct FirstUse {
     input: [u8; 16],
-    pub(super) balance: BalanceId,
-    pub(super) sequence: i64,
-    /// The subscription that it made; there is then no entry.
-    pub(super) subscription: Option<i32>,
+    pub(super) made: Made,
+}
+
+/// What a key made.
+#[derive(Clone, Copy)]
+pub(super) enum Made {
+    Entry(EntryId),
+    Subscription(SubscriptionId),
+    Purchase(PurchaseId),
 }
 
 /// What was loaded, and what has become of it.
@@ -53,6 +60,13 @@ pub(super) struct Work {
     /// Subscriptions of the customers of whose subscriptions something is asked, in order of their numbers.
     pub(super) subscriptions: HashMap<CustomerId, Vec<Subscription>>,
     pub(super) plan_changes: Changes,
+    /// Purchases of which something is asked, or that were made.
+    pub(super) purchases: BTreeMap<PurchaseId, Purchase>,
+    pub(super) purchase_changes: purchases::store::Changes,
+    /// Balances that are to buy if they can, though they did not change.
+    pub(super) considered: BTreeSet<BalanceId>,
+    /// Who takes the money of new purchases.
+    pub(super) provider: Provider,
     events: EventWrites,
     known_events: HashMap<EventKey, (String, Vec<u8>)>,
     known_keys: HashMap<(CustomerId, i16, String), FirstUse>,
@@ -63,7 +77,7 @@ impl Job {
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Events { events, .. } => events.len(),
-            Self::Order { .. } | Self::Plan { .. } => 1,
+            Self::Order { .. } | Self::Plan { .. } | Self::Purchase { .. } => 1,
         }
     }
 
@@ -71,7 +85,7 @@ impl Job {
         match self {
             Self::Order { order, .. } => matches!(order, super::Order::Open(_)),
             Self::Plan { order, .. } => order.opens(),
-            Self::Events { .. } => false,
+            Self::Events { .. } | Self::Purchase { .. } => false,
         }
     }
 
@@ -79,20 +93,29 @@ impl Job {
     pub(super) fn subscriber(&self) -> Option<CustomerId> {
         match self {
             Self::Plan { order, .. } => Some(order.customer()),
-            Self::Order { .. } | Self::Events { .. } => None,
+            Self::Order { .. } | Self::Events { .. } | Self::Purchase { .. } => None,
+        }
+    }
+
+    /// The purchase of which something is asked.
+    pub(super) fn purchase(&self) -> Option<PurchaseId> {
+        match self {
+            Self::Purchase { order, .. } => order.purchase(),
+            Self::Order { .. } | Self::Events { .. } | Self::Plan { .. } => None,
         }
     }
 
     fn known(&self) -> &[(usize, NewEvent)] {
         match self {
             Self::Events { events, .. } => events,
-            Self::Order { .. } | Self::Plan { .. } => &[],
+            Self::Order { .. } | Self::Plan { .. } | Self::Purchase { .. } => &[],
         }
     }
 
     pub(super) fn customers(&self) -> impl Iterator<Item = CustomerId> {
         let ordered = match self {
             Self::Order { order, .. } => Some(order.customer()),
+            Self::Purchase { order, .. } => Some(order.balance().customer),
             Self::Plan { .. } | Self::Events { .. } => self.subscriber(),
         };
         self.known().iter().map(|(_, event)| event.key.customer).chain(ordered)
@@ -105,6 +128,7 @@ impl Job {
     pub(super) fn balance(&self) -> Option<BalanceId> {
         match self {
             Self::Order { order, .. } => order.balance(),
+            Self::Purchase { order, .. } => Some(order.balance()),
             Self::Plan { .. } | Self::Events { .. } => None,
         }
     }
@@ -113,6 +137,7 @@ impl Job {
         let given = match self {
             Self::Order { order, .. } => order.key(),
             Self::Plan { order, .. } => order.key(),
+            Self::Purchase { order, .. } => order.key(),
             Self::Events { .. } => None,
         };
         given.map(|(customer, key)| (customer, key.scope.number(), key.key.clone()))
@@ -134,6 +159,10 @@ impl Work {
             removed: Vec::new(),
             subscriptions: HashMap::new(),
             plan_changes: Changes::default(),
+            purchases: BTreeMap::new(),
+            purchase_changes: purchases::store::Changes::default(),
+            considered: BTreeSet::new(),
+            provider: Provider::Manual,
             events: EventWrites::default(),
             known_events: HashMap::new(),
             known_keys: HashMap::new(),
@@ -158,10 +187,15 @@ impl Work {
 
     pub(super) fn know_keys(&mut self, known: Vec<KeyRow>) {
         for row in known {
-            let balance = BalanceId { customer: row.customer_id, number: row.balance };
-            let input = row.input_hash.try_into().unwrap_or_default();
-            let first = FirstUse { input, balance, sequence: row.sequence, subscription: row.subscription };
-            self.known_keys.insert((row.customer_id, row.scope, row.key), first);
+            let customer = row.customer_id;
+            let balance = BalanceId { customer, number: row.balance };
+            let made = match (row.subscription, row.purchase) {
+                (Some(number), _) => Made::Subscription(SubscriptionId { customer, number }),
+                (None, Some(number)) => Made::Purchase(balance.purchase(number)),
+                (None, None) => Made::Entry(balance.entry(row.sequence)),
+            };
+            let first = FirstUse { input: row.input_hash.try_into().unwrap_or_default(), made };
+            self.known_keys.insert((customer, row.scope, row.key), first);
         }
     }
 
@@ -247,21 +281,33 @@ impl Work {
         }
     }
 
+    /// The purchases that keys made.
+    pub(super) fn purchases_of_keys(&self) -> impl Iterator<Item = PurchaseId> {
+        self.known_keys.values().filter_map(|first| match first.made {
+            Made::Purchase(id) => Some(id),
+            Made::Entry(_) | Made::Subscription(_) => None,
+        })
+    }
+
     /// Remembers what a key did.
-    pub(super) fn use_key(&mut self, made: (BalanceId, i64), subscription: Option<i32>, key: &Key) {
+    pub(super) fn use_key(&mut self, made: Made, key: &Key) {
+        let (customer, balance, sequence) = match made {
+            Made::Entry(EntryId { balance, sequence }) => (balance.customer, balance.number, sequence),
+            Made::Subscription(id) => (id.customer, 0, 0),
+            Made::Purchase(id) => (id.balance.customer, id.balance.number, 0),
+        };
         let scope = key.scope.number();
-        let (balance, sequence) = made;
-        let first = FirstUse { input: key.input, balance, sequence, subscription };
-        self.known_keys.insert((balance.customer, scope, key.key.clone()), first);
+        self.known_keys.insert((customer, scope, key.key.clone()), FirstUse { input: key.input, made });
         self.writes.remember_key(KeyRow {
-            customer_id: balance.customer,
+            customer_id: customer,
             scope,
             key: key.key.clone(),
             input_hash: key.input.to_vec(),
-            balance: balance.number,
+            balance,
             sequence,
             created_at: self.now,
-            subscription,
+            subscription: if let Made::Subscription(id) = made { Some(id.number) } else { None },
+            purchase: if let Made::Purchase(id) = made { Some(id.number) } else { None },
         });
     }
 
@@ -292,7 +338,16 @@ impl Work {
                         changed.subscription = subscription.clone();
                     }
                 }
-                Outcome::Events(_) | Outcome::Order(Err(_)) | Outcome::Plan(Err(_)) => {}
+                Outcome::Purchase(Ok(bought)) => {
+                    if let Some(balance) = self.find(bought.balance.account.id) {
+                        bought.balance = balance.clone();
+                    }
+                    let id = bought.purchase.as_ref().map(|purchase| purchase.id);
+                    if let Some(purchase) = id.and_then(|id| self.purchases.get(&id)) {
+                        bought.purchase = Some(purchase.clone());
+                    }
+                }
+                Outcome::Events(_) | Outcome::Order(Err(_)) | Outcome::Plan(Err(_)) | Outcome::Purchase(Err(_)) => {}
             }
         }
     }
@@ -305,6 +360,7 @@ impl Work {
         let writes = std::mem::take(&mut self.writes);
         let events = std::mem::take(&mut self.events);
         let plan_changes = std::mem::take(&mut self.plan_changes);
+        let purchase_changes = std::mem::take(&mut self.purchase_changes);
         remove_unopened(txn, &self.removed).await?;
         let changed: Vec<Changed<'_>> = self
             .changed
@@ -313,6 +369,7 @@ impl Work {
             .collect();
         writes.flush(txn, &changed).await?;
         plan_changes.flush(txn).await?;
+        purchase_changes.flush(txn).await?;
         events.flush(txn).await
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Origin, Rating};
 use super::model::{Allocation, BalanceState, Ended, EntryKind, GrantSource, Hold, HoldState, Lot, Pin, Terms};
 use super::plan::PlanTerms;
+use crate::base::buying::Buying;
 use crate::base::credits::Credits;
 use crate::base::ids::MeterId;
 use crate::base::money::{Currency, Money};
@@ -237,6 +238,15 @@ pub(super) fn read_rating(text: &str) -> Result<Rating, DbError> {
 pub(super) fn write_plan(plan: &PlanTerms) -> String {
     // Plain values: writing them does not fail.
     serde_json::to_string(plan).unwrap_or_default()
+}
+
+/// What a balance carries of purchases, as JSON.
+pub(super) fn write_buying(buying: &Buying) -> String {
+    serde_json::to_string(buying).unwrap_or_default()
+}
+
+pub(super) fn read_buying(text: &str) -> Result<Buying, DbError> {
+    serde_json::from_str(text).map_err(|_| corrupt("what a balance carries of purchases", text))
 }
 
 pub(super) fn read_plan(text: &str) -> Result<PlanTerms, DbError> {

@@ -4,6 +4,7 @@ use super::books::{Books, Draft};
 use super::command::{Allowance, NewGrant, Renewal, Rollover};
 use super::error::Refusal;
 use super::model::{Account, Applied, Balance, Cause, DEFAULT_PRIORITY, EntryKind, GrantSource, Lot, Policy, Terms};
+use crate::base::buying::Buying;
 use crate::base::credits::Credits;
 use crate::base::time::Time;
 
@@ -47,10 +48,12 @@ pub fn next_change(account: &Account) -> Option<Time> {
 }
 
 impl Balance {
-    /// When time alone next changes it; a closed one's time stands still.
+    /// When there is next something to do though nobody asks for it: time alone changes it, or credits may be bought again. A
+    /// closed one's time stands still.
     #[must_use]
     pub fn next_change_at(&self) -> Option<Time> {
-        let next = [next_change(&self.account), self.renews_at].into_iter().flatten().min();
+        let buys_at = self.buying.as_deref().and_then(Buying::looks_at);
+        let next = [next_change(&self.account), self.renews_at, buys_at].into_iter().flatten().min();
         next.filter(|_| self.closed_at.is_none())
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::model::{BalanceState, Cause, EntryKind, FIRST_HASH, Hash, Posting, Terms};
 use crate::base::credits::Credits;
-use crate::base::ids::{BalanceId, EntryId, EventKey, MeterId, SubscriptionId};
+use crate::base::ids::{BalanceId, EntryId, EventKey, MeterId, PurchaseId, SubscriptionId};
 use crate::base::json::CanonicalJson;
 use crate::base::time::Time;
 
@@ -43,6 +43,8 @@ pub struct Note {
     pub idempotency_key: Option<String>,
     /// The subscription that caused it, by its number within the customer.
     pub subscription: Option<i32>,
+    /// The purchase that caused it, by its number within the balance.
+    pub purchase: Option<i32>,
 }
 
 /// Through which door an entry came.
@@ -77,7 +79,8 @@ impl Note {
     #[must_use]
     pub const fn of(origin: Origin) -> Self {
         let (reason, metadata, idempotency_key) = (None, None, None);
-        Self { origin, event: None, rating: None, reason, metadata, idempotency_key, subscription: None }
+        let (event, rating, subscription, purchase) = (None, None, None, None);
+        Self { origin, event, rating, reason, metadata, idempotency_key, subscription, purchase }
     }
 
     /// A note of what a subscription causes.
@@ -107,6 +110,12 @@ impl Entry {
     #[must_use]
     pub fn subscription(&self) -> Option<SubscriptionId> {
         self.note.subscription.map(|number| SubscriptionId { customer: self.balance.customer, number })
+    }
+
+    /// The purchase that caused it.
+    #[must_use]
+    pub fn purchase(&self) -> Option<PurchaseId> {
+        self.note.purchase.map(|number| self.balance.purchase(number))
     }
 
     /// Whether it is announced to operators: it changed the state, and was not the first (L15).
@@ -152,7 +161,7 @@ impl Entry {
         json.raw(",\"metadata\":", self.note.metadata.as_ref().map_or("{}", CanonicalJson::as_str));
         json.time(",\"occurredAt\":", Some(posting.occurred_at));
         json.text(",\"origin\":", Some(self.note.origin.name()));
-        json.raw(",\"purchase\":", "null");
+        json.display(",\"purchase\":", self.purchase());
         json.rating(self.note.rating.as_ref());
         json.text(",\"reason\":", self.note.reason.as_deref());
         json.time(",\"recordedAt\":", Some(posting.recorded_at));
@@ -353,6 +362,7 @@ mod tests {
             }),
             reason: Some("for \"you\"\n\u{7f}é".to_owned()),
             subscription: Some(4),
+            purchase: Some(5),
             metadata: Some(CanonicalJson::of(&serde_json::json!({"b": 1, "a": [true]})).unwrap()),
             ..Note::of(Origin::Api)
         };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::plan::{PlanTerms, Renewal, Stretch};
+use crate::base::buying::Buying;
 use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, ProductId};
 use crate::base::money::Money;
@@ -66,6 +67,8 @@ pub struct Balance {
     pub revision: i64,
     /// The newest entry's hash.
     pub hash: Hash,
+    /// What it carries of purchases, once there was one.
+    pub buying: Option<Arc<Buying>>,
     /// When it is open from: in the future, a subscription opens it then, and until then it is not there.
     pub created_at: Time,
     /// When its settings were last changed.
@@ -91,9 +94,9 @@ impl Balance {
             closed: false,
         };
         let (created_at, updated_at) = (now, now);
-        let (plan, renews_at) = (None, None);
+        let (plan, renews_at, buying) = (None, None, None);
         let (revision, hash, closed_at) = (0, FIRST_HASH, None);
-        Self { account, product, own, plan, renews_at, revision, hash, created_at, updated_at, closed_at }
+        Self { account, product, own, plan, renews_at, revision, hash, buying, created_at, updated_at, closed_at }
     }
 
     /// Whether it is open at an instant.

@@ -108,6 +108,7 @@ impl View {
                 metadata: CanonicalJson::empty_object(),
                 created_at: self.at,
                 subscription,
+                purchase: None,
                 paid: false,
             };
             Some(GrantView { state: grant_state(&record.lot, self.at), record })

@@ -3,7 +3,7 @@
 
 use crate::base::time::Time;
 use crate::catalog::model::CreditProduct;
-use crate::catalog::settings::{Settings, layered};
+use crate::catalog::settings::{Settings, expiry, layered};
 use crate::catalog::snapshot::Snapshot;
 use crate::ledger::model::{Balance, Policy};
 
@@ -15,6 +15,13 @@ pub fn settings_of<'a>(product: &'a CreditProduct, balance: &'a Balance, at: Tim
         Some(stretch) => layered(product, &[own, (&stretch.layer).into()]),
         None => layered(product, &[own]),
     }
+}
+
+/// When credits end that begin at an instant and have no expiry of their own, by the settings in force at another.
+#[must_use]
+pub fn inherited_expiry(catalog: &Snapshot, balance: &Balance, (at, begins): (Time, Time)) -> Option<Time> {
+    let product = catalog.product(balance.product)?;
+    expiry(settings_of(product, balance, at).expiration, begins)
 }
 
 /// The policy of a balance of a product.

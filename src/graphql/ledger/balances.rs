@@ -14,7 +14,7 @@ use crate::base::ids::{BalanceId, CustomerId, ProductId, SubscriptionId};
 use crate::base::page::{Page, PageRequest};
 use crate::base::time::Time;
 use crate::catalog::settings::Settings;
-use crate::catalog::snapshot::load_snapshot;
+use crate::catalog::snapshot::{Snapshot, load_snapshot};
 use crate::graphql::catalog::plan_items::offered;
 use crate::graphql::catalog::{ConsumptionRule, CreditProduct, Overdraft, PurchaseOption};
 use crate::graphql::context::{Reach, read};
@@ -22,11 +22,11 @@ use crate::graphql::customers::Customer;
 use crate::graphql::errors::{failed, missing};
 use crate::graphql::ids::id_argument;
 use crate::graphql::loaders::{BalancesOf, KnownBalance, NewestEntries};
+use crate::graphql::purchases::auto_top_up::AutoTopUp;
 use crate::graphql::paging::{List, PageArgs, Rows, connection};
 use crate::graphql::scalars::{BigInt, DateTime, Decimal};
 use crate::graphql::streams;
 use crate::graphql::subscriptions::PlanSubscription;
-use crate::intake::Done;
 use crate::ledger::model::Balance;
 use crate::ledger::reads::{self, ListBalances, ListEntries};
 use crate::ledger::view::{GrantView, View, view};
@@ -58,10 +58,9 @@ impl CreditBalance {
     ///
     /// # Errors
     /// The top-level error of a product that is not there.
-    pub fn answered(ctx: &Context<'_>, done: &Done) -> Result<Self> {
-        let balance = Arc::new(done.balance.clone());
-        let product = done.catalog.product(balance.product).ok_or_else(|| missing(&balance.product))?.clone();
-        Ok(Self::of(KnownBalance { balance, product }, ctx.now()))
+    pub fn answered(ctx: &Context<'_>, balance: &Balance, catalog: &Snapshot) -> Result<Self> {
+        let product = catalog.product(balance.product).ok_or_else(|| missing(&balance.product))?.clone();
+        Ok(Self::of(KnownBalance { balance: Arc::new(balance.clone()), product }, ctx.now()))
     }
 
     /// The balance with this id; none when there is none.
@@ -207,6 +206,11 @@ impl CreditBalance {
     /// the customer's currency where it has one.
     async fn purchase_options(&self, ctx: &Context<'_>) -> Result<Vec<PurchaseOption>> {
         self.options(ctx).await
+    }
+
+    /// How it buys more credits by itself; null where that was never set.
+    async fn auto_top_up(&self, ctx: &Context<'_>) -> Option<Result<AutoTopUp>> {
+        AutoTopUp::of(ctx, self.view()).await.transpose()
     }
 
     /// The first instant at which `available`, `settled` or `held` will change by itself, since a grant begins or ends, a

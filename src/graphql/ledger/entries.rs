@@ -16,6 +16,7 @@ use crate::graphql::loaders::ReversalsOf;
 use crate::graphql::metering::UsageEvent;
 use crate::graphql::paging::connection;
 use crate::graphql::scalars::{BigInt, DateTime, Decimal, Json, Money};
+use crate::graphql::purchases::Purchase;
 use crate::graphql::subscriptions::PlanSubscription;
 use crate::ledger::{entry, model};
 
@@ -118,6 +119,11 @@ impl LedgerEntry {
     async fn hold(&self, ctx: &Context<'_>) -> Option<Result<Hold>> {
         let sequence = self.0.posting.hold?;
         Some(Hold::get(ctx, self.0.balance.hold(sequence)).await)
+    }
+
+    /// The purchase that caused it, by being paid or refunded; null for all others.
+    async fn purchase(&self, ctx: &Context<'_>) -> Option<Result<Purchase>> {
+        Some(Purchase::get(ctx, self.0.purchase()?).await)
     }
 
     /// The subscription that caused it: of what a period brings (ALLOWANCE, ROLLOVER) and of what ends with one that is ended

@@ -12,6 +12,7 @@ use crate::graphql::errors::{failed, missing};
 use crate::graphql::loaders::KnownBalance;
 use crate::graphql::paging::connection;
 use crate::graphql::scalars::{DateTime, Decimal, Json, Money};
+use crate::graphql::purchases::Purchase;
 use crate::graphql::subscriptions::PlanSubscription;
 use crate::ledger::store;
 use crate::ledger::view::GrantView;
@@ -111,6 +112,12 @@ impl Grant {
     /// What the customer paid for all of it; null when nothing was paid.
     async fn cost(&self) -> Option<Money> {
         self.0.record.lot.cost.map(Money::from)
+    }
+
+    /// The purchase that it was paid for by; null when it was not bought.
+    async fn purchase(&self, ctx: &Context<'_>) -> Option<Result<Purchase>> {
+        let record = &self.0.record;
+        Some(Purchase::get(ctx, record.balance.purchase(record.purchase?)).await)
     }
 
     /// The subscription whose period brought it; null when none did.

@@ -55,7 +55,7 @@ pub(super) fn shown<P: Payload>(
     match outcome {
         Ok(done) => {
             ctx.refresh();
-            let balance = CreditBalance::answered(ctx, &done)?;
+            let balance = CreditBalance::answered(ctx, &done.balance, &done.catalog)?;
             Ok(payload(balance, done))
         }
         Err(Failure::Problem(problem)) => Ok(P::refused(vec![problem.into()])),

@@ -8,6 +8,7 @@ mod catalog;
 mod customers;
 mod ledger;
 mod metering;
+mod purchases;
 mod subscriptions;
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use tracing::{Instrument, Span};
 pub use catalog::{LatestOf, MeterKey, OfAnyKind, OptionsOf, PlanKey, ProductKey};
 pub use customers::ExternalId;
 pub use ledger::{BalancesOf, KnownBalance, NewestEntries, ReversalsOf};
+pub use purchases::MethodOf;
 
 use super::errors::{failed, missing};
 use crate::app::App;

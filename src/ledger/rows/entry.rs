@@ -45,6 +45,7 @@ bulk_insert! {
         recorded_at: Time as Micros,
         hash: Vec<u8> as Binary,
         subscription: Option<i32> as Nullable<Integer>,
+        purchase: Option<i32> as Nullable<Integer>,
     }
 }
 
@@ -90,6 +91,7 @@ impl EntryRow {
             recorded_at: posting.recorded_at,
             hash: hash.to_vec(),
             subscription: note.subscription,
+            purchase: note.purchase,
         }
     }
 
@@ -129,6 +131,7 @@ impl EntryRow {
             metadata: self.metadata,
             idempotency_key: self.idempotency_key,
             subscription: self.subscription,
+            purchase: self.purchase,
         };
         Ok(Entry { balance, posting, note, hash: hash(self.hash)? })
     }

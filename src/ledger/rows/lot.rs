@@ -34,6 +34,7 @@ bulk_insert! {
         ended: Option<i16> as Nullable<SmallInt>,
         created_at: Time as Micros,
         subscription: Option<i32> as Nullable<Integer>,
+        purchase: Option<i32> as Nullable<Integer>,
     }
 }
 
@@ -90,6 +91,8 @@ pub struct LotRecord {
     pub created_at: Time,
     /// The subscription that brought it, by its number within the customer.
     pub subscription: Option<i32>,
+    /// The purchase that it was paid for by, by its number within the balance.
+    pub purchase: Option<i32>,
     /// Whether its row counts as paid for, which pages of grants are ordered by.
     pub paid: bool,
 }
@@ -172,6 +175,7 @@ impl LotRow {
             ended: lot.ended.map(Ended::number),
             created_at,
             subscription: note.subscription,
+            purchase: note.purchase,
         }
     }
 
@@ -196,6 +200,7 @@ impl LotRow {
             metadata: self.metadata.unwrap_or_else(CanonicalJson::empty_object),
             created_at: self.created_at,
             subscription: self.subscription,
+            purchase: self.purchase,
             paid: self.paid,
         })
     }

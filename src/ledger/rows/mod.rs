@@ -49,6 +49,7 @@ bulk_insert! {
         closed_at: Option<Time> as Nullable<Micros>,
         plan: Option<String> as Nullable<Text>,
         renews_at: Option<Time> as Nullable<Micros>,
+        buying: Option<String> as Nullable<Text>,
     }
 }
 
@@ -96,6 +97,7 @@ bulk_update! {
             closed_at: Option<Time> as Nullable<Micros>,
             created_at: Time as Micros,
             plan: Option<String> as Nullable<Text>,
+            buying: Option<String> as Nullable<Text>,
         }
     }
 }
@@ -119,6 +121,8 @@ bulk_insert! {
         created_at: Time as Micros,
         /// The number of the subscription that it made; balance and entry are then 0.
         subscription: Option<i32> as Nullable<Integer>,
+        /// The number of the balance's purchase that it made; the entry is then 0.
+        purchase: Option<i32> as Nullable<Integer>,
     }
 }
 
@@ -167,6 +171,7 @@ impl BalanceRow {
             closed_at: balance.closed_at,
             plan: balance.plan.as_deref().map(codec::write_plan),
             renews_at: balance.renews_at,
+            buying: balance.buying.as_deref().map(codec::write_buying),
         }
     }
 
@@ -193,6 +198,7 @@ impl BalanceRow {
             own: Overrides { name: self.name, low_balance_threshold: self.low_balance_threshold, overdraft },
             plan: self.plan.as_deref().map(codec::read_plan).transpose()?.map(Arc::new),
             renews_at: self.renews_at,
+            buying: self.buying.as_deref().map(codec::read_buying).transpose()?.map(Arc::new),
             revision: self.revision,
             hash: hash(self.hash)?,
             created_at: self.created_at,
@@ -238,6 +244,7 @@ impl SettingsChange {
             closed_at: balance.closed_at,
             created_at: balance.created_at,
             plan: balance.plan.as_deref().map(codec::write_plan),
+            buying: balance.buying.as_deref().map(codec::write_buying),
         }
     }
 }

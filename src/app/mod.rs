@@ -1,5 +1,7 @@
 //! What the wire is handed: everything that was built at the front door, and nothing that reads the environment.
 
+pub mod cashier;
+
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,9 @@ use crate::base::ids::Ids;
 use crate::db::Db;
 use crate::intake::Intake;
 use crate::ledger::feeds::Feeds;
+use crate::purchases::model::Provider;
+use crate::purchases::stripe::Stripe;
+use cashier::Cashier;
 
 /// How long clients have for what they have to do.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +64,18 @@ pub struct Settings {
     pub key_budget: Budget,
     /// How much each customer may ask through portal sessions.
     pub portal_budget: Budget,
+    /// Who takes the money of purchases; people, by hand, when absent.
+    pub stripe: Option<Stripe>,
     /// How long clients have.
     pub timeouts: Timeouts,
+}
+
+impl Settings {
+    /// Who takes the money of new purchases.
+    #[must_use]
+    pub const fn provider(&self) -> Provider {
+        if self.stripe.is_some() { Provider::Stripe } else { Provider::Manual }
+    }
 }
 
 impl Default for Settings {
@@ -70,6 +85,7 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             key_budget: Budget { burst: 1_000_000, per_second: 200_000 },
             portal_budget: Budget { burst: 50_000, per_second: 500 },
+            stripe: None,
             timeouts: Timeouts::default(),
         }
     }
@@ -93,6 +109,8 @@ pub struct Parts {
     pub db: Db,
     /// The queue of commands that move balances.
     pub intake: Intake,
+    /// Who asks the payment provider.
+    pub cashier: Cashier,
     /// Who waits for what.
     pub feeds: Feeds,
     /// Who is let in.
@@ -116,8 +134,10 @@ impl App {
     #[must_use]
     pub fn new(db: Db, (clock, ids): (Clock, Ids), node: &str, settings: Settings) -> Self {
         let feeds = Feeds::default();
-        let intake = Intake::start(&db, &feeds, &clock, node);
+        let intake = Intake::start(&db, &feeds, &clock, (node, settings.provider()));
+        let hands = (db.clone(), intake.clone(), clock.clone());
         Self(Arc::new(Parts {
+            cashier: Cashier::new(hands, settings.stripe.clone(), settings.allowed_origins.clone()),
             keyring: Keyring::new(&db, &clock, &ids),
             buckets: Buckets::new(settings.key_budget, settings.portal_budget),
             settings,

@@ -1,0 +1,228 @@
+//! The cashier: asks the payment provider, outside of any transaction, and hands what he hears to the queue.
+//!
+//! A purchase is on record before he asks and whatever becomes of him: it says when to ask again, and asking is repeatable.
+//! So a crash, a lost answer or a second server costs time at most.
+
+use crate::base::clock::Clock;
+use crate::base::ids::PurchaseId;
+use crate::base::money::Money;
+use crate::base::problem::Problem;
+use crate::base::time::{HOUR, MINUTE, Time};
+use crate::catalog::store::find_option;
+use crate::customers::store::find_customer;
+use crate::db::{Db, DbError, Failure};
+use crate::intake::{Bought, Intake, PurchaseOrder};
+use crate::ledger::entry::Origin;
+use crate::purchases::input::Ask;
+use crate::purchases::model::{Provider, Purchase};
+use crate::purchases::store::{claim, find_purchases, list_due};
+use crate::purchases::stripe::{Heard, Page, Stripe, Trouble};
+use crate::purchases::transitions::Fact;
+
+/// For how long the provider keeps idempotency keys, less an hour: later, the same request could charge twice.
+const KEPT: i64 = 23 * HOUR;
+/// How long nobody else asks of a purchase of which one server is asking.
+const TURN: i64 = MINUTE;
+/// How many purchases are asked of at a time.
+const SWEEP: i64 = 50;
+
+/// Who asks the provider.
+pub struct Cashier {
+    db: Db,
+    intake: Intake,
+    clock: Clock,
+    stripe: Option<Stripe>,
+    origins: Vec<String>,
+}
+
+impl Cashier {
+    /// Without a provider, people take the money. Pages of the provider lead back to these origins alone.
+    pub(super) fn new((db, intake, clock): (Db, Intake, Clock), stripe: Option<Stripe>, origins: Vec<String>) -> Self {
+        Self { db, intake, clock, stripe, origins }
+    }
+
+    /// Buys: puts the purchase on record, and tells the provider of it.
+    ///
+    /// # Errors
+    /// A problem that the caller can act on, or the database's failure.
+    pub async fn buy(&self, order: PurchaseOrder) -> Result<Bought, Failure> {
+        if let PurchaseOrder::Create { new, .. } = &order {
+            self.check_return(new.return_url.as_deref())?;
+        }
+        let bought = self.intake.purchase(order).await?;
+        let Some(purchase) = &bought.purchase else { return Ok(bought) };
+        if !self.takes(purchase) || !purchase.is_pending() || purchase.known_as().is_some() {
+            return Ok(bought);
+        }
+        let now = self.tell(purchase, None).await?;
+        Ok(Bought { replayed: bought.replayed, ..now })
+    }
+
+    /// Where a customer comes back to must be ours.
+    fn check_return(&self, url: Option<&str>) -> Result<(), Problem> {
+        let Some(url) = url else {
+            if self.stripe.is_none() || !self.origins.is_empty() {
+                return Ok(());
+            }
+            let message = "returnUrl is needed: no origin is allowed that the provider's page could lead back to. Add yours \
+                           to SCRIP_ALLOWED_ORIGINS.";
+            return Err(Problem::invalid(&["returnUrl"], message));
+        };
+        let is_under = |origin: &String| {
+            let rest = url.strip_prefix(origin.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
+        };
+        let is_plain = url.len() <= 2_000 && url.chars().all(|c| c.is_ascii_graphic());
+        if is_plain && self.origins.iter().any(is_under) {
+            return Ok(());
+        }
+        let message = "returnUrl is not under an allowed origin (SCRIP_ALLOWED_ORIGINS), such as https://app.example.com/done.";
+        Err(Problem::invalid(&["returnUrl"], message))
+    }
+
+    /// Cancels a purchase; the provider is told first, so that it cannot be paid any more.
+    ///
+    /// # Errors
+    /// A problem that the caller can act on, or the database's failure; also when the provider is away.
+    pub async fn cancel(&self, id: PurchaseId) -> Result<Bought, Failure> {
+        let purchase = self.find(id).await?;
+        if let Some(stripe) = self.stripe.as_ref().filter(|_| self.takes(&purchase) && purchase.is_pending())
+            && let Some(known_as) = purchase.known_as()
+        {
+            stripe.let_go(known_as).await.map_err(away)?;
+            // Whoever paid just before that has paid.
+            if let Some(Heard { fact: fact @ Fact::Paid { .. }, method }) =
+                stripe.look(&purchase, known_as).await.map_err(away)?
+            {
+                self.hear(id, Heard { fact, method }).await?;
+            }
+        }
+        self.hear(id, Fact::Canceled.into()).await
+    }
+
+    /// Refunds a purchase: its credits go, then the money.
+    ///
+    /// # Errors
+    /// A problem that the caller can act on, or the database's failure.
+    pub async fn refund(&self, id: PurchaseId, reason: Option<String>) -> Result<Bought, Failure> {
+        let order = PurchaseOrder::Change { id, ask: Ask::Refund { reason } };
+        let bought = self.intake.purchase(order).await?;
+        match &bought.purchase {
+            Some(purchase) if purchase.owed().is_some() && self.takes(purchase) => {
+                let now = self.tell(purchase, None).await?;
+                Ok(Bought { replayed: bought.replayed, ..now })
+            }
+            _ => Ok(bought),
+        }
+    }
+
+    /// Asks how a purchase stands, since the provider hinted at what it calls so.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn hint(&self, id: PurchaseId, object: &str) -> Result<(), DbError> {
+        let Some(purchase) = find_purchases(&mut self.db.read().await?, &[id]).await?.pop() else { return Ok(()) };
+        match self.tell(&purchase, Some(object)).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Db(error)) => Err(error),
+            Err(Failure::Problem(problem)) => {
+                tracing::warn!(%id, problem = problem.message, "a webhook changed nothing");
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks of purchases whose time has come; answers of how many.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn sweep(&self) -> Result<usize, DbError> {
+        let now = self.clock.now();
+        let due = list_due(&mut self.db.read().await?, now, SWEEP).await?;
+        for purchase in &due {
+            let until = now.plus_micros(TURN).unwrap_or(Time::MAX);
+            let is_mine = self.db.write(async |txn| Ok::<_, Failure>(claim(txn, purchase, until).await?)).await;
+            match is_mine {
+                Ok(true) if self.takes(purchase) => match self.tell(purchase, None).await {
+                    Ok(_) | Err(Failure::Problem(_)) => {}
+                    Err(Failure::Db(error)) => return Err(error),
+                },
+                Ok(_) | Err(Failure::Problem(_)) => {}
+                Err(Failure::Db(error)) => return Err(error),
+            }
+        }
+        Ok(due.len())
+    }
+
+    fn takes(&self, purchase: &Purchase) -> bool {
+        purchase.provider != Provider::Manual && self.stripe.is_some()
+    }
+
+    async fn find(&self, id: PurchaseId) -> Result<Purchase, Failure> {
+        let missing = || Problem::not_found(&["purchaseId"], "purchase", id.to_string());
+        Ok(find_purchases(&mut self.db.read().await?, &[id]).await?.pop().ok_or_else(missing)?)
+    }
+
+    async fn hear(&self, id: PurchaseId, Heard { fact, method }: Heard) -> Result<Bought, Failure> {
+        self.intake.purchase(PurchaseOrder::Change { id, ask: Ask::Hear { fact, method } }).await
+    }
+
+    /// Tells the provider what there is to tell of a purchase, or asks it how that stands, and notes what it says.
+    async fn tell(&self, purchase: &Purchase, hint: Option<&str>) -> Result<Bought, Failure> {
+        let heard = match self.ask(purchase, hint).await? {
+            Ok(heard) => heard,
+            Err(trouble) => {
+                tracing::warn!(purchase = %purchase.id, %trouble, "the payment provider did not do what it was asked");
+                let failed = matches!(trouble, Trouble::Refused(_)) && purchase.is_pending();
+                let reason = trouble.to_string();
+                if failed { Fact::Failed { reason } } else { Fact::Waiting { trouble: Some(reason) } }.into()
+            }
+        };
+        self.hear(purchase.id, heard).await
+    }
+
+    async fn ask(&self, purchase: &Purchase, hint: Option<&str>) -> Result<Result<Heard, Trouble>, Failure> {
+        let nothing_new = || Ok(Ok(Fact::Waiting { trouble: purchase.failure.clone() }.into()));
+        let Some(stripe) = &self.stripe else { return nothing_new() };
+        if let (Some(money), Some(payment)) = (purchase.owed(), &purchase.payment) {
+            return Ok(stripe.give_back(purchase, (payment, money)).await.map(|()| Fact::Returned.into()));
+        }
+        if let Some(known_as) = hint.or(purchase.known_as()) {
+            return match stripe.look(purchase, known_as).await {
+                Ok(Some(heard)) => Ok(Ok(heard)),
+                Ok(None) => nothing_new(),
+                // It is not known there as that: that is not the purchase's fault.
+                Err(trouble) => Ok(Err(Trouble::Away(trouble.to_string()))),
+            };
+        }
+        if purchase.price.minor == 0 {
+            let money = Money { minor: 0, ..purchase.price };
+            return Ok(Ok(Fact::Paid { money, payment: None }.into()));
+        }
+        if purchase.created_at.plus_micros(KEPT).is_none_or(|end| end < self.clock.now()) {
+            let reason = "The payment provider could not be reached for a day.".to_owned();
+            return Ok(Ok(Fact::Failed { reason }.into()));
+        }
+        if purchase.origin == Origin::AutoTopUp {
+            return Ok(match &purchase.pays_by {
+                Some(method) => stripe.charge(purchase, method).await,
+                None => Ok(Fact::Failed { reason: "There is no way of payment on record.".to_owned() }.into()),
+            });
+        }
+        let mut conn = self.db.read().await?;
+        let customer = find_customer(&mut conn, purchase.id.balance.customer).await?;
+        let option = find_option(&mut conn, purchase.option).await?;
+        drop(conn);
+        let page = Page {
+            name: option.as_ref().map_or("Credits", |option| option.name.as_str()),
+            email: customer.as_ref().and_then(|customer| customer.email.as_deref()),
+            return_url: purchase.return_url.as_deref().or(self.origins.first().map(String::as_str)).unwrap_or_default(),
+        };
+        Ok(stripe.open_page(purchase, &page).await)
+    }
+}
+
+/// What is told to who waits for the provider: nothing has happened.
+fn away(trouble: Trouble) -> Failure {
+    DbError::unavailable(trouble.to_string()).into()
+}

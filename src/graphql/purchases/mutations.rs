@@ -1,0 +1,242 @@
+//! What is asked of purchases.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
+
+use super::Purchase;
+use crate::base::fields;
+use crate::base::ids::{BalanceId, PurchaseId};
+use crate::base::problem::{Problem, ProblemKind};
+use crate::base::text::MAX_REFERENCE;
+use crate::db::Failure;
+use crate::graphql::context::Reach;
+use crate::graphql::errors::{UserError, failed, payload};
+use crate::graphql::ids::id_input;
+use crate::graphql::ledger::CreditBalance;
+use crate::graphql::ledger::payloads::CreditBalancePayload;
+use crate::graphql::patch::{patch, try_patch};
+use crate::graphql::scalars::Decimal;
+use crate::intake::input::{Words, keyed_in};
+use crate::intake::{Bought, PurchaseOrder, Scope};
+use crate::ledger::entry::Origin;
+use crate::purchases::input::{Ask, AutoTopUpChanges, NewPurchase};
+use crate::purchases::transitions::Fact;
+
+// --- Inputs and payloads -----------------------------------------------------------------------------------------------
+
+/// Credits to be bought.
+#[derive(InputObject, Clone, Debug)]
+pub struct PurchaseCreditsInput {
+    /// The balance that they are for.
+    pub balance_id: ID,
+    /// What is bought: one of the balance's `purchaseOptions`.
+    pub option_id: ID,
+    /// How often: 1 to 1000.
+    #[graphql(default = 1)]
+    pub quantity: i32,
+    /// Where the provider sends the customer back to: a page of an allowed origin. With `STRIPE` and left out, the first
+    /// allowed origin itself.
+    pub return_url: Option<String>,
+    /// What makes a repeat harmless: 1 to 255 characters, unique for each command of the customer. The same key with the
+    /// same input answers the same purchase, and nobody is charged twice.
+    pub idempotency_key: String,
+}
+
+/// A purchase whose money has come.
+#[derive(InputObject, Clone, Debug)]
+pub struct MarkPurchasePaidInput {
+    /// The purchase's id.
+    pub purchase_id: ID,
+    /// How you find the payment again: an invoice's number, a line of a bank statement; at most 255 characters.
+    pub reference: Option<String>,
+}
+
+/// A purchase that nobody wants any more.
+#[derive(InputObject, Clone, Debug)]
+pub struct CancelPurchaseInput {
+    /// The purchase's id.
+    pub purchase_id: ID,
+}
+
+/// A purchase to be taken back.
+#[derive(InputObject, Clone, Debug)]
+pub struct RefundPurchaseInput {
+    /// The purchase's id.
+    pub purchase_id: ID,
+    /// Why, in words; the customer sees it. At most 2000 characters.
+    pub reason: Option<String>,
+}
+
+/// How a balance is to buy by itself; what is left out stays as it was.
+#[derive(InputObject, Clone, Debug)]
+pub struct SetAutoTopUpInput {
+    /// The balance.
+    pub balance_id: ID,
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// It buys when `available` is at or below this; needed the first time.
+    pub threshold: MaybeUndefined<Decimal>,
+    /// What it buys; needed the first time.
+    pub option_id: MaybeUndefined<ID>,
+    /// It buys as many packs at once as it takes to get to at least this; null buys one.
+    pub target: MaybeUndefined<Decimal>,
+    /// At most this many purchases in 24 hours: 1 to 100; null is 5 again.
+    pub daily_limit: MaybeUndefined<i32>,
+}
+
+/// What a mutation of a purchase answers.
+#[derive(SimpleObject, Default)]
+pub struct PurchasePayload {
+    /// The purchase as it stands now; null when nothing happened.
+    pub purchase: Option<Purchase>,
+    /// The balance that its credits are for, as it stands now.
+    pub balance: Option<CreditBalance>,
+    /// True when this is an earlier result: of the same idempotency key, or of what was so already.
+    pub replayed: bool,
+    /// Why nothing happened; empty when it did.
+    pub errors: Vec<UserError>,
+}
+payload!(PurchasePayload);
+
+/// What was done, shown as of now.
+fn shown(ctx: &Context<'_>, outcome: Result<Bought, Failure>) -> Result<PurchasePayload> {
+    match outcome {
+        Ok(bought) => {
+            ctx.refresh();
+            let balance = CreditBalance::answered(ctx, &bought.balance, &bought.catalog)?;
+            Ok(PurchasePayload {
+                purchase: bought.purchase.map(|purchase| Purchase(Arc::new(purchase))),
+                balance: Some(balance),
+                replayed: bought.replayed,
+                errors: Vec::new(),
+            })
+        }
+        Err(Failure::Problem(problem)) => {
+            Ok(PurchasePayload { errors: vec![problem.into()], ..PurchasePayload::default() })
+        }
+        Err(Failure::Db(error)) => Err(failed(&error)),
+    }
+}
+
+/// A problem that names no field is said of `field`, where the input names what the order is about.
+fn at(failure: Failure, field: &str) -> Failure {
+    match failure {
+        Failure::Problem(problem) if problem.path.is_empty() => {
+            let about_it = matches!(problem.kind, ProblemKind::NotFound { .. } | ProblemKind::State { .. });
+            Failure::Problem(if about_it { problem.within(&[field]) } else { problem })
+        }
+        other => other,
+    }
+}
+
+fn purchase_input(id: &ID) -> Result<PurchaseId, Problem> {
+    id_input(&["purchaseId"], id)
+}
+
+// --- Fields ------------------------------------------------------------------------------------------------------------
+
+/// The mutations of purchases.
+#[derive(Default)]
+pub struct PurchaseMutation;
+
+#[Object]
+impl PurchaseMutation {
+    /// Buys credits: answers the purchase, which is `PENDING` until its money has come, or `FAILED`. With `STRIPE` the
+    /// customer pays on `paymentUrl`; with `MANUAL` you take the money and say so with `markPurchasePaid`. A portal session
+    /// buys for its own customer, of what is shown in the portal.
+    async fn purchase_credits(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is bought.")] input: PurchaseCreditsInput,
+    ) -> Option<Result<PurchasePayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let balance: BalanceId = id_input(&["balanceId"], &input.balance_id)?;
+            if !ctx.may_see(balance.customer) {
+                return Err(Problem::not_found(&["balanceId"], "credit balance", balance.to_string()).into());
+            }
+            let option = id_input(&["optionId"], &input.option_id)?;
+            let new = NewPurchase { option, quantity: input.quantity, return_url: input.return_url };
+            let in_portal = ctx.caller().only().is_some();
+            let (origin, scope) = if in_portal { (Origin::Portal, Scope::Portal) } else { (Origin::Api, Scope::Api) };
+            let words = Words::default();
+            let key = keyed_in((scope, &input.idempotency_key), "purchaseCredits", (balance, new.fields()), &words)?;
+            let order = PurchaseOrder::Create { balance, new, origin, key };
+            ctx.app().cashier.buy(order).await.map_err(|failure| at(failure, "balanceId"))
+        };
+        Some(shown(ctx, outcome.await))
+    }
+
+    /// Says that the money of a purchase has come, for `MANUAL` payment: its credits are there then.
+    async fn mark_purchase_paid(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which purchase.")] input: MarkPurchasePaidInput,
+    ) -> Option<Result<PurchasePayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let id = purchase_input(&input.purchase_id)?;
+            let text = |given: &str| fields::text(&["reference"], given, MAX_REFERENCE);
+            let reference = input.reference.as_deref().map(text).transpose()?;
+            let ask = Ask::Hear { fact: Fact::PaidByHand { reference }, method: None };
+            let order = PurchaseOrder::Change { id, ask };
+            ctx.app().intake.purchase(order).await.map_err(|failure| at(failure, "purchaseId"))
+        };
+        Some(shown(ctx, outcome.await))
+    }
+
+    /// Cancels a purchase that is not paid yet: it cannot be paid any more.
+    async fn cancel_purchase(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which purchase.")] input: CancelPurchaseInput,
+    ) -> Option<Result<PurchasePayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let id = purchase_input(&input.purchase_id)?;
+            ctx.app().cashier.cancel(id).await.map_err(|failure| at(failure, "purchaseId"))
+        };
+        Some(shown(ctx, outcome.await))
+    }
+
+    /// Takes back what is left of the credits that a purchase brought, and returns the money for that share, rounded down to
+    /// the currency's unit; with `STRIPE` by way of Stripe, with `MANUAL` you do. Not while a hold pins any of them.
+    async fn refund_purchase(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which purchase.")] input: RefundPurchaseInput,
+    ) -> Option<Result<PurchasePayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let id = purchase_input(&input.purchase_id)?;
+            let prose = |reason: &str| fields::prose(&["reason"], reason);
+            let reason = input.reason.as_deref().map(prose).transpose()?;
+            ctx.app().cashier.refund(id, reason).await.map_err(|failure| at(failure, "purchaseId"))
+        };
+        Some(shown(ctx, outcome.await))
+    }
+
+    /// Sets how a balance buys by itself. What went wrong before is forgotten: it tries again.
+    async fn set_auto_top_up(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What changes.")] input: SetAutoTopUpInput,
+    ) -> Option<Result<CreditBalancePayload>> {
+        ctx.refresh();
+        let outcome = async {
+            let balance = id_input(&["balanceId"], &input.balance_id)?;
+            let changes = AutoTopUpChanges {
+                enabled: input.enabled,
+                threshold: patch(input.threshold, |threshold| threshold.0),
+                option: try_patch(input.option_id, |id| id_input(&["optionId"], &id))?,
+                target: patch(input.target, |target| target.0),
+                daily_limit: patch(input.daily_limit, |limit| limit),
+            };
+            let order = PurchaseOrder::SetAutoTopUp { balance, changes };
+            ctx.app().intake.purchase(order).await.map_err(|failure| at(failure, "balanceId"))
+        };
+        let payload = shown(ctx, outcome.await);
+        Some(payload.map(|PurchasePayload { balance, errors, .. }| CreditBalancePayload { balance, errors }))
+    }
+}

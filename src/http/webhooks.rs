@@ -1,0 +1,31 @@
+//! What payment providers tell: hints that something became of a purchase.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+
+use crate::app::App;
+
+/// The header that Stripe signs in.
+const SIGNATURE: &str = "stripe-signature";
+
+/// Takes a hint of Stripe's: 200 when it was dealt with or is about nothing of ours, 400 when its signature does not hold, 503
+/// when it is to be sent again.
+pub(super) async fn stripe(State(app): State<App>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
+    let Some(stripe) = &app.settings.stripe else {
+        return (StatusCode::NOT_FOUND, "Stripe is not set up here: set STRIPE_SECRET_KEY.\n".to_owned());
+    };
+    let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let hint = match stripe.read_webhook(&body, signature, app.clock.now()) {
+        Ok(Some(hint)) => hint,
+        Ok(None) => return (StatusCode::OK, "This is about no purchase of ours.\n".to_owned()),
+        Err(not_taken) => return (StatusCode::BAD_REQUEST, format!("{not_taken}\n")),
+    };
+    match app.cashier.hint(hint.purchase, &hint.object).await {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a webhook could not be dealt with");
+            (StatusCode::SERVICE_UNAVAILABLE, "Send it again later.\n".to_owned())
+        }
+    }
+}

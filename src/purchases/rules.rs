@@ -1,0 +1,210 @@
+//! What may be bought, what setting an auto top-up needs, and what of the money goes back.
+
+use super::input::{AutoTopUpChanges, NewPurchase};
+use super::model::Method;
+use crate::base::buying::{AutoTopUp, Buying};
+use crate::base::credits::Credits;
+use crate::base::fields;
+use crate::base::ids::PurchaseOptionId;
+use crate::base::money::{Currency, Money};
+use crate::base::patch::Patch;
+use crate::base::problem::Problem;
+use crate::base::time::Time;
+use crate::catalog::model::PurchaseOption;
+use crate::catalog::snapshot::Snapshot;
+use crate::ledger::error::Refusal;
+use crate::ledger::model::{Balance, MAX_OPEN_LOTS};
+use crate::metering::terms::settings_of;
+
+/// How often an option can be bought at once.
+pub const MAX_QUANTITY: i32 = 1_000;
+/// How many purchases of an auto top-up there are in 24 hours at most, and how many when nothing is said.
+const DAILY: std::ops::RangeInclusive<i32> = 1..=100;
+const DAILY_DEFAULT: i32 = 5;
+/// The greatest price, in the currency's unit: as much as one option may cost.
+const MAX_MAJOR: i64 = 1_000_000_000_000;
+
+/// Who buys, as far as that decides what is offered and how it is paid.
+#[derive(Clone, Debug, Default)]
+pub struct Buyer {
+    /// The customer's currency.
+    pub currency: Option<Currency>,
+    /// Whether he buys for himself: he sees what is shown in the portal alone.
+    pub in_portal: bool,
+    /// How he pays, where the provider knows him.
+    pub method: Option<Method>,
+}
+
+/// Why an option cannot be bought for a balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOffered {
+    /// There is none, or the buyer does not see it.
+    Unknown,
+    /// It was archived.
+    Archived,
+    /// It sells other credits.
+    OtherProduct,
+    /// The plan or product does not offer it now.
+    ByPlan,
+    /// It costs another currency than the customer's.
+    OtherCurrency,
+}
+
+impl NotOffered {
+    /// In words.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Unknown => "There is no such purchase option.",
+            Self::Archived => "The purchase option is archived; buy another one.",
+            Self::OtherProduct => "The purchase option sells credits of another product than the balance holds.",
+            Self::ByPlan => "The customer's plan does not offer this purchase option; buy one that the balance lists.",
+            Self::OtherCurrency => "The purchase option is not in the customer's currency; buy one that the balance lists.",
+        }
+    }
+
+    fn problem(self, id: PurchaseOptionId) -> Problem {
+        match self {
+            Self::Unknown => Problem::not_found(&["optionId"], "purchase option", id.to_string()),
+            Self::Archived => Problem::state(&["optionId"], "ARCHIVED", self.sentence()),
+            Self::OtherProduct | Self::ByPlan | Self::OtherCurrency => {
+                Problem::state(&["optionId"], "NOT_OFFERED", self.sentence())
+            }
+        }
+    }
+}
+
+/// The option, when it is offered for a balance now.
+///
+/// # Errors
+/// Why it is not.
+pub fn offered<'a>(
+    catalog: &'a Snapshot,
+    balance: &Balance,
+    (option, buyer): (PurchaseOptionId, &Buyer),
+    now: Time,
+) -> Result<&'a PurchaseOption, NotOffered> {
+    let option = catalog.option(option).ok_or(NotOffered::Unknown)?;
+    if buyer.in_portal && !option.show_in_portal {
+        return Err(NotOffered::Unknown);
+    }
+    if option.archived_at.is_some() {
+        return Err(NotOffered::Archived);
+    }
+    let product = catalog.product(balance.product).filter(|product| product.id == option.product);
+    let settings = settings_of(product.ok_or(NotOffered::OtherProduct)?, balance, now);
+    if settings.purchase_options.is_some_and(|offered| !offered.contains(&option.id)) {
+        return Err(NotOffered::ByPlan);
+    }
+    if buyer.currency.is_some_and(|own| own != option.price.currency) {
+        return Err(NotOffered::OtherCurrency);
+    }
+    Ok(option)
+}
+
+/// How many credits so many packs bring, and what they cost.
+///
+/// # Errors
+/// Invalid, at `["quantity"]`.
+pub fn bundle(option: &PurchaseOption, quantity: i32) -> Result<(Credits, Money), Problem> {
+    if !(1..=MAX_QUANTITY).contains(&quantity) {
+        let message = format!("quantity is {quantity}; buy 1 to {MAX_QUANTITY} at once.");
+        return Err(Problem::invalid(&["quantity"], message));
+    }
+    let times = i64::from(quantity);
+    let credits = option.credits.micros().checked_mul(times).map(Credits::from_micros);
+    let units = 10_i64.checked_pow(option.price.currency.digits()).and_then(|unit| unit.checked_mul(MAX_MAJOR));
+    let minor = option.price.minor.checked_mul(times).filter(|minor| units.is_some_and(|units| *minor <= units));
+    match (credits.filter(|credits| *credits <= Credits::MAX_AMOUNT), minor) {
+        (Some(credits), Some(minor)) => Ok((credits, Money { minor, currency: option.price.currency })),
+        _ => {
+            let message = "So many come to more than 1000000000000 credits or major units of money; buy fewer at once.";
+            Err(Problem::invalid(&["quantity"], message))
+        }
+    }
+}
+
+/// The option and what of it is bought, where the balance has room for it.
+///
+/// # Errors
+/// Not found, a state, invalid or a limit; at the field.
+pub fn judged<'a>(
+    catalog: &'a Snapshot,
+    balance: &Balance,
+    (new, buyer): (&NewPurchase, &Buyer),
+    now: Time,
+) -> Result<(&'a PurchaseOption, Credits, Money), Problem> {
+    let option = offered(catalog, balance, (new.option, buyer), now).map_err(|why| why.problem(new.option))?;
+    let (credits, price) = bundle(option, new.quantity)?;
+    check_room(balance, credits).map_err(|refusal| refusal.problem(balance.account.id))?;
+    Ok((option, credits, price))
+}
+
+/// Money is taken for credits alone that the balance can hold.
+fn check_room(balance: &Balance, credits: Credits) -> Result<(), Refusal> {
+    let there = balance.account.settled.plus(awaited(balance))?;
+    if there.plus(credits)? > Credits::MAX_BALANCE {
+        return Err(Refusal::BeyondBalance);
+    }
+    if balance.account.lots.len() >= MAX_OPEN_LOTS { Err(Refusal::TooManyLots) } else { Ok(()) }
+}
+
+/// Credits of a balance's purchases that wait for their money.
+#[must_use]
+pub fn awaited(balance: &Balance) -> Credits {
+    balance.buying.as_ref().map_or(Credits::ZERO, |buying| buying.awaited)
+}
+
+/// The money for what is left of a lot: its share of the price, rounded down to the currency's unit.
+#[must_use]
+pub fn share(price: Money, credits: Credits, left: Credits) -> Money {
+    let whole = i128::from(credits.micros());
+    let share = i128::from(price.minor).checked_mul(i128::from(left.micros())).and_then(|all| all.checked_div(whole));
+    let minor = share.and_then(|share| i64::try_from(share).ok()).unwrap_or_default();
+    Money { minor, ..price }
+}
+
+/// The auto top-up with its changes, as if nothing had gone wrong so far.
+///
+/// # Errors
+/// Invalid, not found or a state; at the field.
+pub fn auto_top_up(
+    catalog: &Snapshot,
+    balance: &Balance,
+    (changes, buyer): (&AutoTopUpChanges, &Buyer),
+    now: Time,
+) -> Result<AutoTopUp, Problem> {
+    let was = balance.buying.as_deref().and_then(|Buying { auto, .. }| auto.as_ref());
+    let missing = |name: &str| {
+        let message = format!("{name} is needed: the balance has no auto top-up yet.");
+        Problem::invalid(&[name], message)
+    };
+    let threshold = changes.threshold.as_ref().try_map(|given| fields::amount(&["threshold"], given))?;
+    let threshold = fields::not_cleared(&["threshold"], threshold)?.or(was.map(|was| was.threshold));
+    let option = fields::not_cleared(&["optionId"], changes.option)?.or(was.map(|was| was.option));
+    let target = changes.target.as_ref().try_map(|given| fields::amount(&["target"], given))?;
+    let daily_limit = changes.daily_limit.over(was.map_or(DAILY_DEFAULT, |was| was.daily_limit), DAILY_DEFAULT);
+    let auto = AutoTopUp {
+        enabled: changes.enabled,
+        threshold: threshold.ok_or_else(|| missing("threshold"))?,
+        option: option.ok_or_else(|| missing("optionId"))?,
+        target: target.over_optional(was.and_then(|was| was.target)),
+        daily_limit,
+        waits_for: was.and_then(|was| was.waits_for),
+        bought: was.map(|was| was.bought.clone()).unwrap_or_default(),
+        failed: None,
+        looks_at: None,
+    };
+    if !DAILY.contains(&daily_limit) {
+        let message = format!("dailyLimit is {daily_limit}; write {} to {}.", DAILY.start(), DAILY.end());
+        return Err(Problem::invalid(&["dailyLimit"], message));
+    }
+    if auto.target.is_some_and(|target| target < auto.threshold) {
+        let message = "target is below threshold: it would buy again at once. Write at least the threshold.";
+        return Err(Problem::invalid(&["target"], message));
+    }
+    if auto.enabled || matches!(changes.option, Patch::Set(_)) {
+        offered(catalog, balance, (auto.option, buyer), now).map_err(|why| why.problem(auto.option))?;
+    }
+    Ok(auto)
+}

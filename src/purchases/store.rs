@@ -1,0 +1,132 @@
+//! What changes purchases, and what the steps need to read of them: SQL that is nobody else's.
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+
+use super::model::{Method, Provider, Purchase};
+use super::rows::PurchaseChange;
+pub(super) use super::rows::PurchaseRow;
+use crate::base::ids::{BalanceId, CustomerId, PurchaseId};
+use crate::base::time::Time;
+use crate::db::schema::{payment_methods, purchases};
+use crate::db::types::Deadline;
+use crate::db::{Conn, DbError, Txn, on};
+
+/// What is to be written of purchases for one transaction, so that the table costs one statement.
+#[derive(Debug, Default)]
+pub struct Changes {
+    purchases: BTreeMap<PurchaseId, Purchase>,
+    methods: BTreeMap<CustomerId, Method>,
+}
+
+impl Changes {
+    /// Remembers that a purchase is to be written as it stands.
+    pub fn write(&mut self, purchase: &Purchase) {
+        self.purchases.insert(purchase.id, purchase.clone());
+    }
+
+    /// Remembers how a customer can pay from now on.
+    pub fn pay_by(&mut self, customer: CustomerId, method: &Method) {
+        self.methods.insert(customer, method.clone());
+    }
+
+    /// How a customer can pay, where that is to be written.
+    #[must_use]
+    pub fn method(&self, customer: CustomerId) -> Option<&Method> {
+        self.methods.get(&customer)
+    }
+
+    /// Writes all of it, in the order of its keys.
+    ///
+    /// # Errors
+    /// Those of the database; [`DbError::Conflict`] and [`DbError::Duplicate`] when another transaction was first.
+    pub async fn flush(self, conn: &mut Conn) -> Result<(), DbError> {
+        let (new, known): (Vec<_>, Vec<_>) = self.purchases.values().partition(|known| known.revision == 0);
+        PurchaseRow::insert_all(conn, new.into_iter().map(PurchaseRow::of).collect()).await?;
+        PurchaseChange::update_all(conn, known.into_iter().map(PurchaseChange::of).collect()).await?;
+        for (customer, method) in &self.methods {
+            put_method(conn, *customer, method).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Those of the purchases that exist.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_purchases(conn: &mut Conn, ids: &[PurchaseId]) -> Result<Vec<Purchase>, DbError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let customers: Vec<CustomerId> = ids.iter().map(|id| id.balance.customer).collect();
+    let balances: Vec<i32> = ids.iter().map(|id| id.balance.number).collect();
+    let numbers: Vec<i32> = ids.iter().map(|id| id.number).collect();
+    let rows: Vec<PurchaseRow> = on!(conn, |c| purchases::table
+        .filter(purchases::customer_id.eq_any(&customers))
+        .filter(purchases::balance.eq_any(&balances))
+        .filter(purchases::number.eq_any(&numbers))
+        .select(PurchaseRow::as_select())
+        .load(c))?;
+    let found = rows.into_iter().map(PurchaseRow::purchase).collect::<Result<Vec<_>, _>>()?;
+    Ok(found.into_iter().filter(|purchase| ids.contains(&purchase.id)).collect())
+}
+
+/// Purchases of which the provider is to be asked by now, the longest overdue first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_due(conn: &mut Conn, now: Time, limit: i64) -> Result<Vec<Purchase>, DbError> {
+    let rows: Vec<PurchaseRow> = on!(conn, |c| purchases::table
+        .filter(purchases::looks_at.le(Deadline::of(Some(now))))
+        .order(purchases::looks_at)
+        .limit(limit)
+        .select(PurchaseRow::as_select())
+        .load(c))?;
+    rows.into_iter().map(PurchaseRow::purchase).collect()
+}
+
+/// Takes it upon oneself to ask the provider of a purchase: until then nobody else does. False when somebody was first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn claim(txn: &mut Txn, purchase: &Purchase, until: Time) -> Result<bool, DbError> {
+    let PurchaseId { balance: BalanceId { customer, number: balance }, number } = purchase.id;
+    let as_read = purchases::table
+        .filter(purchases::customer_id.eq(customer))
+        .filter(purchases::balance.eq(balance))
+        .filter(purchases::number.eq(number))
+        .filter(purchases::looks_at.eq(Deadline::of(purchase.looks_at)));
+    let changed = on!(txn, |c| diesel::update(as_read)
+        .set(purchases::looks_at.eq(Deadline::of(Some(until))))
+        .execute(c))?;
+    Ok(changed == 1)
+}
+
+/// How customers can pay at the provider; those of whom nothing is known are left out.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find_methods(conn: &mut Conn, customers: &[CustomerId]) -> Result<HashMap<CustomerId, Method>, DbError> {
+    let rows: Vec<(CustomerId, String, Option<String>)> = on!(conn, |c| payment_methods::table
+        .filter(payment_methods::customer_id.eq_any(customers))
+        .filter(payment_methods::provider.eq(Provider::Stripe.number()))
+        .select((payment_methods::customer_id, payment_methods::customer, payment_methods::method))
+        .load(c))?;
+    Ok(rows.into_iter().map(|(id, customer, method)| (id, Method { customer, method })).collect())
+}
+
+async fn put_method(conn: &mut Conn, id: CustomerId, Method { customer, method }: &Method) -> Result<(), DbError> {
+    let key = (payment_methods::customer_id, payment_methods::provider);
+    let values = (payment_methods::customer.eq(customer), payment_methods::method.eq(method));
+    let provider = payment_methods::provider.eq(Provider::Stripe.number());
+    on!(conn, |c| diesel::insert_into(payment_methods::table)
+        .values((payment_methods::customer_id.eq(id), provider, values))
+        .on_conflict(key)
+        .do_update()
+        .set(values)
+        .execute(c))
+    .map(drop)
+}

@@ -1,0 +1,375 @@
+//! Stripe: purchases and money that goes back, as its API knows them.
+//!
+//! A customer who is there pays on a page of Stripe's (a Checkout session), which saves how he pays; later his balance is topped
+//! up by that (a payment intent). Every request that makes something carries the purchase's id as its idempotency key, and
+//! everything that the request says is on record, so that the same request can be sent again.
+
+mod objects;
+pub mod webhook;
+
+use std::time::Duration;
+
+use serde::Serialize;
+use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError};
+use stripe_client_core::{RequestBuilder, StripeMethod};
+
+use super::model::{Method, Purchase};
+use super::transitions::Fact;
+use crate::base::money::{Currency, Money};
+use crate::base::time::Time;
+use objects::{Intent, Made, Session};
+use webhook::{Hint, NotTaken};
+
+/// How long one request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What Scrip needs of a Stripe account.
+pub struct Account {
+    /// The secret key: `sk_…`, or a restricted one that may write Checkout sessions, payment intents and refunds.
+    pub secret_key: String,
+    /// What webhooks are signed with: `whsec_…`.
+    pub webhook_secret: String,
+    /// Where the API is, when it is not Stripe's own: an address with a slash at its end.
+    pub url: Option<String>,
+}
+
+/// Stripe, for one account.
+#[derive(Clone)]
+pub struct Stripe {
+    client: Client,
+    webhook_secret: String,
+}
+
+impl std::fmt::Debug for Stripe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stripe").finish_non_exhaustive()
+    }
+}
+
+/// What was heard of a purchase, and how its customer can pay from now on, where that was heard too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Of the purchase.
+    pub fact: Fact,
+    /// Of its customer.
+    pub method: Option<Method>,
+}
+
+impl From<Fact> for Heard {
+    fn from(fact: Fact) -> Self {
+        Self { fact, method: None }
+    }
+}
+
+/// Why Stripe did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// It is away, too slow, or not in the mood: the same again, later.
+    #[error("the payment provider cannot be reached: {0}")]
+    Away(String),
+    /// It will not.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What a page of Stripe's shows besides the purchase.
+#[derive(Clone, Debug)]
+pub struct Page<'a> {
+    /// What is bought: "1,000 tokens".
+    pub name: &'a str,
+    /// Who pays, where he is not known there yet.
+    pub email: Option<&'a str>,
+    /// Where the customer comes back to.
+    pub return_url: &'a str,
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    scrip_purchase: String,
+}
+
+impl Metadata {
+    fn of(purchase: &Purchase) -> Self {
+        Self { scrip_purchase: purchase.id.to_string() }
+    }
+}
+
+impl Stripe {
+    /// For an account.
+    ///
+    /// # Errors
+    /// A sentence, when its address or key cannot be used.
+    pub fn new(account: Account) -> Result<Self, String> {
+        let mut builder = ClientBuilder::new(account.secret_key).timeout(PATIENCE);
+        if let Some(url) = account.url {
+            builder = builder.url(url);
+        }
+        let client = builder.app_info("Scrip", None, None).build().map_err(|error| error.to_string())?;
+        Ok(Self { client, webhook_secret: account.webhook_secret })
+    }
+
+    /// What a webhook hints at, whose signature holds; `None` when it is about nothing of ours.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn read_webhook(&self, body: &[u8], signature: &str, now: Time) -> Result<Option<Hint>, NotTaken> {
+        webhook::read(body, signature, (&self.webhook_secret, now))
+    }
+
+    /// Opens the page on which a purchase is paid.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn open_page(&self, purchase: &Purchase, page: &Page<'_>) -> Result<Heard, Trouble> {
+        #[derive(Serialize)]
+        struct Form<'a> {
+            mode: &'static str,
+            client_reference_id: String,
+            success_url: &'a str,
+            cancel_url: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            customer: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            customer_creation: Option<&'static str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            customer_email: Option<&'a str>,
+            line_items: [Line<'a>; 1],
+            payment_intent_data: IntentData,
+            metadata: Metadata,
+        }
+        #[derive(Serialize)]
+        struct Line<'a> {
+            quantity: i32,
+            price_data: Price<'a>,
+        }
+        #[derive(Serialize)]
+        struct Price<'a> {
+            currency: String,
+            unit_amount: i64,
+            product_data: Product<'a>,
+        }
+        #[derive(Serialize)]
+        struct Product<'a> {
+            name: &'a str,
+        }
+        #[derive(Serialize)]
+        struct IntentData {
+            setup_future_usage: &'static str,
+            metadata: Metadata,
+        }
+        let known = purchase.pays_by.as_ref().map(|method| method.customer.as_str());
+        let whole = to_stripe(purchase.price)?;
+        let unit_amount = whole.checked_div(i64::from(purchase.quantity)).unwrap_or(whole);
+        let form = Form {
+            mode: "payment",
+            client_reference_id: purchase.id.to_string(),
+            success_url: page.return_url,
+            cancel_url: page.return_url,
+            customer: known,
+            customer_creation: known.is_none().then_some("always"),
+            customer_email: page.email.filter(|_| known.is_none()),
+            line_items: [Line {
+                quantity: purchase.quantity,
+                price_data: Price {
+                    currency: lower(purchase.price.currency),
+                    unit_amount,
+                    product_data: Product { name: page.name },
+                },
+            }],
+            payment_intent_data: IntentData {
+                setup_future_usage: "off_session",
+                metadata: Metadata::of(purchase),
+            },
+            metadata: Metadata::of(purchase),
+        };
+        let made: Session = self.post("/checkout/sessions", &form, Some((purchase, "page"))).await?;
+        Ok(Fact::Begun { reference: made.id, url: made.url, payment: None }.into())
+    }
+
+    /// Takes the money for a purchase by what was saved, without asking.
+    ///
+    /// # Errors
+    /// [`Trouble::Away`]: then it is not known whether the money was taken, and the same is to be asked again.
+    pub async fn charge(&self, purchase: &Purchase, method: &Method) -> Result<Heard, Trouble> {
+        #[derive(Serialize)]
+        struct Form<'a> {
+            amount: i64,
+            currency: String,
+            customer: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            payment_method: Option<&'a str>,
+            off_session: bool,
+            confirm: bool,
+            metadata: Metadata,
+        }
+        let form = Form {
+            amount: to_stripe(purchase.price)?,
+            currency: lower(purchase.price.currency),
+            customer: &method.customer,
+            payment_method: method.method.as_deref(),
+            off_session: true,
+            confirm: true,
+            metadata: Metadata::of(purchase),
+        };
+        let intent: Intent = match self.post("/payment_intents", &form, Some((purchase, "charge"))).await {
+            Ok(intent) => intent,
+            Err(Trouble::Refused(reason)) => return Ok(Fact::Failed { reason }.into()),
+            Err(away) => return Err(away),
+        };
+        if intent.status == "requires_action" {
+            // The customer would have to be there. Nobody is to pay it later, unseen.
+            let path = format!("/payment_intents/{}/cancel", intent.id);
+            let _: Made = self.post(&path, &(), None).await?;
+        }
+        Ok(intent.heard())
+    }
+
+    /// How a purchase stands that Stripe knows as `id`; `None` when what has that id is of another purchase.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn look(&self, purchase: &Purchase, id: &str) -> Result<Option<Heard>, Trouble> {
+        #[derive(Serialize)]
+        struct Query {
+            expand: [&'static str; 1],
+        }
+        let mine = |named: Option<String>| named.is_some_and(|named| named == purchase.id.to_string());
+        if id.starts_with("cs_") {
+            let path = format!("/checkout/sessions/{id}");
+            let request = RequestBuilder::new(StripeMethod::Get, path).query(&Query { expand: ["payment_intent"] });
+            let session: Session = self.send(request, None).await?;
+            return Ok(mine(session.purchase()).then(|| session.heard()));
+        }
+        let request = RequestBuilder::new(StripeMethod::Get, format!("/payment_intents/{id}"));
+        let intent: Intent = self.send(request, None).await?;
+        Ok(mine(intent.purchase()).then(|| intent.heard()))
+    }
+
+    /// Makes sure that a purchase is not paid any more. Whoever was first is seen by looking again.
+    ///
+    /// # Errors
+    /// [`Trouble::Away`].
+    pub async fn let_go(&self, id: &str) -> Result<(), Trouble> {
+        let path = if id.starts_with("cs_") {
+            format!("/checkout/sessions/{id}/expire")
+        } else {
+            format!("/payment_intents/{id}/cancel")
+        };
+        match self.post::<Made>(&path, &(), None).await {
+            Ok(_) | Err(Trouble::Refused(_)) => Ok(()),
+            Err(away) => Err(away),
+        }
+    }
+
+    /// Sends money back.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn give_back(&self, purchase: &Purchase, (payment, money): (&str, Money)) -> Result<(), Trouble> {
+        #[derive(Serialize)]
+        struct Form<'a> {
+            payment_intent: &'a str,
+            amount: i64,
+            metadata: Metadata,
+        }
+        let amount = to_stripe(money)?;
+        let form = Form { payment_intent: payment, amount, metadata: Metadata::of(purchase) };
+        let _: Made = self.post("/refunds", &form, Some((purchase, "refund"))).await?;
+        Ok(())
+    }
+
+    /// Sends a form; what it makes is made once for each purchase and purpose.
+    async fn post<T: miniserde::Deserialize>(
+        &self,
+        path: &str,
+        form: &impl Serialize,
+        once: Option<(&Purchase, &str)>,
+    ) -> Result<T, Trouble> {
+        let key = once.map(|(purchase, purpose)| format!("{}-{purpose}", purchase.id));
+        self.send(RequestBuilder::new(StripeMethod::Post, path).form(form), key).await
+    }
+
+    async fn send<T: miniserde::Deserialize>(&self, request: RequestBuilder, key: Option<String>) -> Result<T, Trouble> {
+        let key = key.and_then(|key| IdempotencyKey::new(key).ok());
+        let strategy = key.map_or(RequestStrategy::Once, RequestStrategy::Idempotent);
+        request.customize::<T>().request_strategy(strategy).send(&self.client).await.map_err(trouble)
+    }
+}
+
+/// What an error of the client means: what Stripe refuses it refuses again; all else may be otherwise the next time.
+fn trouble(error: StripeError) -> Trouble {
+    match error {
+        StripeError::Stripe(told, 402) => {
+            Trouble::Refused(told.message.unwrap_or_else(|| "The payment was declined.".to_owned()))
+        }
+        StripeError::Stripe(told, status @ 400..=499) if !matches!(status, 401 | 403 | 408 | 409 | 429) => {
+            Trouble::Refused(told.message.unwrap_or_else(|| format!("The payment provider refused it ({status}).")))
+        }
+        StripeError::Stripe(told, status) => {
+            Trouble::Away(told.message.unwrap_or_else(|| format!("it answers {status}")))
+        }
+        StripeError::Timeout => Trouble::Away("it takes too long".to_owned()),
+        StripeError::ClientError(_) => Trouble::Away("there is no connection".to_owned()),
+        StripeError::JSONDeserialize(_) | StripeError::ConfigError(_) => Trouble::Away("its answer is odd".to_owned()),
+    }
+}
+
+fn lower(currency: Currency) -> String {
+    currency.code().to_ascii_lowercase()
+}
+
+/// Fraction digits that Stripe's amounts of a currency have, where those are not the currency's own.
+const OWN_DIGITS: [(&str, u32); 3] = [("ISK", 2), ("UGX", 2), ("MGA", 0)];
+
+/// How many digits Stripe has of a currency more (or fewer) than Scrip.
+fn shift(currency: Currency) -> (i64, i64) {
+    let stripes = OWN_DIGITS.iter().find(|(code, _)| *code == currency.code()).map_or(currency.digits(), |own| own.1);
+    let power = |digits: u32| 10_i64.checked_pow(digits).unwrap_or(1);
+    (power(stripes.saturating_sub(currency.digits())), power(currency.digits().saturating_sub(stripes)))
+}
+
+/// An amount as Stripe writes it.
+///
+/// # Errors
+/// Refused, when Stripe cannot write it.
+pub fn to_stripe(money: Money) -> Result<i64, Trouble> {
+    let (times, per) = shift(money.currency);
+    // Of three-digit currencies the last digit is 0.
+    let last = if money.currency.digits() == 3 { 10 } else { 1 };
+    let exact = money.minor.checked_rem(per) == Some(0) && money.minor.checked_rem(last) == Some(0);
+    let amount = money.minor.checked_mul(times).and_then(|minor| minor.checked_div(per)).filter(|_| exact);
+    let (amount_text, code) = (money.amount(), money.currency.code());
+    amount.ok_or_else(|| Trouble::Refused(format!("Stripe cannot take {amount_text} {code}: it rounds that currency.")))
+}
+
+/// An amount that Stripe wrote; none when it has no such currency, or parts of its unit.
+fn from_stripe(amount: i64, currency: &str) -> Option<Money> {
+    let currency = Currency::parse(&currency.to_ascii_uppercase())?;
+    let (times, per) = shift(currency);
+    let minor = amount.checked_mul(per)?;
+    (minor.checked_rem(times)? == 0).then_some(Money { minor: minor.checked_div(times)?, currency })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(minor: i64, code: &str) -> Money {
+        Money { minor, currency: Currency::parse(code).unwrap() }
+    }
+
+    #[test]
+    fn amounts_are_written_in_stripes_own_digits() {
+        for (minor, code, amount) in
+            [(1999, "EUR", 1999), (500, "JPY", 500), (500, "ISK", 50_000), (700, "UGX", 70_000), (700, "MGA", 7)]
+        {
+            assert_eq!(to_stripe(money(minor, code)), Ok(amount), "{code}");
+            assert_eq!(from_stripe(amount, &code.to_lowercase()), Some(money(minor, code)), "{code}");
+        }
+        assert_eq!(to_stripe(money(12_340, "KWD")), Ok(12_340));
+        for (minor, code) in [(12_345, "KWD"), (50, "MGA")] {
+            assert!(matches!(to_stripe(money(minor, code)), Err(Trouble::Refused(_))), "{code}");
+        }
+        assert_eq!((from_stripe(50, "isk"), from_stripe(1, "xxx")), (None, None));
+    }
+}
