@@ -15,7 +15,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::metrics::Metrics;
 use crate::access::budget::Account;
@@ -53,6 +53,11 @@ impl Ready {
     pub(super) fn kind(&self) -> OperationType {
         self.admitted.kind
     }
+
+    /// What the log calls it: its name, or its kind.
+    pub(super) fn name(&self) -> &str {
+        self.admitted.name.as_deref().unwrap_or(name_of(self.admitted.kind))
+    }
 }
 
 /// A request as it is sent in JSON.
@@ -73,8 +78,8 @@ impl From<Body> for Request {
         let variables = body.variables.map(serde_json::Value::Object).unwrap_or_default();
         let request = Self::new(body.query).variables(Variables::from_json(variables));
         match body.operation_name {
-            Some(name) => request.operation_name(name),
-            None => request,
+            Some(name) if !name.is_empty() => request.operation_name(name),
+            _ => request,
         }
     }
 }
@@ -91,7 +96,6 @@ impl Api {
             Box::new(finished(Answer::from_errors(vec![error]), &asker.id))
         };
         let admitted = self.guards.admit(request, &asker.caller).map_err(refused)?;
-        Span::current().record("operation", admitted.name.as_deref().unwrap_or(name_of(admitted.kind)));
         let points = u64::try_from(admitted.cost).unwrap_or(u64::MAX);
         match self.app.buckets.take(&asker.caller, points, self.app.clock.now()) {
             Ok(account) => Ok(Ready { cost: cost(points, account), admitted, asker: asker.clone() }),

@@ -131,7 +131,7 @@ both!(a_reader_of_events_that_does_not_read_is_cut_off_and_can_resume, async |db
     let mut sent = 0;
     while streams().await > 1 {
         sent += 1;
-        api.top_up(&balance, "1", &sent.to_string(), json!({"metadata": metadata})).await;
+        node.top_up(&balance, "1", &sent.to_string(), json!({"metadata": metadata})).await;
         assert_eq!(other.next().await.1["data"]["balanceChanges"]["entry"]["sequence"], json!((sent + 1).to_string()));
     }
     let mut again = Events::of(node.stream(WATCH, json!({"id": balance}), Some(&cursor)).await);
