@@ -54,7 +54,8 @@ pub(crate) fn begin(readers: &Readers) -> Result<Logs, crate::cli::Failure> {
         None => None,
         Some(_) => Some(provider()?),
     };
-    let filter = QUIET.iter().try_fold(EnvFilter::new(log_filter()), |filter, quiet| {
+    let wanted = EnvFilter::try_new(log_filter()).map_err(|error| format!("SCRIP_LOG cannot be used: {error}"))?;
+    let filter = QUIET.iter().try_fold(wanted, |filter, quiet| {
         quiet.parse().map(|quiet| filter.add_directive(quiet))
     })?;
     let traces = provider.as_ref().map(|provider| {

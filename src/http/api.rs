@@ -126,18 +126,17 @@ impl Api {
             return stream::once(async move { api.execute(ready).await }).left_stream();
         }
         let Ready { admitted, asker, cost } = ready;
-        let (app, caller, points) = (self.app.clone(), asker.caller.clone(), admitted.cost);
+        let (app, caller, points) = (self.app.clone(), asker.caller.clone(), admitted.message_cost);
         let request = request_data(admitted.request, &self.app, asker.caller, position);
-        self.metrics.ran(name_of(admitted.kind), "data");
-        let mut cost = Some(cost);
+        let (mut cost, metrics) = (Some(cost), self.metrics.clone());
+        // The first message was paid for when the stream was let in.
         let told = move |answer| {
             let answer = finished(answer, &asker.id);
-            match cost.take() {
-                Some(cost) => answer.extension("cost", cost),
-                None => answer,
-            }
+            let Some(cost) = cost.take() else { return (answer, points) };
+            metrics.ran(name_of(OperationType::Subscription), if is_executed(&answer) { "data" } else { "error" });
+            (answer.extension("cost", cost), 0)
         };
-        let paid = move |answer: Answer| {
+        let paid = move |(answer, points): (Answer, usize)| {
             let (app, caller) = (app.clone(), caller.clone());
             async move {
                 pay(&app, &caller, points).await;

@@ -41,7 +41,7 @@ const PAGE: usize = 20;
 /// What a mutation costs besides what it answers.
 const MUTATION: usize = 10;
 /// What opening a stream costs besides a message.
-const STREAM: usize = 50;
+pub(super) const STREAM: usize = 50;
 /// What introspection costs, and each field of it: there are some hundred types.
 const INTROSPECTION: usize = 100;
 const OF_INTROSPECTION: usize = 10;
