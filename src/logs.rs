@@ -55,9 +55,8 @@ pub(crate) fn begin(readers: &Readers) -> Result<Logs, crate::cli::Failure> {
         Some(_) => Some(provider()?),
     };
     let wanted = EnvFilter::try_new(log_filter()).map_err(|error| format!("SCRIP_LOG cannot be used: {error}"))?;
-    let filter = QUIET.iter().try_fold(wanted, |filter, quiet| {
-        quiet.parse().map(|quiet| filter.add_directive(quiet))
-    })?;
+    let filter =
+        QUIET.iter().try_fold(wanted, |filter, quiet| quiet.parse().map(|quiet| filter.add_directive(quiet)))?;
     let traces = provider.as_ref().map(|provider| {
         let tracer = provider.tracer("scrip");
         tracing_opentelemetry::layer().with_tracer(tracer).with_filter(EnvFilter::new("scrip=info"))

@@ -176,9 +176,9 @@ impl Reply {
     }
 
     async fn run(&self, api: &Api, ready: Ready, (asker, headers): (&Asker, &HeaderMap)) -> Response {
-        let asked = Asked { caller: asker.caller.to_string(), operation: Some(ready.name().to_owned()) };
+        let told = Asked { caller: asker.caller.to_string(), operation: Some(ready.name().to_owned()) };
         let mut response = self.carry_out(api, ready, (asker, headers)).await;
-        response.extensions_mut().insert(asked);
+        response.extensions_mut().insert(told);
         response
     }
 
