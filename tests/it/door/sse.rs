@@ -120,8 +120,8 @@ both!(a_reader_of_events_that_does_not_read_is_cut_off_and_can_resume, async |db
         let line = told.lines().find_map(|line| line.strip_prefix(r#"scrip_streams{transport="sse"} "#));
         line.expect("it is counted").parse::<u64>().expect("it is a number")
     };
-    let many: String = (0..20).map(|at| format!("m{at}: metadata ")).collect();
-    let watch = WATCH.replace("sequence", &format!("sequence {many}"));
+    let many: Vec<String> = (0..20).map(|at| format!("m{at}: metadata")).collect();
+    let watch = WATCH.replace("sequence", &format!("sequence {}", many.join(" ")));
     let mut deaf = Events::of(node.stream(&watch, json!({"id": balance}), None).await);
     let cursor = deaf.next().await.2;
     let mut other = Events::of(node.stream(WATCH, json!({"id": balance}), None).await);
