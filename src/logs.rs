@@ -16,6 +16,10 @@ use crate::config::{log_filter, traces_endpoint};
 /// How many bytes of lines go out at once at most.
 const LINES: usize = 64 * 1024;
 
+/// Libraries that would tell of messages, headers and rows, whatever is asked for.
+const QUIET: [&str; 5] =
+    ["hyper=info", "hyper_util=info", "tokio_postgres=info", "tokio_tungstenite=info", "tungstenite=info"];
+
 /// Who reads the lines.
 pub(crate) enum Readers {
     /// One JSON object a line.
@@ -50,7 +54,9 @@ pub(crate) fn begin(readers: &Readers) -> Result<Logs, crate::cli::Failure> {
         None => None,
         Some(_) => Some(provider()?),
     };
-    let filter = EnvFilter::new(log_filter());
+    let wanted = EnvFilter::try_new(log_filter()).map_err(|error| format!("SCRIP_LOG cannot be used: {error}"))?;
+    let filter =
+        QUIET.iter().try_fold(wanted, |filter, quiet| quiet.parse().map(|quiet| filter.add_directive(quiet)))?;
     let traces = provider.as_ref().map(|provider| {
         let tracer = provider.tracer("scrip");
         tracing_opentelemetry::layer().with_tracer(tracer).with_filter(EnvFilter::new("scrip=info"))

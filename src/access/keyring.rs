@@ -3,7 +3,7 @@
 //! A key is read when it is shown first. Those that were shown are read again each second ([`Keyring::watch`]), which
 //! also notes when they were last used. Streams ask at each such turn whether their caller still holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -188,22 +188,29 @@ impl Keyring {
     /// # Errors
     /// Those of the database.
     pub async fn turn(&self) -> Result<(), DbError> {
+        // What ended by the clock alone ends even when the database is away, or does not answer.
+        self.0.turns.send_replace(());
         let read = self.read_again().await;
-        // What ended by the clock alone ends even when the database is away.
         self.0.turns.send_replace(());
         read
     }
 
     async fn read_again(&self) -> Result<(), DbError> {
+        let mut conn = self.0.db.read().await?;
         let ids: Vec<ApiKeyId> = self.0.known.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
         if ids.is_empty() {
             return Ok(());
         }
-        let found = store::find_keys(&mut self.0.db.read().await?, &ids).await?;
+        let found = store::find_keys(&mut conn, &ids).await?;
+        drop(conn);
         let (now, mut used) = (self.0.clock.now(), Vec::new());
         {
             let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.retain(|id, _| found.iter().any(|kept| kept.key.id == *id && kept.key.is_taken(now)));
+            // Who was let in since the keys were asked for is not among them.
+            let taken: HashSet<ApiKeyId> =
+                found.iter().filter(|kept| kept.key.is_taken(now)).map(|kept| kept.key.id).collect();
+            let over: HashSet<ApiKeyId> = ids.into_iter().filter(|id| !taken.contains(id)).collect();
+            known.retain(|id, _| !over.contains(id));
             for kept in found {
                 let Some(known) = known.get_mut(&kept.key.id) else { continue };
                 let used_at = known.used_at.load(Ordering::Relaxed);

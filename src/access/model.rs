@@ -150,3 +150,13 @@ impl Caller {
         }
     }
 }
+
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::Key(key) => key.id.fmt(f),
+            Self::Portal(session) => session.customer.fmt(f),
+        }
+    }
+}

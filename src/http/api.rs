@@ -15,7 +15,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::metrics::Metrics;
 use crate::access::budget::Account;
@@ -53,6 +53,11 @@ impl Ready {
     pub(super) fn kind(&self) -> OperationType {
         self.admitted.kind
     }
+
+    /// What the log calls it: its name, or its kind.
+    pub(super) fn name(&self) -> &str {
+        self.admitted.name.as_deref().unwrap_or(name_of(self.admitted.kind))
+    }
 }
 
 /// A request as it is sent in JSON.
@@ -73,8 +78,8 @@ impl From<Body> for Request {
         let variables = body.variables.map(serde_json::Value::Object).unwrap_or_default();
         let request = Self::new(body.query).variables(Variables::from_json(variables));
         match body.operation_name {
-            Some(name) => request.operation_name(name),
-            None => request,
+            Some(name) if !name.is_empty() => request.operation_name(name),
+            _ => request,
         }
     }
 }
@@ -91,7 +96,6 @@ impl Api {
             Box::new(finished(Answer::from_errors(vec![error]), &asker.id))
         };
         let admitted = self.guards.admit(request, &asker.caller).map_err(refused)?;
-        Span::current().record("operation", admitted.name.as_deref().unwrap_or(name_of(admitted.kind)));
         let points = u64::try_from(admitted.cost).unwrap_or(u64::MAX);
         match self.app.buckets.take(&asker.caller, points, self.app.clock.now()) {
             Ok(account) => Ok(Ready { cost: cost(points, account), admitted, asker: asker.clone() }),
@@ -122,18 +126,17 @@ impl Api {
             return stream::once(async move { api.execute(ready).await }).left_stream();
         }
         let Ready { admitted, asker, cost } = ready;
-        let (app, caller, points) = (self.app.clone(), asker.caller.clone(), admitted.cost);
+        let (app, caller, points) = (self.app.clone(), asker.caller.clone(), admitted.message_cost);
         let request = request_data(admitted.request, &self.app, asker.caller, position);
-        self.metrics.ran(name_of(admitted.kind), "data");
-        let mut cost = Some(cost);
+        let (mut cost, metrics) = (Some(cost), self.metrics.clone());
+        // The first message was paid for when the stream was let in.
         let told = move |answer| {
             let answer = finished(answer, &asker.id);
-            match cost.take() {
-                Some(cost) => answer.extension("cost", cost),
-                None => answer,
-            }
+            let Some(cost) = cost.take() else { return (answer, points) };
+            metrics.ran(name_of(OperationType::Subscription), if is_executed(&answer) { "data" } else { "error" });
+            (answer.extension("cost", cost), 0)
         };
-        let paid = move |answer: Answer| {
+        let paid = move |(answer, points): (Answer, usize)| {
             let (app, caller) = (app.clone(), caller.clone());
             async move {
                 pay(&app, &caller, points).await;

@@ -8,8 +8,8 @@ use std::fmt;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, Query, Request, State};
 use axum::http::header::{CONTENT_ENCODING, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -19,8 +19,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::door::{self, TurnedAway};
+use super::observe::Asked;
 use super::request::media_type;
-use crate::access::model::Scope;
+use crate::access::model::{Caller, Scope};
 use crate::app::App;
 use crate::base::problem::Problem;
 use crate::base::time::Time;
@@ -103,22 +104,26 @@ struct ErrorBody {
 pub(super) async fn post(
     State(app): State<App>,
     parameters: Result<Query<Parameters>, QueryRejection>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Response {
-    match take(&app, parameters, &headers, body).await {
+    let caller = match door::caller(&app, request.headers()).await {
+        Ok(caller) => caller,
+        Err(turned_away) => return Refused::TurnedAway(turned_away).into_response(),
+    };
+    let mut response = match take(&app, &caller, parameters, request).await {
         Ok(answer) => Json(answer).into_response(),
         Err(refused) => refused.into_response(),
-    }
+    };
+    response.extensions_mut().insert(Asked { caller: caller.to_string(), operation: None });
+    response
 }
 
 async fn take(
     app: &App,
+    caller: &Caller,
     parameters: Result<Query<Parameters>, QueryRejection>,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Answer, Refused> {
-    let caller = door::caller(app, headers).await.map_err(Refused::TurnedAway)?;
     if !caller.holds_any(&[Scope::Ingest, Scope::Write, Scope::Admin]) {
         return Err(Refused::Forbidden);
     }
@@ -128,11 +133,13 @@ async fn take(
         Some("enforce") => Mode::Enforce,
         Some(other) => return Err(Refused::Malformed(format!("mode is \"{other}\"; write record or enforce."))),
     };
-    let body = body.map_err(|error| match error.status() {
+    // Nobody's body is read who may not send it.
+    let headers = request.headers().clone();
+    let body = Bytes::from_request(request, &()).await.map_err(|error| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Refused::TooLarge("The body is longer than 16 MiB; send it in parts."),
         _ => Refused::Malformed("The body could not be read.".to_owned()),
     })?;
-    let parts = parts(headers, &body)?;
+    let parts = parts(&headers, &body)?;
     let ids: Vec<String> = parts.iter().map(|(id, _)| id.clone()).collect();
     let mut receipts: Vec<Option<Receipt>> = Vec::with_capacity(parts.len());
     let mut events = Vec::with_capacity(parts.len());

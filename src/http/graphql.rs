@@ -7,9 +7,8 @@
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response as Answer, ServerError, Value};
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{FromRequestParts, RawQuery, State};
+use axum::extract::{FromRequest, FromRequestParts, RawQuery, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -17,24 +16,30 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{Api, Asker, Body, Ready, Shown, is_executed};
 use super::door::{self, TurnedAway};
-use super::request::{media_type, request_id};
+use super::observe::Asked;
+use super::request::{AnObject, count_values, media_type, request_id};
 use super::{socket, sse};
 use crate::graphql::errors::{
-    BAD_USER_INPUT, FORBIDDEN, INTERNAL, RATE_LIMITED, TIMEOUT, UNAUTHENTICATED, UNAVAILABLE, code_of, coded, complete,
-    of_request,
+    BAD_USER_INPUT, FORBIDDEN, INTERNAL, QUERY_TOO_COMPLEX, RATE_LIMITED, TIMEOUT, UNAUTHENTICATED, UNAVAILABLE,
+    code_of, coded, complete, of_request,
 };
 
+/// How many values the body of a request holds at most.
+const MAX_VALUES: usize = 50_000;
 const RESPONSE: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 
 /// Runs what a body of JSON says.
-pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+pub(super) async fn post(State(api): State<Api>, request: axum::extract::Request) -> Response {
+    let headers = request.headers().clone();
     let Some(reply) = Reply::to(&headers) else { return not_acceptable() };
     let asker = match reply.asker(&api, &headers).await {
         Ok(asker) => asker,
         Err(turned_away) => return turned_away,
     };
+    // Nobody's body is read who is not known.
+    let body = Bytes::from_request(request, &()).await;
     if media_type(&headers).is_none_or(|kind| kind != JSON) {
         return reply.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8.");
     }
@@ -45,12 +50,12 @@ pub(super) async fn post(State(api): State<Api>, headers: HeaderMap, body: Resul
         }
         Err(_) => return reply.refuse(StatusCode::BAD_REQUEST, "The body could not be read."),
     };
-    // A list of a request's values in their order would be taken for the request.
-    if !body.trim_ascii_start().starts_with(b"{") {
-        return reply.refuse(StatusCode::BAD_REQUEST, "The body is not a GraphQL request: it is not a JSON object.");
+    if count_values(&body) > MAX_VALUES {
+        let message = format!("The body holds more than {MAX_VALUES} values; send less at once.");
+        return reply.refuse_with(StatusCode::BAD_REQUEST, of_request(coded(QUERY_TOO_COMPLEX, message)));
     }
-    match serde_json::from_slice::<Body>(&body) {
-        Ok(body) => match reply.admit(&api, body.into(), &asker) {
+    match serde_json::from_slice::<AnObject<Body>>(&body) {
+        Ok(AnObject(body)) => match reply.admit(&api, body.into(), &asker) {
             Ok(ready) => reply.run(&api, ready, (&asker, &headers)).await,
             Err(refused) => *refused,
         },
@@ -65,7 +70,8 @@ pub(super) async fn get(
     request: axum::extract::Request,
 ) -> Response {
     let (mut parts, _) = request.into_parts();
-    if parts.headers.contains_key(UPGRADE) {
+    let wanted = parts.headers.get(UPGRADE).and_then(|upgrade| upgrade.to_str().ok()).unwrap_or_default();
+    if wanted.split(',').any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket")) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
             Ok(upgrade) => socket::open(api, upgrade, &parts.headers),
             Err(rejection) => rejection.into_response(),
@@ -160,14 +166,23 @@ impl Reply {
 
     fn admit(&self, api: &Api, request: Request, asker: &Asker) -> Result<Ready, Box<Response>> {
         api.admit(request, asker).map_err(|answer| {
-            Box::new(match self.kind {
+            let mut response = match self.kind {
                 Kind::Events => sse::one(&answer),
                 Kind::Response | Kind::Json => self.answer(&answer),
-            })
+            };
+            response.extensions_mut().insert(Asked { caller: asker.caller.to_string(), operation: None });
+            Box::new(response)
         })
     }
 
     async fn run(&self, api: &Api, ready: Ready, (asker, headers): (&Asker, &HeaderMap)) -> Response {
+        let told = Asked { caller: asker.caller.to_string(), operation: Some(ready.name().to_owned()) };
+        let mut response = self.carry_out(api, ready, (asker, headers)).await;
+        response.extensions_mut().insert(told);
+        response
+    }
+
+    async fn carry_out(&self, api: &Api, ready: Ready, (asker, headers): (&Asker, &HeaderMap)) -> Response {
         match (self.kind, ready.kind()) {
             (Kind::Events, _) => sse::answer(api, ready, (asker, headers)),
             (Kind::Response | Kind::Json, OperationType::Subscription) => self.refuse(
@@ -228,6 +243,17 @@ fn retry_after(errors: &[ServerError]) -> Option<HeaderValue> {
     }
 }
 
+/// How much a media type is wanted, in thousandths: what its parameter `q` says, else all of it.
+fn weight(parameters: &str) -> u32 {
+    let named = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
+    let said = named.filter(|(name, _)| name.trim().eq_ignore_ascii_case("q")).map(|(_, weight)| weight.trim()).next();
+    let Some((whole, rest)) = said.map(|said| said.split_once('.').unwrap_or((said, ""))) else { return 1_000 };
+    match (whole, format!("{rest:0<3}").get(..3).and_then(|digits| digits.parse().ok())) {
+        ("0", Some(thousandths)) => thousandths,
+        _ => 1_000,
+    }
+}
+
 /// In which media type a client wants its answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -237,20 +263,26 @@ enum Kind {
 }
 
 impl Kind {
-    /// What is accepted; JSON where nothing is said, as older clients do.
+    /// What is accepted most, the first of those; JSON where nothing is said, as older clients do.
     fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-        if accepted.peek().is_none() {
+        let said = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let parts: Vec<&str> =
+            said.flat_map(|value| value.split(',')).map(str::trim).filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() {
             return Some(Self::Json);
         }
-        accepted.flat_map(|value| value.split(',')).filter(|part| !part.replace(' ', "").ends_with(";q=0")).find_map(
-            |part| match part.split(';').next().unwrap_or_default().trim() {
-                RESPONSE => Some(Self::Response),
-                JSON | "*/*" | "application/*" => Some(Self::Json),
-                EVENTS => Some(Self::Events),
-                _ => None,
-            },
-        )
+        let known = parts.into_iter().filter_map(|part| {
+            let (kind, parameters) = part.split_once(';').unwrap_or((part, ""));
+            let kind = match kind.trim().to_ascii_lowercase().as_str() {
+                RESPONSE => Self::Response,
+                JSON | "*/*" | "application/*" => Self::Json,
+                EVENTS => Self::Events,
+                _ => return None,
+            };
+            Some((kind, weight(parameters)))
+        });
+        let best = known.filter(|(_, weight)| *weight > 0).rev().max_by_key(|(_, weight)| *weight);
+        best.map(|(kind, _)| kind)
     }
 
     /// What was not executed is answered in JSON to a reader of events too.

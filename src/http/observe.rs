@@ -9,13 +9,19 @@ use axum::http::{Method, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
-use tracing::field::Empty;
 
 use super::metrics::Metrics;
 use super::request::request_id;
 
 /// Paths that machines ask for all the time.
 const QUIET: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Who asked for what, as an answer says it to the log.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub(super) caller: String,
+    pub(super) operation: Option<String>,
+}
 
 /// Watches a request pass by.
 pub(super) async fn observe(State(metrics): State<Metrics>, request: Request<Body>, next: Next) -> Response {
@@ -24,16 +30,19 @@ pub(super) async fn observe(State(metrics): State<Metrics>, request: Request<Bod
     // What leads nowhere is counted together: anybody can make up paths.
     let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let id = request_id(request.headers());
-    let span = tracing::info_span!("request", id, method, path, caller = Empty, operation = Empty);
+    let span = tracing::info_span!("request", id, method, path);
     let response = next.run(request).instrument(span.clone()).await;
     let (status, took) = (response.status(), began.elapsed());
     metrics.answered((&path, method), status, took);
     let (code, us) = (status.as_u16(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    let asked = response.extensions().get::<Asked>();
+    let (caller, operation) =
+        (asked.map(|asked| asked.caller.as_str()), asked.and_then(|asked| asked.operation.as_deref()));
     span.in_scope(|| {
         if QUIET.contains(&path.as_str()) {
             tracing::debug!(status = code, us, "answered");
         } else {
-            tracing::info!(status = code, us, "answered");
+            tracing::info!(status = code, us, caller, operation, "answered");
         }
     });
     response

@@ -57,12 +57,12 @@ pub fn router(app: App) -> Router {
         .layer(SetRequestIdLayer::new(REQUEST_ID, Ids(app.clone())))
         .layer(from_fn_with_state(metrics.clone(), observe))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.settings.timeouts.request))
-        .layer(CatchPanicLayer::custom(|_| panicked()))
         .layer(header(REFERRER_POLICY, "no-referrer"))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(CONTENT_SECURITY_POLICY, POLICY))
         .layer(cross_origin(&app))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.settings.timeouts.request))
+        .layer(CatchPanicLayer::custom(|_| panicked()))
         .layer(from_fn_with_state(app.clone(), to_loopback_alone));
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
@@ -82,7 +82,7 @@ pub fn router(app: App) -> Router {
 
 /// A caller's own id of a request is taken when it is short and plain: it stands in the log and in answers.
 async fn without_odd_id(mut request: Request<Body>) -> Request<Body> {
-    let is_plain = |id: &HeaderValue| id.len() <= 128 && id.as_bytes().iter().all(u8::is_ascii_graphic);
+    let is_plain = |id: &HeaderValue| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
     if !request.headers().get(&REQUEST_ID).is_some_and(is_plain) {
         request.headers_mut().remove(&REQUEST_ID);
     }

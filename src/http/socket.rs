@@ -20,7 +20,7 @@ use tracing::{Instrument, Span};
 
 use super::api::{Api, Asker, Body, is_executed};
 use super::door;
-use super::request::request_id;
+use super::request::{AnObject, request_id};
 use crate::access::model::Caller;
 use crate::graphql::context::StreamPosition;
 
@@ -46,7 +46,7 @@ enum FromClient {
     Pong {},
     Subscribe {
         id: String,
-        payload: Body,
+        payload: AnObject<Body>,
     },
     Complete {
         id: String,
@@ -176,7 +176,7 @@ impl Session {
 
     async fn hear(&mut self, text: &str) -> Result<(), End> {
         self.heard = true;
-        let message = serde_json::from_str(text).map_err(|_| (4400, "Invalid message"))?;
+        let AnObject(message) = serde_json::from_str(text).map_err(|_| (4400, "Invalid message"))?;
         match message {
             FromClient::ConnectionInit { .. } if self.asker.is_some() => {
                 Err((4429, "Too many initialisation requests"))
@@ -196,7 +196,7 @@ impl Session {
             }
             FromClient::Subscribe { id, payload } => {
                 let asker = self.asker.clone().ok_or((4401, "Unauthorized"))?;
-                self.start(id, payload.into(), &asker);
+                self.start(id, payload.0.into(), &asker);
                 Ok(())
             }
             FromClient::Complete { id } => {

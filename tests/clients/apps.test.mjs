@@ -7,10 +7,8 @@ import { ApolloClient, ApolloLink, HttpLink, InMemoryCache, gql } from '@apollo/
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { OperationTypeNode } from 'graphql';
 import { Client, cacheExchange, fetchExchange, subscriptionExchange } from 'urql';
-import { createClient } from 'graphql-ws';
-import WebSocket from 'ws';
 
-import { burn, inbox, shop, start } from './server.mjs';
+import { burn, inbox, shop, socket, start } from './server.mjs';
 
 let server;
 let ids;
@@ -25,11 +23,9 @@ const topUp = `mutation TopUp($id: ID!, $key: String!) { topUpCredits(input: { b
   { balance { id available } errors { code message path } } }`;
 const watch = 'subscription Watch($id: ID!) { balanceChanges(balanceId: $id) { cursor balance { id available } entry { id credits } } }';
 const authorization = () => `Bearer ${server.key}`;
-const socket = () =>
-  createClient({ url: server.ws, webSocketImpl: WebSocket, connectionParams: () => ({ authorization: authorization() }) });
 
 test('Apollo reads, writes and watches, and its cache follows', async () => {
-  const ws = socket();
+  const ws = socket(server);
   const link = ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     new GraphQLWsLink(ws),
@@ -55,7 +51,7 @@ test('Apollo reads, writes and watches, and its cache follows', async () => {
 });
 
 test('urql reads, writes and watches', async () => {
-  const ws = socket();
+  const ws = socket(server);
   const client = new Client({
     url: server.url,
     preferGetMethod: false,

@@ -10,6 +10,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+
 const program = process.env.SCRIP;
 const store = process.env.SCRIP_STORE ?? 'sqlite';
 assert(program, 'SCRIP names the program');
@@ -129,3 +132,9 @@ export function inbox() {
     next: () => (come.length > 0 ? Promise.resolve(come.shift()) : new Promise((resolve) => waiting.push(resolve))),
   };
 }
+
+// A client of graphql-ws that shows the server's key.
+export const socket = (server, more = {}) => {
+  const connectionParams = () => ({ authorization: `Bearer ${server.key}` });
+  return createClient({ url: server.ws, webSocketImpl: WebSocket, connectionParams, ...more });
+};

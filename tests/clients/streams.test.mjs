@@ -4,10 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { createClient as createSse } from 'graphql-sse';
-import { createClient as createWs } from 'graphql-ws';
-import WebSocket from 'ws';
 
-import { burn, inbox, shop, start } from './server.mjs';
+import { burn, inbox, shop, socket, start } from './server.mjs';
 
 const watch = `subscription ($id: ID!, $after: String) {
   balanceChanges(balanceId: $id, after: $after) { cursor entry { sequence credits availableAfter } } }`;
@@ -20,11 +18,8 @@ before(async () => {
 });
 after(() => server.stop());
 
-const socket = (more = {}) =>
-  createWs({ url: server.ws, webSocketImpl: WebSocket, connectionParams: { authorization: `Bearer ${server.key}` }, ...more });
-
 test('graphql-ws queries, mutates and watches on one socket', async () => {
-  const client = socket();
+  const client = socket(server);
   const once = async (query) => (await client.iterate({ query }).next()).value;
   assert.deepEqual((await once('{ viewer { kind scopes } }')).data, { viewer: { kind: 'API_KEY', scopes: ['ADMIN'] } });
   const stream = client.iterate({ query: watch, variables: { id: ids.balance } });
@@ -36,14 +31,14 @@ test('graphql-ws queries, mutates and watches on one socket', async () => {
 });
 
 test('graphql-ws is refused without a key', async () => {
-  const client = socket({ connectionParams: {}, retryAttempts: 0 });
+  const client = socket(server, { connectionParams: {}, retryAttempts: 0 });
   await assert.rejects(client.iterate({ query: '{ viewer { id } }' }).next(), (closed) => closed.code === 4403);
 });
 
 test('a stream goes on behind its cursor when the server was restarted', async () => {
   const messages = inbox();
   const closed = inbox();
-  const client = socket({ retryAttempts: 0 });
+  const client = socket(server, { retryAttempts: 0 });
   client.on('closed', (event) => closed.put(event.code));
   let cursor = null;
   let last = null;

@@ -137,7 +137,8 @@ impl Size {
 }
 
 impl Measure<'_> {
-    /// The size of a selection set; fragments that are not known have none.
+    /// The size of a selection set. A spread counts as a field at least, also of a fragment that is not known: who follows
+    /// it takes a step.
     fn size(&self, set: &SelectionSet) -> Size {
         let mut whole = Size::default();
         for selection in &set.items {
@@ -158,7 +159,8 @@ impl Measure<'_> {
                 }
                 Selection::FragmentSpread(spread) => {
                     let known = self.known.get(&spread.node.fragment_name.node).copied();
-                    (known.unwrap_or_default(), &spread.node.directives)
+                    let known = known.unwrap_or_default();
+                    (Size { fields: known.fields.max(1), ..known }, &spread.node.directives)
                 }
             };
             whole = whole.beside(one);

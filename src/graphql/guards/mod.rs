@@ -77,6 +77,8 @@ pub struct Admitted {
     pub name: Option<String>,
     /// What it costs, at least 1.
     pub cost: usize,
+    /// What each message of a stream costs behind the first, at least 1.
+    pub message_cost: usize,
 }
 
 /// The schema as the guards look at it, and the documents that they know.
@@ -115,7 +117,8 @@ impl Guards {
         let name = name.map(|name| name.chars().take(NAME).collect());
         request.set_parsed_query(document.as_ref().clone());
         absent::leave_out_absent(&mut request);
-        Ok(Admitted { request, kind, name, cost: cost.max(1) })
+        let message_cost = cost.saturating_sub(walk::STREAM).max(1);
+        Ok(Admitted { request, kind, name, cost: cost.max(1), message_cost })
     }
 }
 

@@ -15,6 +15,11 @@ fn bomb(fragments: usize) -> String {
     format!("{{ ...F0 }} {} fragment F{fragments} on Query {{ __typename }}", all.join(" "))
 }
 
+/// The same without an end: what the last one spreads is not there.
+fn open_bomb(fragments: usize) -> String {
+    bomb(fragments).replace("{ __typename }", "{ ...Nowhere }")
+}
+
 /// Documents that nobody needs, and what they get.
 fn documents() -> Vec<(&'static str, String, &'static str)> {
     let renamed = |count: usize| (0..count).map(|at| format!("a{at}: __typename")).collect::<Vec<_>>().join(" ");
@@ -37,6 +42,7 @@ fn documents() -> Vec<(&'static str, String, &'static str)> {
         ("a bomb of 2^10", bomb(10), too_complex),
         ("a bomb of 2^22", bomb(22), too_complex),
         ("a bomb of 2^30", bomb(30), too_complex),
+        ("a bomb of 2^45 with nothing in it", open_bomb(45), too_complex),
         ("10,000 aliases", format!("{{ {aliases} }}"), too_complex),
         ("31 aliases", format!("{{ {few_aliases} }}"), too_complex),
         ("5,000 directives", format!("{{ __typename {} }}", "@skip(if: false) ".repeat(5_000)), too_complex),
@@ -85,6 +91,26 @@ both!(what_would_take_too_much_is_refused_on_every_transport, async |db| {
             assert_eq!(socket.closed().await.0, 1009, "{what}, by socket");
         }
         assert_eq!(api.ask("{ viewer { kind } }", json!({})).await["data"]["viewer"]["kind"], "LOCAL", "after {what}");
+    }
+});
+
+both!(a_body_that_is_no_request_is_refused, async |db| {
+    let api = Api::on(db).await;
+    let batch = json!(vec![json!({"query": "{ viewer { id } }"}); 1_000]).to_string().into_bytes();
+    let many = json!({"query": "{ viewer { id } }", "variables": {"a": vec![0; 60_000]}}).to_string().into_bytes();
+    let mut cut = "{\"query\": \"{ viewer { id } } # é".to_owned().into_bytes();
+    cut.pop();
+    for (what, body, wanted) in [
+        ("a batch of 1,000", batch, "BAD_USER_INPUT"),
+        ("a list of the fields' values", br#"["{ viewer { id } }", null, null, null]"#.to_vec(), "BAD_USER_INPUT"),
+        ("text that is cut off", cut, "BAD_USER_INPUT"),
+        ("60,000 values", many, "QUERY_TOO_COMPLEX"),
+    ] {
+        let post = api.post("/graphql").header("content-type", "application/json").body(body);
+        let answer = post.send().await.expect("it answers");
+        assert_eq!(answer.status(), 400, "{what}");
+        let told: Value = answer.json().await.expect("it is JSON");
+        assert_eq!((code(&told), told.get("data")), (wanted, None), "{what}: {told}");
     }
 });
 
@@ -192,7 +218,7 @@ both!(what_a_small_document_would_make_of_large_variables_or_lists_is_refused, a
         ("a field in 900 conflicts", &conflicting, "BAD_USER_INPUT"),
         ("a list within itself", &circle, "QUERY_TOO_COMPLEX"),
     ] {
-        let answer = api.ask(document, json!({"a": vec![0; 100_000]})).await;
+        let answer = api.ask(document, json!({"a": vec![0; 40_000]})).await;
         assert_eq!((code(&answer), answer["errors"].as_array().map(Vec::len)), (wanted, Some(1)), "{what}: {answer}");
     }
 });

@@ -1,8 +1,12 @@
 //! GraphQL over HTTP: methods, media types, statuses, origins.
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode};
-use scrip::app::Settings;
+use scrip::app::{Settings, Timeouts};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::answer::answer;
 use crate::support::api::{Api, trusting};
@@ -64,6 +68,67 @@ both!(statuses_say_what_became_of_a_request, async |db| {
     it is forbidden: 200 FORBIDDEN, no data, application/json; charset=utf-8
     it is a subscription: 400 BAD_USER_INPUT, no data, application/json; charset=utf-8
     ") }
+});
+
+both!(a_client_gets_the_media_type_that_it_wants_most, async |db| {
+    let api = Api::on(db).await;
+    for (accept, kind) in [
+        ("", Some("application/json")),
+        ("application/json;q=0.1, application/graphql-response+json", Some(NEW)),
+        ("application/json, application/graphql-response+json;q=0.9", Some("application/json")),
+        ("application/graphql-response+json, application/json", Some(NEW)),
+        ("Application/JSON", Some("application/json")),
+        ("text/html, */*;q=0.1", Some("application/json")),
+        ("application/json;q=0.0", None),
+        ("application/json; q=0", None),
+        ("text/html", None),
+    ] {
+        let asked = api.post("/graphql").header("accept", accept).json(&json!({"query": "{ viewer { id } }"}));
+        let answer = asked.send().await.expect("it answers");
+        let said = answer.headers()["content-type"].to_str().expect("a text").to_owned();
+        let said = (answer.status() == 200).then(|| said.split(';').next().unwrap_or_default().to_owned());
+        assert_eq!(said.as_deref(), kind, "{accept}");
+    }
+});
+
+both!(a_request_that_wants_another_protocol_is_answered_in_this_one, async |db| {
+    let api = Api::on(db).await;
+    let get = api.request(Method::GET, "/graphql").query(&[("query", "{ viewer { id } }")]).header("upgrade", "h2c");
+    assert_eq!(get.send().await.expect("it answers").status(), 200);
+});
+
+both!(the_body_of_somebody_unknown_is_not_read, async |db| {
+    let api = Api::on(db).await;
+    let strict = api.beside(db, Settings::default()).await;
+    for path in ["/graphql", "/v1/events"] {
+        let mut connection = TcpStream::connect(strict.address).await.expect("it connects");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n{{"
+        );
+        connection.write_all(head.as_bytes()).await.expect("it can be written");
+        let mut said = [0; 12];
+        connection.read_exact(&mut said).await.expect("it answers");
+        assert_eq!(&said, b"HTTP/1.1 401", "{path}");
+    }
+});
+
+both!(a_page_that_is_allowed_can_read_that_its_request_took_too_long, async |db| {
+    let api = Api::on(db).await;
+    let timeouts = Timeouts { request: Duration::from_millis(50), ..Timeouts::default() };
+    let origins = vec!["https://app.example".to_owned()];
+    let node = api.beside(db, Settings { timeouts, allowed_origins: origins, ..trusting() }).await;
+    let mut slow = TcpStream::connect(node.address).await.expect("it connects");
+    let head = "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\norigin: https://app.example\r\n\
+                content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    slow.write_all(head.as_bytes()).await.expect("it can be written");
+    let mut said = String::new();
+    slow.read_to_string(&mut said).await.expect("it is closed");
+    assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+    for header in
+        ["access-control-allow-origin: https://app.example", "x-request-id: ", "x-content-type-options: nosniff"]
+    {
+        assert!(said.contains(header), "{header} in {said}");
+    }
 });
 
 both!(only_queries_are_sent_by_get, async |db| {

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::support::answer::answer;
 use crate::support::api::{Api, trusting};
 use crate::support::db::both;
+use crate::support::socket::Socket;
 
 both!(an_answer_says_what_it_cost_and_when_the_bucket_is_full_again, async |db| {
     let api = Api::on(db).await;
@@ -46,6 +47,23 @@ both!(an_answer_says_what_it_cost_and_when_the_bucket_is_full_again, async |db| 
     let request = node.post("/graphql").header("accept", "application/graphql-response+json");
     let refused = request.json(&json!({"query": page})).send().await.expect("it answers");
     assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"5".parse().expect("a header")));
+});
+
+both!(a_stream_is_paid_for_when_it_opens_and_each_message_behind_the_first_for_itself, async |db| {
+    let api = Api::on(db).await;
+    let balance = api.acme("10").await;
+    let node = api.beside(db, Settings { portal_budget: Budget { burst: 100, per_second: 1 }, ..trusting() }).await;
+    let portal = node.portal("acme").await;
+    let watch = "subscription($id: ID!) { balanceChanges(balanceId: $id) { entry { sequence } } }";
+    let mut socket = Socket::subscribe(&portal, watch, json!({"id": balance})).await;
+    socket.next().await;
+    for (event, sequence) in [("e1", "2"), ("e2", "3")] {
+        node.burn(event, "1").await;
+        assert_eq!(socket.next().await["balanceChanges"]["entry"]["sequence"], sequence);
+    }
+    let told = portal.ask_for_all("{ viewer { id } }", json!({})).await;
+    // 52 to open it, 2 for each of the two messages, 1 for the query.
+    assert_eq!(told["extensions"]["cost"]["remaining"], 100 - 52 - 2 * 2 - 1);
 });
 
 both!(each_caller_has_a_bucket_of_its_own, async |db| {

@@ -92,7 +92,7 @@ both!(each_request_is_one_line_of_the_log_without_secrets, async |db| {
             (&lines[0]["status"], &span["path"], &span["method"]),
             (&json!(status), &json!("/graphql"), &json!("POST"))
         );
-        assert_eq!(span["operation"], operation);
+        assert_eq!(lines[0]["operation"], operation);
         assert!(lines[0]["us"].is_u64());
     }
     let all = log.join("\n");

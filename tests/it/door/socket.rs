@@ -22,6 +22,12 @@ both!(a_socket_is_closed_with_the_code_that_says_why, async |db| {
     let mut lines = Vec::new();
     for (what, node, said) in [
         ("no JSON", &api, vec![Message::text("{")]),
+        ("a list", &api, vec![Message::text(r#"["ping"]"#)]),
+        (
+            "a payload that is a list",
+            &api,
+            vec![text(&init), text(&json!({"type": "subscribe", "id": "1", "payload": ["{ viewer { id } }"]}))],
+        ),
         ("an unknown message", &api, vec![Message::text(r#"{"type":"start"}"#)]),
         ("bytes", &api, vec![Message::binary(b"{}".to_vec())]),
         ("an operation before hello", &api, vec![text(&subscribe)]),
@@ -46,6 +52,8 @@ both!(a_socket_is_closed_with_the_code_that_says_why, async |db| {
     lines.push(format!("no protocol: {:?}", old.closed().await));
     insta::allow_duplicates! { insta::assert_snapshot!(lines.join("\n"), @r#"
     no JSON: 4400 Invalid message
+    a list: 4400 Invalid message
+    a payload that is a list: 4400 Invalid message
     an unknown message: 4400 Invalid message
     bytes: 4400 Messages are text
     an operation before hello: 4401 Unauthorized
@@ -119,7 +127,7 @@ both!(a_reader_that_does_not_read_is_cut_off_and_can_resume, async |db| {
     let mut sent = 0;
     while node.app.sockets.len() > 1 {
         sent += 1;
-        api.top_up(&balance, "1", &sent.to_string(), json!({"metadata": metadata})).await;
+        node.top_up(&balance, "1", &sent.to_string(), json!({"metadata": metadata})).await;
         assert_eq!(other.next().await["balanceChanges"]["entry"]["sequence"], json!((sent + 1).to_string()));
     }
     let mut again = Socket::subscribe(&node, &watch(""), json!({"id": balance, "after": cursor})).await;

@@ -120,8 +120,8 @@ both!(a_reader_of_events_that_does_not_read_is_cut_off_and_can_resume, async |db
         let line = told.lines().find_map(|line| line.strip_prefix(r#"scrip_streams{transport="sse"} "#));
         line.expect("it is counted").parse::<u64>().expect("it is a number")
     };
-    let many: String = (0..20).map(|at| format!("m{at}: metadata ")).collect();
-    let watch = WATCH.replace("sequence", &format!("sequence {many}"));
+    let many: Vec<String> = (0..20).map(|at| format!("m{at}: metadata")).collect();
+    let watch = WATCH.replace("sequence", &format!("sequence {}", many.join(" ")));
     let mut deaf = Events::of(node.stream(&watch, json!({"id": balance}), None).await);
     let cursor = deaf.next().await.2;
     let mut other = Events::of(node.stream(WATCH, json!({"id": balance}), None).await);
@@ -131,7 +131,7 @@ both!(a_reader_of_events_that_does_not_read_is_cut_off_and_can_resume, async |db
     let mut sent = 0;
     while streams().await > 1 {
         sent += 1;
-        api.top_up(&balance, "1", &sent.to_string(), json!({"metadata": metadata})).await;
+        node.top_up(&balance, "1", &sent.to_string(), json!({"metadata": metadata})).await;
         assert_eq!(other.next().await.1["data"]["balanceChanges"]["entry"]["sequence"], json!((sent + 1).to_string()));
     }
     let mut again = Events::of(node.stream(WATCH, json!({"id": balance}), Some(&cursor)).await);
