@@ -96,6 +96,7 @@ impl Meanwhile<'_> {
                 sequence: entries.last().expect("it makes an entry").posting.sequence,
                 created_at: noon(),
                 subscription: None,
+                purchase: None,
             });
         }
         let changed = Changed { balance: &balance, settings: false };

@@ -13,6 +13,7 @@ mod lists;
 mod nodes;
 mod programs;
 mod settings;
+mod purchases;
 mod streams;
 mod time;
 mod walk;

@@ -71,6 +71,7 @@ impl Ledger<'_> {
                 sequence: entry.posting.sequence,
                 created_at: at(second),
                 subscription: None,
+                purchase: None,
             });
         }
     }
