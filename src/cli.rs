@@ -177,6 +177,7 @@ impl Server {
         let node = ids.uuid(Clock::System.now()).simple().to_string();
         let app = App::new(db, (Clock::System, ids), &node, config.settings.clone());
         tokio::spawn(worker::keep_time(app.clone()));
+        tokio::spawn(worker::keep_asking(app.clone()));
         tokio::spawn(app.keyring.clone().watch());
         tokio::spawn(worker::hear_all_nodes(app.clone(), node));
         Ok(Self { app, listener, address, claim, signals })

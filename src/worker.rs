@@ -45,10 +45,25 @@ pub async fn post_due(app: &App) -> Result<usize, DbError> {
     // What fails with one of them holds up none of the others.
     let posted = app.intake.post_due(balances).await;
     let caught_up = app.intake.catch_up(subscriptions).await;
-    let asked = app.cashier.sweep().await;
     let metered = subscriptions::charges::meter_usage(&app.db, &app.clock, None, limit).await;
     posted.and(caught_up)?;
-    Ok(most.max(metered?).max(asked?))
+    Ok(most.max(metered?))
+}
+
+/// Asks the payment provider of the purchases that wait for it, for ever.
+pub async fn keep_asking(app: App) {
+    loop {
+        let rest = match app.cashier.sweep().await {
+            Ok(asked) if asked > 0 => Duration::ZERO,
+            Ok(_) => REST,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "purchases that wait for the provider could not be asked of; trying again");
+                REST.saturating_mul(8)
+            }
+        };
+        tokio::time::sleep(rest).await;
+    }
 }
 
 /// Wakes the streams of this node for what is committed on any, for ever.

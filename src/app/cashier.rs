@@ -3,18 +3,23 @@
 //! A purchase is on record before he asks and whatever becomes of him: it says when to ask again, and asking is repeatable.
 //! So a crash, a lost answer or a second server costs time at most.
 
+use futures_util::{StreamExt, stream};
+
 use crate::base::clock::Clock;
-use crate::base::ids::PurchaseId;
+use crate::base::credits::Credits;
+use crate::base::ids::{GrantId, PurchaseId};
 use crate::base::money::Money;
-use crate::base::problem::Problem;
+use crate::base::problem::{Problem, ProblemKind};
 use crate::base::time::{HOUR, MINUTE, Time};
 use crate::catalog::store::find_option;
 use crate::customers::store::find_customer;
 use crate::db::{Db, DbError, Failure};
 use crate::intake::{Bought, Intake, PurchaseOrder};
 use crate::ledger::entry::Origin;
+use crate::ledger::reads::find_grants;
 use crate::purchases::input::Ask;
-use crate::purchases::model::{Provider, Purchase};
+use crate::purchases::model::{Provider, Purchase, Status};
+use crate::purchases::rules::share;
 use crate::purchases::store::{claim, find_purchases, list_due};
 use crate::purchases::stripe::{Heard, Page, Stripe, Trouble};
 use crate::purchases::transitions::Fact;
@@ -23,8 +28,9 @@ use crate::purchases::transitions::Fact;
 const KEPT: i64 = 23 * HOUR;
 /// How long nobody else asks of a purchase of which one server is asking.
 const TURN: i64 = MINUTE;
-/// How many purchases are asked of at a time.
-const SWEEP: i64 = 50;
+/// How many purchases a sweep asks of, and of how many at once.
+const SWEEP: i64 = 64;
+const AT_ONCE: usize = 8;
 
 /// Who asks the provider.
 pub struct Cashier {
@@ -76,11 +82,12 @@ impl Cashier {
         if is_plain && self.origins.iter().any(is_under) {
             return Ok(());
         }
-        let message = "returnUrl is not under an allowed origin (SCRIP_ALLOWED_ORIGINS), such as https://app.example.com/done.";
+        let message =
+            "returnUrl is not under an allowed origin (SCRIP_ALLOWED_ORIGINS), such as https://app.example.com/done.";
         Err(Problem::invalid(&["returnUrl"], message))
     }
 
-    /// Cancels a purchase; the provider is told first, so that it cannot be paid any more.
+    /// Cancels a purchase; the provider is told first, so that it cannot be paid any more. Not while its money is on the way.
     ///
     /// # Errors
     /// A problem that the caller can act on, or the database's failure; also when the provider is away.
@@ -90,21 +97,33 @@ impl Cashier {
             && let Some(known_as) = purchase.known_as()
         {
             stripe.let_go(known_as).await.map_err(away)?;
-            // Whoever paid just before that has paid.
-            if let Some(Heard { fact: fact @ Fact::Paid { .. }, method }) =
-                stripe.look(&purchase, known_as).await.map_err(away)?
-            {
-                self.hear(id, Heard { fact, method }).await?;
+            match stripe.look(&purchase, known_as).await.map_err(away)? {
+                // Whoever paid just before that has paid.
+                Some(heard @ Heard { fact: Fact::Paid { .. }, .. }) => drop(self.hear(id, heard).await?),
+                Some(Heard { fact: Fact::Waiting { .. } | Fact::Begun { .. }, .. }) => {
+                    let message =
+                        "The payment is under way and cannot be stopped any more; wait for it, then refund it.";
+                    return Err(Problem::state(&["purchaseId"], "PROCESSING", message).into());
+                }
+                _ => {}
             }
         }
         self.hear(id, Fact::Canceled.into()).await
     }
 
-    /// Refunds a purchase: its credits go, then the money.
+    /// Refunds a purchase: its credits go, then the money. When the provider says that the money cannot go back, nothing
+    /// happens; when it is away, the money goes as soon as it is there again.
     ///
     /// # Errors
     /// A problem that the caller can act on, or the database's failure.
     pub async fn refund(&self, id: PurchaseId, reason: Option<String>) -> Result<Bought, Failure> {
+        let purchase = self.find(id).await?;
+        if let (Some(stripe), Some(payment), Status::Paid) = (&self.stripe, &purchase.payment, purchase.status) {
+            let money = self.left(&purchase).await?;
+            if let Err(Trouble::Refused(reason)) = stripe.check_refund((payment, money)).await {
+                return Err(Problem::of(ProblemKind::Payment { purchase: id }, &["purchaseId"], reason).into());
+            }
+        }
         let order = PurchaseOrder::Change { id, ask: Ask::Refund { reason } };
         let bought = self.intake.purchase(order).await?;
         match &bought.purchase {
@@ -122,6 +141,9 @@ impl Cashier {
     /// Those of the database.
     pub async fn hint(&self, id: PurchaseId, object: &str) -> Result<(), DbError> {
         let Some(purchase) = find_purchases(&mut self.db.read().await?, &[id]).await?.pop() else { return Ok(()) };
+        if matches!(purchase.status, Status::Paid | Status::Refunded) && purchase.looks_at.is_none() {
+            return Ok(());
+        }
         match self.tell(&purchase, Some(object)).await {
             Ok(_) => Ok(()),
             Err(Failure::Db(error)) => Err(error),
@@ -138,20 +160,39 @@ impl Cashier {
     /// Those of the database.
     pub async fn sweep(&self) -> Result<usize, DbError> {
         let now = self.clock.now();
-        let due = list_due(&mut self.db.read().await?, now, SWEEP).await?;
-        for purchase in &due {
-            let until = now.plus_micros(TURN).unwrap_or(Time::MAX);
-            let is_mine = self.db.write(async |txn| Ok::<_, Failure>(claim(txn, purchase, until).await?)).await;
-            match is_mine {
-                Ok(true) if self.takes(purchase) => match self.tell(purchase, None).await {
-                    Ok(_) | Err(Failure::Problem(_)) => {}
-                    Err(Failure::Db(error)) => return Err(error),
-                },
-                Ok(_) | Err(Failure::Problem(_)) => {}
-                Err(Failure::Db(error)) => return Err(error),
-            }
+        if self.stripe.is_none() {
+            return Ok(0);
         }
-        Ok(due.len())
+        let due = list_due(&mut self.db.read().await?, now, SWEEP).await?;
+        // What fails with one of them holds up none of the others.
+        let many = due.len();
+        let asked: Vec<_> = stream::iter(due).map(|one| self.take_turn(one, now)).buffered(AT_ONCE).collect().await;
+        asked.into_iter().collect::<Result<(), DbError>>()?;
+        Ok(many)
+    }
+
+    /// Asks of a purchase, unless another server does.
+    async fn take_turn(&self, purchase: Purchase, now: Time) -> Result<(), DbError> {
+        let until = now.plus_micros(TURN).unwrap_or(Time::MAX);
+        let turn = async {
+            let is_mine = self.db.write(async |txn| Ok::<_, Failure>(claim(txn, &purchase, until).await?)).await?;
+            if is_mine && self.takes(&purchase) {
+                self.tell(&purchase, None).await?;
+            }
+            Ok(())
+        };
+        match turn.await {
+            Ok(()) | Err(Failure::Problem(_)) => Ok(()),
+            Err(Failure::Db(error)) => Err(error),
+        }
+    }
+
+    /// The money for what is left of what a purchase brought.
+    async fn left(&self, purchase: &Purchase) -> Result<Money, DbError> {
+        let grants: Vec<GrantId> = purchase.lot.map(|lot| purchase.id.balance.grant(lot)).into_iter().collect();
+        let found = find_grants(&mut self.db.read().await?, &grants).await?.pop();
+        let credits = found.map_or(Credits::ZERO, |grant| grant.lot.remaining);
+        Ok(share(purchase.price, purchase.credits, credits))
     }
 
     fn takes(&self, purchase: &Purchase) -> bool {
@@ -185,9 +226,9 @@ impl Cashier {
         let nothing_new = || Ok(Ok(Fact::Waiting { trouble: purchase.failure.clone() }.into()));
         let Some(stripe) = &self.stripe else { return nothing_new() };
         if let (Some(money), Some(payment)) = (purchase.owed(), &purchase.payment) {
-            return Ok(stripe.give_back(purchase, (payment, money)).await.map(|()| Fact::Returned.into()));
+            return Ok(stripe.give_back(purchase, (payment, money)).await.map(|()| Fact::Over.into()));
         }
-        if let Some(known_as) = hint.or(purchase.known_as()) {
+        if let Some(known_as) = purchase.known_as().or(hint) {
             return match stripe.look(purchase, known_as).await {
                 Ok(Some(heard)) => Ok(Ok(heard)),
                 Ok(None) => nothing_new(),
@@ -195,13 +236,21 @@ impl Cashier {
                 Err(trouble) => Ok(Err(Trouble::Away(trouble.to_string()))),
             };
         }
-        if purchase.price.minor == 0 {
-            let money = Money { minor: 0, ..purchase.price };
-            return Ok(Ok(Fact::Paid { money, payment: None }.into()));
-        }
-        if purchase.created_at.plus_micros(KEPT).is_none_or(|end| end < self.clock.now()) {
+        let is_late = purchase.created_at.plus_micros(KEPT).is_none_or(|end| end < self.clock.now());
+        if is_late || !purchase.is_pending() {
+            // Whoever asked before may have got the money; no page was handed out of which nothing is on record.
+            if let Some(method) = purchase.pays_by.as_ref().filter(|_| purchase.origin == Origin::AutoTopUp) {
+                match stripe.find_charge(purchase, method).await {
+                    Ok(Some(heard)) => return Ok(Ok(heard)),
+                    Ok(None) => {}
+                    Err(trouble) => return Ok(Err(Trouble::Away(trouble.to_string()))),
+                }
+            }
             let reason = "The payment provider could not be reached for a day.".to_owned();
-            return Ok(Ok(Fact::Failed { reason }.into()));
+            return Ok(Ok(if purchase.is_pending() { Fact::Failed { reason } } else { Fact::Over }.into()));
+        }
+        if purchase.price.minor == 0 {
+            return Ok(Ok(Fact::Paid { money: purchase.price, payment: None }.into()));
         }
         if purchase.origin == Origin::AutoTopUp {
             return Ok(match &purchase.pays_by {

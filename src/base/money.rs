@@ -125,6 +125,13 @@ impl Money {
     }
 }
 
+/// For people: `19.99 EUR`.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.amount(), self.currency.code())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 //! Every room says so in this one shape; one exhaustive match on the wire turns it into the API's errors.
 
 use super::credits::Credits;
-use super::ids::BalanceId;
+use super::ids::{BalanceId, PurchaseId};
 
 /// Why a command did nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,11 @@ pub enum ProblemKind {
         /// The key.
         key: String,
     },
+    /// Money could not be moved.
+    Payment {
+        /// The purchase that it is about.
+        purchase: PurchaseId,
+    },
     /// A bound was met.
     Limit {
         /// The bound, as a decimal.
@@ -70,6 +75,7 @@ impl ProblemKind {
             Self::State { .. } => "INVALID_STATE",
             Self::Insufficient { .. } => "INSUFFICIENT_CREDITS",
             Self::KeyConflict { .. } => "IDEMPOTENCY_CONFLICT",
+            Self::Payment { .. } => "PAYMENT_FAILED",
             Self::Limit { .. } => "LIMIT_EXCEEDED",
         }
     }

@@ -11,8 +11,9 @@ use async_graphql::{Context, Enum, Error, ErrorExtensions, Interface, Object, Po
 use super::catalog::PurchaseOption;
 use super::ledger::CreditBalance;
 use super::node::{self, Node};
+use super::purchases::Purchase;
 use super::scalars::{self, Decimal};
-use crate::base::ids::BalanceId;
+use crate::base::ids::{BalanceId, PurchaseId};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::db::{DbError, Failure};
 
@@ -181,7 +182,7 @@ pub enum ErrorCode {
     InsufficientCredits,
     /// The idempotency key was used before with another input: take a new key.
     IdempotencyConflict,
-    /// The payment did not go through.
+    /// Money could not be moved: `purchase` says for what.
     PaymentFailed,
     /// A bound was met: `limit` is it.
     LimitExceeded,
@@ -212,6 +213,8 @@ pub enum UserError {
     InsufficientCredits(InsufficientCredits),
     /// The idempotency key was used with another input.
     IdempotencyConflict(IdempotencyConflict),
+    /// Money could not be moved.
+    PaymentFailed(PaymentFailed),
     /// A bound was met.
     LimitExceeded(LimitExceeded),
 }
@@ -232,6 +235,7 @@ impl From<Problem> for UserError {
             ProblemKind::KeyConflict { key } => {
                 Self::IdempotencyConflict(IdempotencyConflict { said, idempotency_key: key })
             }
+            ProblemKind::Payment { purchase } => Self::PaymentFailed(PaymentFailed { said, purchase }),
             ProblemKind::Limit { limit } => Self::LimitExceeded(LimitExceeded { said, limit: Decimal::written(limit) }),
         }
     }
@@ -449,6 +453,37 @@ impl IdempotencyConflict {
     /// The key that was used before.
     async fn idempotency_key(&self) -> String {
         self.idempotency_key.clone()
+    }
+}
+
+/// Money could not be moved, such as that of a refund which the provider refuses; nothing happened.
+#[derive(Clone, Debug)]
+pub struct PaymentFailed {
+    said: Said,
+    purchase: PurchaseId,
+}
+
+/// Money could not be moved, such as that of a refund which the provider refuses; nothing happened.
+#[Object]
+impl PaymentFailed {
+    /// Always `PAYMENT_FAILED`.
+    async fn code(&self) -> ErrorCode {
+        ErrorCode::PaymentFailed
+    }
+
+    /// What happened and what to do about it, as a full sentence.
+    async fn message(&self) -> String {
+        self.said.message.clone()
+    }
+
+    /// Where in the input, outermost first; empty when it is not about one field.
+    async fn path(&self) -> Vec<String> {
+        self.said.path.clone()
+    }
+
+    /// The purchase that it is about, as it stands now.
+    async fn purchase(&self, ctx: &Context<'_>) -> Result<Option<Purchase>> {
+        Purchase::find(ctx, self.purchase).await
     }
 }
 

@@ -25,9 +25,9 @@ pub mod node;
 pub mod paging;
 pub mod patch;
 mod positions;
+pub mod purchases;
 pub mod scalars;
 pub mod streams;
-pub mod purchases;
 pub mod subscriptions;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};

@@ -10,7 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::base::credits::Credits;
 use crate::base::fields;
-use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey, GrantId, HoldId, ProductId, PurchaseId, SubscriptionId};
+use crate::base::ids::{
+    BalanceId, CustomerId, EntryId, EventKey, GrantId, HoldId, ProductId, PurchaseId, SubscriptionId,
+};
 use crate::base::json::CanonicalJson;
 use crate::base::patch::Patch;
 use crate::base::problem::Problem;

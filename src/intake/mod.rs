@@ -47,8 +47,8 @@ use crate::subscriptions::model::Changed;
 
 use committer::Committer;
 pub use job::{
-    Action, Amendment, BalanceChanges, Bought, Capture, Done, Extension, Given, IncomingEvent, Key, NewBalance, NewHold, Order,
-    PlanOrder, PurchaseOrder, Receipt, Retention, Scope, Status, TakeBack, TopUp, Whose,
+    Action, Amendment, BalanceChanges, Bought, Capture, Done, Extension, Given, IncomingEvent, Key, NewBalance,
+    NewHold, Order, PlanOrder, PurchaseOrder, Receipt, Retention, Scope, Status, TakeBack, TopUp, Whose,
 };
 use job::{EventAnswer, Job, Queued};
 use metrics::Metrics;

@@ -42,9 +42,9 @@ pub enum Decision {
 
 /// What is known of the world besides the balance.
 #[derive(Clone, Debug)]
-pub struct Circumstances<'a> {
+pub struct Circumstances {
     /// How many credits one of the option brings; or why it cannot be bought.
-    pub option: Result<Credits, &'a str>,
+    pub pack: Result<Credits, String>,
     /// Whether there is a way to pay without asking the customer.
     pub can_pay: bool,
     /// The present.
@@ -72,7 +72,7 @@ impl AutoTopUp {
 
     /// What is to be done now.
     #[must_use]
-    pub fn decide(&self, available: Credits, awaited: Credits, world: &Circumstances<'_>) -> Decision {
+    pub fn decide(&self, available: Credits, awaited: Credits, world: &Circumstances) -> Decision {
         let blocked = |status, reason: String, until| Decision::Blocked { status, reason, until };
         if !self.enabled {
             return blocked(Status::Disabled, "It is switched off.".to_owned(), None);
@@ -83,9 +83,9 @@ impl AutoTopUp {
         if !self.is_called_for(available, awaited) {
             return Decision::Enough;
         }
-        let credits = match world.option {
-            Ok(credits) => credits,
-            Err(why) => return blocked(Status::Disabled, why.to_owned(), None),
+        let credits = match &world.pack {
+            Ok(credits) => *credits,
+            Err(why) => return blocked(Status::Disabled, why.clone(), None),
         };
         if let Some(failed) = &self.failed {
             let reason = failed.reason.trim_end_matches('.');

@@ -110,9 +110,8 @@ impl Purchase {
     /// The money that is to go back by way of the provider and has not.
     #[must_use]
     pub fn owed(&self) -> Option<Money> {
-        let is_over = matches!(self.status, Status::Refunded | Status::Canceled);
-        let is_owed = is_over && self.provider != Provider::Manual && self.looks_at.is_some() && self.refunded.minor > 0;
-        is_owed.then_some(self.refunded)
+        let is_owed = !self.is_pending() && self.provider != Provider::Manual && self.looks_at.is_some();
+        is_owed.then_some(self.refunded).filter(|money| money.minor > 0)
     }
 
     /// What the provider calls it, once it has been told of it: the payment where there is one, else what is paid by.

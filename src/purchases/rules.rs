@@ -59,7 +59,9 @@ impl NotOffered {
             Self::Archived => "The purchase option is archived; buy another one.",
             Self::OtherProduct => "The purchase option sells credits of another product than the balance holds.",
             Self::ByPlan => "The customer's plan does not offer this purchase option; buy one that the balance lists.",
-            Self::OtherCurrency => "The purchase option is not in the customer's currency; buy one that the balance lists.",
+            Self::OtherCurrency => {
+                "The purchase option is not in the customer's currency; buy one that the balance lists."
+            }
         }
     }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::auto_top_up::{Circumstances, Decision};
 use super::input::{AutoTopUpChanges, NewPurchase};
 use super::model::{Provider, Purchase, Status};
-use super::rules::{self, Buyer, NotOffered, bundle, judged, offered, share};
+use super::rules::{self, Buyer, judged, share};
 use super::store::Changes;
 use super::transitions::{Effect, Fact};
 use crate::base::buying::Buying;
 use crate::base::credits::Credits;
+use crate::base::ids::PurchaseOptionId;
 use crate::base::money::Money;
 use crate::base::problem::Problem;
 use crate::base::time::{MINUTE, Time};
@@ -88,7 +89,7 @@ impl Till<'_> {
         let last = balance.buying.as_ref().map_or(0, |buying| buying.last);
         Purchase {
             id: balance.account.id.purchase(last.saturating_add(1)),
-            option: crate::base::ids::PurchaseOptionId(uuid::Uuid::nil()),
+            option: PurchaseOptionId(uuid::Uuid::nil()),
             quantity: 1,
             credits: Credits::ZERO,
             price,
@@ -144,11 +145,15 @@ impl Till<'_> {
                     return Err(refusal.problem(balance.account.id));
                 }
                 Err(refusal) => {
-                    // The money is there and the credits cannot come in: it stays as it was, for people to see.
-                    *purchase = was;
+                    // The money is there and the credits cannot come in: they may later, or the money goes back.
+                    let payment = purchase.payment.take();
+                    *purchase = Purchase { payment, ..was };
                     let trouble = Some(format!("It is paid, but {refusal}."));
-                    purchase.failure.clone_from(&trouble);
-                    purchase.hear(&Fact::Waiting { trouble }, self.now)?;
+                    if purchase.is_pending() {
+                        purchase.hear(&Fact::Waiting { trouble }, self.now)?;
+                    } else {
+                        purchase.send_back(purchase.price, self.now);
+                    }
                     self.changes.write(purchase);
                     return Ok((Effect::Noted, Vec::new()));
                 }
@@ -258,15 +263,16 @@ impl Till<'_> {
     fn buy(
         &mut self,
         balance: &mut Balance,
-        (option, packs): (crate::base::ids::PurchaseOptionId, i32),
+        (option, packs): (PurchaseOptionId, i32),
         buyer: &Buyer,
     ) -> Option<Purchase> {
-        let known = self.catalog.option(option)?;
-        // As many as can be had at once, where the gap is wider.
-        let most = Credits::MAX_AMOUNT.micros().checked_div(known.credits.micros()).unwrap_or(1);
-        let quantity = packs.min(i32::try_from(most).unwrap_or(i32::MAX)).max(1);
-        let new = NewPurchase { option, quantity, return_url: None };
-        let (_, credits, price) = judged(self.catalog, balance, (&new, buyer), self.now).ok()?;
+        let judged = |quantity| {
+            let new = NewPurchase { option, quantity, return_url: None };
+            let (_, credits, price) = judged(self.catalog, balance, (&new, buyer), self.now).ok()?;
+            Some((quantity, credits, price))
+        };
+        // Where so many cannot be had at once, one after the other.
+        let (quantity, credits, price) = judged(packs).or_else(|| judged(1))?;
         let purchase = Purchase {
             option,
             quantity,
@@ -287,20 +293,19 @@ impl Till<'_> {
 
 /// What there is to know besides the balance, when it might buy by itself.
 #[must_use]
-pub fn circumstances<'a>(
+pub fn circumstances(
     catalog: &Snapshot,
     balance: &Balance,
     (buyer, provider): (&Buyer, Provider),
     now: Time,
-) -> Circumstances<'a> {
+) -> Circumstances {
     let is_saved = buyer.method.as_ref().is_some_and(|known| known.method.is_some());
     let can_pay = provider == Provider::Manual || is_saved;
     let auto = balance.buying.as_deref().and_then(|buying| buying.auto.as_ref());
-    let option = auto.map_or(Err(NotOffered::Unknown), |auto| offered(catalog, balance, (auto.option, buyer), now));
-    let option = option.map_err(NotOffered::sentence).and_then(|option| {
-        bundle(option, 1).map(|(credits, _)| credits).map_err(|_| NotOffered::Unknown.sentence())
-    });
-    Circumstances { option, can_pay, now }
+    let option = auto.map_or(PurchaseOptionId(uuid::Uuid::nil()), |auto| auto.option);
+    let one = NewPurchase { option, quantity: 1, return_url: None };
+    let pack = judged(catalog, balance, (&one, buyer), now).map(|(_, credits, _)| credits);
+    Circumstances { pack: pack.map_err(|problem| problem.message), can_pay, now }
 }
 
 /// What a balance carries of purchases.

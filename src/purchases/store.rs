@@ -99,9 +99,8 @@ pub async fn claim(txn: &mut Txn, purchase: &Purchase, until: Time) -> Result<bo
         .filter(purchases::balance.eq(balance))
         .filter(purchases::number.eq(number))
         .filter(purchases::looks_at.eq(Deadline::of(purchase.looks_at)));
-    let changed = on!(txn, |c| diesel::update(as_read)
-        .set(purchases::looks_at.eq(Deadline::of(Some(until))))
-        .execute(c))?;
+    let changed =
+        on!(txn, |c| diesel::update(as_read).set(purchases::looks_at.eq(Deadline::of(Some(until)))).execute(c))?;
     Ok(changed == 1)
 }
 

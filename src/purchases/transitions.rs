@@ -8,13 +8,15 @@
 //! | CANCELED | – | the money goes back | – | – | refused |
 //! | REFUNDED | – | – | – | refused | – |
 //!
-//! Money is believed as it was asked for: another amount or currency changes nothing, and is told. "–" is so already, or too
-//! late to matter. What is said by hand and cannot be (paying what was canceled) is refused.
+//! Another amount or currency than was asked for brings no credits: while it is pending that is told and waited out, later the
+//! money goes back. "–" is so already, or too late to matter. What is said by hand and cannot be (paying what was canceled) is
+//! refused.
 
 use super::model::{Provider, Purchase, Status};
 use crate::base::money::Money;
 use crate::base::problem::Problem;
-use crate::base::time::{HOUR, SECOND, Time};
+use crate::base::time::{HOUR, MINUTE, SECOND, Time};
+use crate::ledger::entry::Origin;
 
 /// What is heard of a purchase.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +49,8 @@ pub enum Fact {
     },
     /// Nobody wants it any more.
     Canceled,
-    /// What was to go back has gone.
-    Returned,
+    /// Nothing is left to be done about it: what was to go back has gone, or none had come.
+    Over,
     /// The provider was asked, and there is nothing new.
     Waiting {
         /// What is in the way, if something is.
@@ -67,6 +69,9 @@ pub enum Effect {
     Grant,
 }
 
+/// How long a request may be on its way to the provider of which nothing is heard.
+const UNDER_WAY: i64 = 5 * MINUTE;
+
 /// How long to wait before the provider is asked again, after so many times: from 15 seconds to an hour.
 #[must_use]
 pub fn patience(tries: i32) -> i64 {
@@ -80,6 +85,12 @@ impl Purchase {
     /// # Errors
     /// A state, when it is asked for by hand and cannot be; nothing has changed then.
     pub fn hear(&mut self, fact: &Fact, now: Time) -> Result<Effect, Problem> {
+        let was = self.clone();
+        let effect = self.step(fact, now)?;
+        Ok(if *self == was { Effect::Nothing } else { effect })
+    }
+
+    fn step(&mut self, fact: &Fact, now: Time) -> Result<Effect, Problem> {
         match (fact, self.status) {
             (Fact::Begun { reference, url, payment }, Status::Pending) => {
                 self.reference = Some(reference.clone());
@@ -96,23 +107,12 @@ impl Purchase {
             }
             (Fact::Paid { money, payment }, Status::Pending) => {
                 self.payment.clone_from(payment);
-                let reason = format!(
-                    "The provider has {} {} for it instead of {} {}.",
-                    money.amount(),
-                    money.currency.code(),
-                    self.price.amount(),
-                    self.price.currency.code()
-                );
+                let reason = format!("The provider has {money} for it instead of {}.", self.price);
                 Ok(self.keep_waiting(Some(reason), now))
             }
-            (Fact::Paid { money, payment }, Status::Canceled)
-                if self.refunded.minor == 0 && money.currency == self.price.currency =>
-            {
+            (Fact::Paid { money, payment }, Status::Failed | Status::Canceled) if self.refunded.minor == 0 => {
                 self.payment.clone_from(payment);
-                self.refunded = *money;
-                self.failure = Some("The money came after it was canceled, and goes back.".to_owned());
-                self.looks_at = Some(now);
-                Ok(Effect::Noted)
+                Ok(self.send_back(*money, now))
             }
             (Fact::PaidByHand { reference }, Status::Pending) => {
                 if self.provider != Provider::Manual {
@@ -131,31 +131,29 @@ impl Purchase {
             (Fact::Canceled, Status::Pending) => {
                 self.end(Status::Canceled, now);
                 self.failure = None;
+                // Whether somebody is taking the money at this moment is not known: that is looked after.
+                let may_be_charged = self.origin == Origin::AutoTopUp && self.provider != Provider::Manual;
+                self.looks_at = now.plus_micros(UNDER_WAY).filter(|_| may_be_charged);
                 Ok(Effect::Noted)
             }
-            (Fact::Returned, Status::Refunded | Status::Canceled) if self.looks_at.is_some() => {
+            (Fact::Over, Status::Refunded | Status::Canceled | Status::Failed) if self.looks_at.is_some() => {
                 self.looks_at = None;
                 self.tries = 0;
                 self.failure = None;
                 Ok(Effect::Noted)
             }
-            (Fact::Waiting { trouble }, _) if self.is_pending() || self.owed().is_some() => {
+            (Fact::Waiting { trouble }, _) if self.is_pending() || self.looks_at.is_some() => {
                 Ok(self.keep_waiting(trouble.clone(), now))
             }
             (Fact::PaidByHand { .. }, Status::Paid) | (Fact::Canceled, Status::Canceled) => Ok(Effect::Nothing),
             (Fact::PaidByHand { .. } | Fact::Canceled, _) => Err(self.stands_in_the_way()),
-            (
-                Fact::Begun { .. }
-                | Fact::Paid { .. }
-                | Fact::Failed { .. }
-                | Fact::Returned
-                | Fact::Waiting { .. },
-                _,
-            ) => Ok(Effect::Nothing),
+            (Fact::Begun { .. } | Fact::Paid { .. } | Fact::Failed { .. } | Fact::Over | Fact::Waiting { .. }, _) => {
+                Ok(Effect::Nothing)
+            }
         }
     }
 
-    /// Refunds it: `money` goes back. False when that has happened already.
+    /// Refunds it: `money` goes back.
     ///
     /// # Errors
     /// A state, when it is not paid.
@@ -184,6 +182,19 @@ impl Purchase {
         Problem::state(&["purchaseId"], self.status.name(), message)
     }
 
+    /// Money that came too late, or not as it was asked for, goes back whole.
+    pub(super) fn send_back(&mut self, money: Money, now: Time) -> Effect {
+        if money.currency == self.price.currency {
+            self.refunded = money;
+            self.looks_at = Some(now);
+            self.tries = 0;
+            self.failure = Some(format!("{money} came too late or not as asked for; the money goes back."));
+        } else {
+            self.failure = Some(format!("{money} came, and not as asked for; give it back at the provider."));
+        }
+        Effect::Noted
+    }
+
     fn settle(&mut self, now: Time) {
         self.status = Status::Paid;
         self.paid_at = Some(now);
@@ -210,5 +221,177 @@ impl Purchase {
     fn look_again(&mut self, now: Time, tries: i32) {
         self.tries = tries;
         self.looks_at = now.plus_micros(patience(tries));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::credits::Credits;
+    use crate::base::ids::{BalanceId, CustomerId, PurchaseOptionId};
+    use crate::base::money::Currency;
+
+    fn euros(minor: i64) -> Money {
+        Money { minor, currency: Currency::parse("EUR").unwrap() }
+    }
+
+    fn at(seconds: i64) -> Time {
+        Time::from_micros(seconds * SECOND).unwrap()
+    }
+
+    /// A purchase of 20 EUR that nobody has heard of.
+    fn pending(provider: Provider, origin: Origin) -> Purchase {
+        Purchase {
+            id: BalanceId { customer: CustomerId(uuid::Uuid::from_u128(7)), number: 1 }.purchase(1),
+            option: PurchaseOptionId(uuid::Uuid::from_u128(8)),
+            quantity: 1,
+            credits: Credits::from_micros(100_000_000),
+            price: euros(2000),
+            status: Status::Pending,
+            origin,
+            provider,
+            pays_by: None,
+            return_url: None,
+            payment_url: None,
+            reference: None,
+            payment: None,
+            failure: None,
+            lot: None,
+            refunded: euros(0),
+            created_at: at(0),
+            paid_at: None,
+            ended_at: None,
+            looks_at: None,
+            tries: 0,
+            revision: 1,
+        }
+    }
+
+    fn facts() -> impl Strategy<Value = Fact> {
+        let text = || Just("it".to_owned());
+        let paid = prop_oneof![3 => Just(euros(2000)), 1 => Just(euros(1999)), 1 => Just(Money { minor: 2000,
+            currency: Currency::parse("USD").unwrap() })];
+        prop_oneof![
+            text().prop_map(|reference| Fact::Begun { reference, url: None, payment: None }),
+            (paid, proptest::option::of(text())).prop_map(|(money, payment)| Fact::Paid { money, payment }),
+            proptest::option::of(text()).prop_map(|reference| Fact::PaidByHand { reference }),
+            text().prop_map(|reason| Fact::Failed { reason }),
+            Just(Fact::Canceled),
+            Just(Fact::Over),
+            proptest::option::of(text()).prop_map(|trouble| Fact::Waiting { trouble }),
+        ]
+    }
+
+    fn purchases() -> impl Strategy<Value = Purchase> {
+        let origins = prop_oneof![Just(Origin::Api), Just(Origin::Portal), Just(Origin::AutoTopUp)];
+        let providers = prop_oneof![Just(Provider::Manual), Just(Provider::Stripe)];
+        (providers, origins).prop_map(|(provider, origin)| pending(provider, origin))
+    }
+
+    /// Where each standing may lead.
+    fn leads_to(from: Status) -> &'static [Status] {
+        match from {
+            Status::Pending => &[Status::Paid, Status::Failed, Status::Canceled],
+            Status::Failed => &[Status::Paid],
+            Status::Paid => &[Status::Refunded],
+            Status::Canceled | Status::Refunded => &[],
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_heard_in_whatever_order_credits_come_once_and_only_for_the_money_asked_for(
+            mut purchase in purchases(),
+            heard in vec((facts(), any::<bool>(), any::<bool>()), 1..24),
+        ) {
+            let mut grants = 0;
+            for (second, (fact, is_repeated, is_refunded)) in (1_i64..).zip(heard) {
+                for _ in 0..=i32::from(is_repeated) {
+                    let was = purchase.clone();
+                    match purchase.hear(&fact, at(second)) {
+                        Ok(Effect::Grant) => {
+                            grants += 1;
+                            prop_assert_eq!(purchase.status, Status::Paid);
+                            let is_money = match &fact {
+                                Fact::Paid { money, .. } => *money == euros(2000),
+                                Fact::PaidByHand { .. } => purchase.provider == Provider::Manual,
+                                _ => false,
+                            };
+                            prop_assert!(is_money, "{:?}", fact);
+                        }
+                        Ok(Effect::Noted) => prop_assert_ne!(&purchase, &was),
+                        Ok(Effect::Nothing) | Err(_) => prop_assert_eq!(&purchase, &was),
+                    }
+                    let is_way = purchase.status == was.status || leads_to(was.status).contains(&purchase.status);
+                    prop_assert!(is_way, "{:?} {:?} {:?}", was.status, fact, purchase.status);
+                    prop_assert_eq!(purchase.is_pending(), purchase.paid_at.is_none() && purchase.ended_at.is_none());
+                    prop_assert!(purchase.provider != Provider::Manual || purchase.owed().is_none());
+                }
+                if is_refunded {
+                    let was = purchase.clone();
+                    match purchase.refund(euros(500), at(second)) {
+                        Ok(()) => prop_assert_eq!((was.status, purchase.status), (Status::Paid, Status::Refunded)),
+                        Err(_) => prop_assert_eq!(&purchase, &was),
+                    }
+                }
+            }
+            prop_assert!(grants <= 1);
+            prop_assert_eq!(grants == 1, matches!(purchase.status, Status::Paid | Status::Refunded));
+        }
+    }
+
+    #[test]
+    fn what_comes_of_each_fact_at_each_standing_is_as_the_table_says() {
+        let paid = Fact::Paid { money: euros(2000), payment: Some("pi_1".into()) };
+        let short = Fact::Paid { money: euros(1), payment: Some("pi_1".into()) };
+        let failed = Fact::Failed { reason: "No.".into() };
+        let by_hand = Fact::PaidByHand { reference: None };
+        for (before, fact, effect, status) in [
+            (&[][..], &paid, Some(Effect::Grant), Status::Paid),
+            (&[], &short, Some(Effect::Noted), Status::Pending),
+            (&[], &failed, Some(Effect::Noted), Status::Failed),
+            (&[], &Fact::Canceled, Some(Effect::Noted), Status::Canceled),
+            (&[], &Fact::Over, Some(Effect::Nothing), Status::Pending),
+            (&[], &by_hand, None, Status::Pending),
+            (&[&paid], &paid, Some(Effect::Nothing), Status::Paid),
+            (&[&paid], &failed, Some(Effect::Nothing), Status::Paid),
+            (&[&paid], &Fact::Canceled, None, Status::Paid),
+            (&[&failed], &paid, Some(Effect::Grant), Status::Paid),
+            (&[&failed], &short, Some(Effect::Noted), Status::Failed),
+            (&[&failed], &Fact::Canceled, None, Status::Failed),
+            (&[&Fact::Canceled], &paid, Some(Effect::Noted), Status::Canceled),
+            (&[&Fact::Canceled], &Fact::Canceled, Some(Effect::Nothing), Status::Canceled),
+            (&[&Fact::Canceled], &by_hand, None, Status::Canceled),
+        ] {
+            let mut purchase = pending(Provider::Stripe, Origin::Api);
+            for earlier in before {
+                purchase.hear(earlier, at(1)).unwrap();
+            }
+            let came = purchase.hear(fact, at(2)).ok();
+            assert_eq!((came, purchase.status), (effect, status), "{before:?} {fact:?}");
+        }
+    }
+
+    #[test]
+    fn money_that_is_too_late_or_not_as_asked_for_goes_back_whole() {
+        for money in [2000, 1999] {
+            let mut purchase = pending(Provider::Stripe, Origin::Api);
+            purchase.hear(&Fact::Canceled, at(1)).unwrap();
+            purchase.hear(&Fact::Paid { money: euros(money), payment: Some("pi_1".into()) }, at(2)).unwrap();
+            assert_eq!((purchase.owed(), purchase.status), (Some(euros(money)), Status::Canceled));
+            purchase.hear(&Fact::Over, at(3)).unwrap();
+            assert_eq!((purchase.owed(), purchase.refunded), (None, euros(money)));
+        }
+    }
+
+    #[test]
+    fn the_provider_is_asked_ever_more_rarely() {
+        let waits: Vec<i64> = [0, 1, 2, 7, 8, 9, i32::MAX].map(|tries| patience(tries) / SECOND).to_vec();
+        assert_eq!(waits, [15, 30, 60, 1920, 3600, 3600, 3600]);
     }
 }

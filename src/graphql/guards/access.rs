@@ -257,7 +257,9 @@ fn may(caller: &Caller, right: Right) -> Result<(), Denied> {
     use Scope::{Admin, Ingest, Read, Write};
     let scopes = match caller {
         Caller::Local => return Ok(()),
-        Caller::Portal(_) if matches!(right, Right::Anybody | Right::ReadOrPortal | Right::WriteOrPortal) => return Ok(()),
+        Caller::Portal(_) if matches!(right, Right::Anybody | Right::ReadOrPortal | Right::WriteOrPortal) => {
+            return Ok(());
+        }
         Caller::Portal(_) => return Err(Denied::Hidden),
         Caller::Key(key) => key.scopes,
     };

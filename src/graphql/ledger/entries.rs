@@ -15,8 +15,8 @@ use crate::graphql::context::Reach;
 use crate::graphql::loaders::ReversalsOf;
 use crate::graphql::metering::UsageEvent;
 use crate::graphql::paging::connection;
-use crate::graphql::scalars::{BigInt, DateTime, Decimal, Json, Money};
 use crate::graphql::purchases::Purchase;
+use crate::graphql::scalars::{BigInt, DateTime, Decimal, Json, Money};
 use crate::graphql::subscriptions::PlanSubscription;
 use crate::ledger::{entry, model};
 

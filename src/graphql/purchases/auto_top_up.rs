@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, Object, Result};
 
 use crate::base::buying;
+use crate::catalog::snapshot::load_snapshot;
 use crate::graphql::catalog::PurchaseOption;
 use crate::graphql::context::{Reach, read};
 use crate::graphql::errors::failed;
@@ -12,7 +13,6 @@ use crate::ledger::view::View;
 use crate::purchases::auto_top_up::{Decision, Status};
 use crate::purchases::rules::{Buyer, awaited};
 use crate::purchases::service::circumstances;
-use crate::catalog::snapshot::load_snapshot;
 
 /// How a balance buys by itself, and how that stands.
 #[derive(Clone)]

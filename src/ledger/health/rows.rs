@@ -184,9 +184,12 @@ impl Fold {
             if (lot.credits, lot.effective_at, lot.cost) != (terms.credits, terms.effective_at, terms.cost) {
                 self.find(at, "L3", "The terms of the grant on record are not those that this entry set.");
             }
-            let said = (entry.note.reason.as_ref(), (entry.note.subscription, entry.note.purchase), entry.posting.recorded_at);
+            let said =
+                (entry.note.reason.as_ref(), (entry.note.subscription, entry.note.purchase), entry.posting.recorded_at);
             let metadata = entry.note.metadata.clone().unwrap_or_else(CanonicalJson::empty_object);
-            if (row.reason.as_ref(), (row.subscription, row.purchase), row.created_at) != said || row.metadata != metadata {
+            if (row.reason.as_ref(), (row.subscription, row.purchase), row.created_at) != said
+                || row.metadata != metadata
+            {
                 self.find(at, "L12", "What is on record of the grant is not what was said with this entry.");
             }
         }

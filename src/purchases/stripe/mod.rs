@@ -16,8 +16,9 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 use super::model::{Method, Purchase};
 use super::transitions::Fact;
 use crate::base::money::{Currency, Money};
-use crate::base::time::Time;
-use objects::{Intent, Made, Session};
+use crate::base::time::{SECOND, Time};
+use crate::ledger::entry::Origin;
+use objects::{Intent, List, Made, Refund, Session};
 use webhook::{Hint, NotTaken};
 
 /// How long one request may take.
@@ -176,10 +177,7 @@ impl Stripe {
                     product_data: Product { name: page.name },
                 },
             }],
-            payment_intent_data: IntentData {
-                setup_future_usage: "off_session",
-                metadata: Metadata::of(purchase),
-            },
+            payment_intent_data: IntentData { setup_future_usage: "off_session", metadata: Metadata::of(purchase) },
             metadata: Metadata::of(purchase),
         };
         let made: Session = self.post("/checkout/sessions", &form, Some((purchase, "page"))).await?;
@@ -221,7 +219,31 @@ impl Stripe {
             let path = format!("/payment_intents/{}/cancel", intent.id);
             let _: Made = self.post(&path, &(), None).await?;
         }
-        Ok(intent.heard())
+        Ok(intent.heard(false))
+    }
+
+    /// How the payment stands that was taken for a purchase without asking, when its answer was lost; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn find_charge(&self, purchase: &Purchase, method: &Method) -> Result<Option<Heard>, Trouble> {
+        #[derive(Serialize)]
+        struct Query<'a> {
+            customer: &'a str,
+            created: Since,
+            limit: i32,
+        }
+        #[derive(Serialize)]
+        struct Since {
+            gte: i64,
+        }
+        // Both clocks may differ.
+        let gte = purchase.created_at.micros().div_euclid(SECOND).saturating_sub(600);
+        let query = Query { customer: &method.customer, created: Since { gte }, limit: 100 };
+        let intents: List<Intent> = self.get("/payment_intents", &query).await?;
+        let mine =
+            intents.data.into_iter().find(|intent| intent.purchase().as_deref() == Some(&*purchase.id.to_string()));
+        Ok(mine.map(|intent| intent.heard(false)))
     }
 
     /// How a purchase stands that Stripe knows as `id`; `None` when what has that id is of another purchase.
@@ -235,14 +257,13 @@ impl Stripe {
         }
         let mine = |named: Option<String>| named.is_some_and(|named| named == purchase.id.to_string());
         if id.starts_with("cs_") {
-            let path = format!("/checkout/sessions/{id}");
-            let request = RequestBuilder::new(StripeMethod::Get, path).query(&Query { expand: ["payment_intent"] });
-            let session: Session = self.send(request, None).await?;
+            let query = Query { expand: ["payment_intent"] };
+            let session: Session = self.get(&format!("/checkout/sessions/{id}"), &query).await?;
             return Ok(mine(session.purchase()).then(|| session.heard()));
         }
-        let request = RequestBuilder::new(StripeMethod::Get, format!("/payment_intents/{id}"));
-        let intent: Intent = self.send(request, None).await?;
-        Ok(mine(intent.purchase()).then(|| intent.heard()))
+        let intent: Intent = self.get(&format!("/payment_intents/{id}"), &()).await?;
+        let on_page = purchase.origin != Origin::AutoTopUp;
+        Ok(mine(intent.purchase()).then(|| intent.heard(on_page)))
     }
 
     /// Makes sure that a purchase is not paid any more. Whoever was first is seen by looking again.
@@ -261,7 +282,21 @@ impl Stripe {
         }
     }
 
-    /// Sends money back.
+    /// Whether so much of a payment has not gone back yet, and nobody disputes it.
+    ///
+    /// # Errors
+    /// [`Trouble`]; refused when it cannot go back.
+    pub async fn check_refund(&self, (payment, money): (&str, Money)) -> Result<(), Trouble> {
+        #[derive(Serialize)]
+        struct Query {
+            expand: [&'static str; 1],
+        }
+        let query = Query { expand: ["latest_charge"] };
+        let intent: Intent = self.get(&format!("/payment_intents/{payment}"), &query).await?;
+        intent.can_return(to_stripe(money)?).map_err(Trouble::Refused)
+    }
+
+    /// Sends money back, unless that has happened.
     ///
     /// # Errors
     /// [`Trouble`].
@@ -272,10 +307,26 @@ impl Stripe {
             amount: i64,
             metadata: Metadata,
         }
+        #[derive(Serialize)]
+        struct Query<'a> {
+            payment_intent: &'a str,
+            limit: i32,
+        }
+        if purchase.tries > 0 {
+            // The last answer may have been lost, longer ago than the provider remembers keys.
+            let refunds: List<Refund> = self.get("/refunds", &Query { payment_intent: payment, limit: 100 }).await?;
+            if refunds.data.iter().any(|refund| refund.is_of(purchase.id)) {
+                return Ok(());
+            }
+        }
         let amount = to_stripe(money)?;
         let form = Form { payment_intent: payment, amount, metadata: Metadata::of(purchase) };
-        let _: Made = self.post("/refunds", &form, Some((purchase, "refund"))).await?;
-        Ok(())
+        let refund: Refund = self.post("/refunds", &form, Some((purchase, "refund"))).await?;
+        if refund.is_of(purchase.id) { Ok(()) } else { Err(Trouble::Refused("The refund failed.".to_owned())) }
+    }
+
+    async fn get<T: miniserde::Deserialize>(&self, path: &str, query: &impl Serialize) -> Result<T, Trouble> {
+        self.send(RequestBuilder::new(StripeMethod::Get, path).query(query), None).await
     }
 
     /// Sends a form; what it makes is made once for each purchase and purpose.
@@ -289,7 +340,11 @@ impl Stripe {
         self.send(RequestBuilder::new(StripeMethod::Post, path).form(form), key).await
     }
 
-    async fn send<T: miniserde::Deserialize>(&self, request: RequestBuilder, key: Option<String>) -> Result<T, Trouble> {
+    async fn send<T: miniserde::Deserialize>(
+        &self,
+        request: RequestBuilder,
+        key: Option<String>,
+    ) -> Result<T, Trouble> {
         let key = key.and_then(|key| IdempotencyKey::new(key).ok());
         let strategy = key.map_or(RequestStrategy::Once, RequestStrategy::Idempotent);
         request.customize::<T>().request_strategy(strategy).send(&self.client).await.map_err(trouble)
@@ -302,7 +357,12 @@ fn trouble(error: StripeError) -> Trouble {
         StripeError::Stripe(told, 402) => {
             Trouble::Refused(told.message.unwrap_or_else(|| "The payment was declined.".to_owned()))
         }
-        StripeError::Stripe(told, status @ 400..=499) if !matches!(status, 401 | 403 | 408 | 409 | 429) => {
+        StripeError::Stripe(_, 401 | 403) => Trouble::Away("it does not accept the key that is set here".to_owned()),
+        // The same request, not word for word: what became of the first is not known.
+        StripeError::Stripe(told, _) if told.type_.as_str() == "idempotency_error" => {
+            Trouble::Away("it has this request in other words".to_owned())
+        }
+        StripeError::Stripe(told, status @ 400..=499) if !matches!(status, 408 | 409 | 429) => {
             Trouble::Refused(told.message.unwrap_or_else(|| format!("The payment provider refused it ({status}).")))
         }
         StripeError::Stripe(told, status) => {

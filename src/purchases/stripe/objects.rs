@@ -1,9 +1,10 @@
 //! The objects of Stripe's API, as far as anything of them is used. What else they hold, and may hold one day, is let pass.
 
 use miniserde::Deserialize;
-use miniserde::json::{Object, Value};
+use miniserde::json::{Number, Object, Value};
 
 use super::{Heard, from_stripe};
+use crate::base::ids::PurchaseId;
 use crate::base::money::Money;
 use crate::purchases::model::Method;
 use crate::purchases::transitions::Fact;
@@ -32,7 +33,21 @@ pub(super) struct Intent {
     customer: Option<Value>,
     payment_method: Option<Value>,
     last_payment_error: Option<Object>,
+    latest_charge: Option<Value>,
     metadata: Option<Object>,
+}
+
+/// Money that goes back.
+#[derive(Deserialize)]
+pub(super) struct Refund {
+    status: Option<String>,
+    metadata: Option<Object>,
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+pub(super) struct List<T> {
+    pub(super) data: Vec<T>,
 }
 
 /// Anything that has an id.
@@ -63,6 +78,14 @@ fn purchase_of(metadata: Option<&Object>) -> Option<String> {
     text(metadata, "scrip_purchase")
 }
 
+fn number(object: &Object, field: &str) -> Option<i64> {
+    match object.get(field)? {
+        Value::Number(Number::I64(number)) => Some(*number),
+        Value::Number(Number::U64(number)) => i64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
 fn paid(money: Option<Money>, payment: Option<String>) -> Fact {
     let odd = || Fact::Waiting { trouble: Some("The provider names an amount that cannot be read.".to_owned()) };
     money.map_or_else(odd, |money| Fact::Paid { money, payment })
@@ -71,6 +94,14 @@ fn paid(money: Option<Money>, payment: Option<String>) -> Fact {
 impl Session {
     pub(super) fn purchase(&self) -> Option<String> {
         purchase_of(self.metadata.as_ref())
+    }
+
+    fn intent_stands(&self, status: &str) -> bool {
+        let stands = match &self.payment_intent {
+            Some(Value::Object(intent)) => text(Some(intent), "status"),
+            _ => None,
+        };
+        stands.is_some_and(|stands| stands == status)
     }
 
     /// What it says of its purchase.
@@ -84,6 +115,10 @@ impl Session {
                 let money = self.amount_total.zip(self.currency.as_deref());
                 let money = money.and_then(|(amount, currency)| from_stripe(amount, currency));
                 paid(money, id_of(self.payment_intent.as_ref()))
+            }
+            // Money that takes days to come, and did not.
+            Some("complete") if self.intent_stands("requires_payment_method") => {
+                Fact::Failed { reason: "The customer's bank refused the payment.".to_owned() }
             }
             _ => return Fact::Waiting { trouble: None }.into(),
         };
@@ -102,11 +137,14 @@ impl Intent {
         purchase_of(self.metadata.as_ref())
     }
 
-    /// What it says of its purchase.
-    pub(super) fn heard(&self) -> Heard {
+    /// What it says of its purchase. On a page the customer may try again; without him there is one try.
+    pub(super) fn heard(&self, on_page: bool) -> Heard {
         let failed = |reason: &str| Fact::Failed { reason: reason.to_owned() };
         let fact = match self.status.as_str() {
             "succeeded" => paid(from_stripe(self.amount, &self.currency), Some(self.id.clone())),
+            "requires_payment_method" | "requires_confirmation" | "requires_action" if on_page => {
+                Fact::Waiting { trouble: None }
+            }
             "requires_payment_method" | "requires_confirmation" => {
                 let told = text(self.last_payment_error.as_ref(), "message");
                 failed(told.as_deref().unwrap_or("The payment was declined."))
@@ -122,6 +160,33 @@ impl Intent {
     }
 }
 
+impl Intent {
+    /// Whether so much of it can go back, in Stripe's own unit.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn can_return(&self, amount: i64) -> Result<(), String> {
+        let Some(Value::Object(charge)) = &self.latest_charge else { return Ok(()) };
+        if matches!(charge.get("disputed"), Some(Value::Bool(true))) {
+            return Err("The customer disputes the payment; the dispute decides about its money.".to_owned());
+        }
+        let left = self.amount.saturating_sub(number(charge, "amount_refunded").unwrap_or_default());
+        if amount <= left {
+            return Ok(());
+        }
+        let left = from_stripe(left, &self.currency).map_or_else(|| left.to_string(), |left| left.to_string());
+        Err(format!("The provider has only {left} of the payment left to give back."))
+    }
+}
+
+impl Refund {
+    /// Whether the money of a purchase goes back by it.
+    pub(super) fn is_of(&self, purchase: PurchaseId) -> bool {
+        let is_mine = purchase_of(self.metadata.as_ref()).is_some_and(|named| named == purchase.to_string());
+        is_mine && !matches!(self.status.as_deref(), Some("failed" | "canceled"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +196,7 @@ mod tests {
     }
 
     fn intent(text: &str) -> Heard {
-        miniserde::json::from_str::<Intent>(text).unwrap().heard()
+        miniserde::json::from_str::<Intent>(text).unwrap().heard(false)
     }
 
     #[test]
@@ -150,11 +215,18 @@ mod tests {
     fn a_page_that_is_open_or_processed_is_waited_for_and_one_that_is_over_has_failed() {
         for waiting in [
             r#"{"id": "cs_1", "status": "open", "payment_status": "unpaid"}"#,
-            r#"{"id": "cs_1", "status": "complete", "payment_status": "unpaid"}"#,
+            r#"{"id": "cs_1", "status": "complete", "payment_status": "unpaid",
+                "payment_intent": {"id": "pi_1", "status": "processing"}}"#,
         ] {
             assert_eq!(session(waiting), Fact::Waiting { trouble: None }.into());
         }
-        assert!(matches!(session(r#"{"id": "cs_1", "status": "expired"}"#).fact, Fact::Failed { .. }));
+        for over in [
+            r#"{"id": "cs_1", "status": "expired"}"#,
+            r#"{"id": "cs_1", "status": "complete", "payment_status": "unpaid",
+                "payment_intent": {"id": "pi_1", "status": "requires_payment_method"}}"#,
+        ] {
+            assert!(matches!(session(over).fact, Fact::Failed { .. }), "{over}");
+        }
     }
 
     #[test]
@@ -171,6 +243,9 @@ mod tests {
         for over in ["requires_action", "canceled"] {
             assert!(matches!(of(over).fact, Fact::Failed { .. }), "{over}");
         }
+        let page = r#"{"id": "pi_1", "status": "requires_payment_method", "amount": 5, "currency": "jpy"}"#;
+        let page: Intent = miniserde::json::from_str(page).unwrap();
+        assert_eq!(page.heard(true), Fact::Waiting { trouble: None }.into(), "another card may do");
         assert!(matches!(of("processing").fact, Fact::Begun { .. }));
     }
 }

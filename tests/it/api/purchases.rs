@@ -21,7 +21,9 @@ async fn option(api: &Api, credits: &str, price: &str) -> String {
 
 /// The payload of a mutation that is refused, or not.
 async fn told(api: &Api, mutation: &str, kind: &str, input: Value) -> Value {
-    let query = format!("mutation($input: {kind}!) {{ {mutation}(input: $input) {{ purchase {{ id }} errors {{ ...Error }} }} }}");
+    let query = format!(
+        "mutation($input: {kind}!) {{ {mutation}(input: $input) {{ purchase {{ id }} errors {{ ...Error }} }} }}"
+    );
     let answer = api.ask(&query, json!({"input": input})).await;
     answer["data"][mutation].as_object().map(|it| json!(it)).unwrap_or(answer)
 }
@@ -36,7 +38,11 @@ both!(a_purchase_that_is_paid_brings_its_credits_once, async |db| {
     let balance = api.acme("1").await;
     let option = option(&api, "100", "19.99").await;
     let made = buy(&api, (&balance, &option), 2, "p1").await;
-    assert_eq!((&made["purchase"]["status"], &made["balance"]["available"]), (&json!("PENDING"), &json!("1")), "{made}");
+    assert_eq!(
+        (&made["purchase"]["status"], &made["balance"]["available"]),
+        (&json!("PENDING"), &json!("1")),
+        "{made}"
+    );
     let id = json!({"purchaseId": made["purchase"]["id"]});
     let paid = api.make("markPurchasePaid", PURCHASE, id.clone()).await;
     let again = api.make("markPurchasePaid", PURCHASE, id.clone()).await;
