@@ -6,8 +6,7 @@
 use futures_util::{StreamExt, stream};
 
 use crate::base::clock::Clock;
-use crate::base::credits::Credits;
-use crate::base::ids::{GrantId, PurchaseId};
+use crate::base::ids::PurchaseId;
 use crate::base::money::Money;
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::time::{HOUR, MINUTE, Time};
@@ -16,7 +15,7 @@ use crate::customers::store::find_customer;
 use crate::db::{Db, DbError, Failure};
 use crate::intake::{Bought, Intake, PurchaseOrder};
 use crate::ledger::entry::Origin;
-use crate::ledger::reads::find_grants;
+use crate::ledger::store::find_balances;
 use crate::purchases::input::Ask;
 use crate::purchases::model::{Provider, Purchase, Status};
 use crate::purchases::rules::share;
@@ -189,10 +188,10 @@ impl Cashier {
 
     /// The money for what is left of what a purchase brought.
     async fn left(&self, purchase: &Purchase) -> Result<Money, DbError> {
-        let grants: Vec<GrantId> = purchase.lot.map(|lot| purchase.id.balance.grant(lot)).into_iter().collect();
-        let found = find_grants(&mut self.db.read().await?, &grants).await?.pop();
-        let credits = found.map_or(Credits::ZERO, |grant| grant.lot.remaining);
-        Ok(share(purchase.price, purchase.credits, credits))
+        let balance = find_balances(&mut self.db.read().await?, &[purchase.id.balance]).await?.pop();
+        let lots = balance.map(|balance| balance.account.lots).unwrap_or_default();
+        let left = lots.iter().find(|lot| Some(lot.sequence) == purchase.lot).map(|lot| lot.remaining);
+        Ok(share(purchase.price, purchase.credits, left.unwrap_or_default()))
     }
 
     fn takes(&self, purchase: &Purchase) -> bool {
@@ -233,7 +232,7 @@ impl Cashier {
                 Ok(Some(heard)) => Ok(Ok(heard)),
                 Ok(None) => nothing_new(),
                 // It is not known there as that: that is not the purchase's fault.
-                Err(trouble) => Ok(Err(Trouble::Away(trouble.to_string()))),
+                Err(trouble) => Ok(Err(trouble.passing())),
             };
         }
         let is_late = purchase.created_at.plus_micros(KEPT).is_none_or(|end| end < self.clock.now());
@@ -243,7 +242,7 @@ impl Cashier {
                 match stripe.find_charge(purchase, method).await {
                     Ok(Some(heard)) => return Ok(Ok(heard)),
                     Ok(None) => {}
-                    Err(trouble) => return Ok(Err(Trouble::Away(trouble.to_string()))),
+                    Err(trouble) => return Ok(Err(trouble.passing())),
                 }
             }
             let reason = "The payment provider could not be reached for a day.".to_owned();

@@ -324,6 +324,7 @@ pub async fn list_stray_keys(conn: &mut Conn, balance: BalanceId) -> Result<Vec<
     on!(conn, |c| idempotency_keys::table
         .filter(idempotency_keys::customer_id.eq(balance.customer))
         .filter(idempotency_keys::balance.eq(balance.number))
+        .filter(idempotency_keys::purchase.is_null())
         .filter(diesel::dsl::not(diesel::dsl::exists(named)))
         .order((idempotency_keys::scope, idempotency_keys::key))
         .limit(10)

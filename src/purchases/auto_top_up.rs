@@ -157,3 +157,177 @@ impl Buying {
         self.auto.as_ref().and_then(|auto| auto.looks_at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::ids::PurchaseOptionId;
+    use crate::base::time::MINUTE;
+
+    fn credits(whole: i64) -> Credits {
+        Credits::from_micros(whole * 1_000_000)
+    }
+
+    fn at(minutes: i64) -> Time {
+        Time::from_micros(minutes * MINUTE).unwrap()
+    }
+
+    fn auto(daily_limit: i32) -> AutoTopUp {
+        AutoTopUp {
+            enabled: true,
+            threshold: credits(20),
+            option: PurchaseOptionId(uuid::Uuid::nil()),
+            target: Some(credits(100)),
+            daily_limit,
+            waits_for: None,
+            bought: Vec::new(),
+            failed: None,
+            looks_at: None,
+        }
+    }
+
+    fn world(now: Time) -> Circumstances {
+        Circumstances { pack: Ok(credits(30)), can_pay: true, now }
+    }
+
+    #[test]
+    fn packs_close_the_gap_to_the_target_and_what_is_awaited_counts_as_there() {
+        for (available, awaited, target, pack, packs) in [
+            (20, 0, Some(100), 30, Some(3)),
+            (20, 0, Some(80), 30, Some(2)),
+            (20, 0, Some(81), 30, Some(3)),
+            (20, 0, None, 30, Some(1)),
+            (20, 0, Some(20), 30, Some(1)),
+            (-50, 0, Some(100), 30, Some(5)),
+            (0, 20, Some(100), 30, Some(3)),
+            (0, 21, Some(100), 30, None),
+            (21, 0, Some(100), 30, None),
+            (0, 0, Some(1_000_000), 1, Some(1000)),
+        ] {
+            let auto = AutoTopUp { target: target.map(credits), ..auto(5) };
+            let world = Circumstances { pack: Ok(credits(pack)), ..world(at(0)) };
+            let expected = packs.map_or(Decision::Enough, Decision::Buy);
+            let decision = auto.decide(credits(available), credits(awaited), &world);
+            assert_eq!(decision, expected, "{available} {awaited} {target:?} {pack}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_in_the_way_is_told() {
+        let low = |auto: &AutoTopUp, world: &Circumstances| match auto.decide(credits(0), credits(0), world) {
+            Decision::Blocked { status, reason, until } => (status, reason, until.map(|until| until.micros() / MINUTE)),
+            other => panic!("{other:?}"),
+        };
+        let failed = |times| AutoTopUp { failed: Some(Failed { times, at: at(0), reason: "No.".into() }), ..auto(5) };
+        let off = AutoTopUp { enabled: false, ..auto(5) };
+        let waits = AutoTopUp { waits_for: Some(1), ..auto(5) };
+        let often = AutoTopUp { bought: vec![at(-600), at(-60)], ..auto(2) };
+        let no_method = Circumstances { can_pay: false, ..world(at(0)) };
+        let no_pack = Circumstances { pack: Err("Gone.".into()), ..world(at(0)) };
+        for (auto, world, status, until) in [
+            (&off, &world(at(0)), Status::Disabled, None),
+            (&waits, &world(at(0)), Status::PendingPayment, None),
+            (&auto(5), &no_pack, Status::Disabled, None),
+            (&auto(5), &no_method, Status::NoPaymentMethod, None),
+            (&often, &world(at(0)), Status::DailyLimitReached, Some(840)),
+            (&failed(1), &world(at(59)), Status::PaymentFailed, Some(60)),
+            (&failed(2), &world(at(239)), Status::PaymentFailed, Some(240)),
+            (&failed(3), &world(at(1439)), Status::PaymentFailed, Some(1440)),
+            (&failed(4), &world(at(1_000_000)), Status::PaymentFailed, None),
+        ] {
+            let (told, reason, passes) = low(auto, world);
+            assert_eq!((told, passes), (status, until), "{reason}");
+            assert!(reason.ends_with('.'), "{reason}");
+        }
+        assert_eq!(failed(3).decide(credits(0), credits(0), &world(at(1440))), Decision::Buy(4));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Wait(i64),
+        Available(i64),
+        /// What it waits for ends, well or not.
+        End(bool),
+        /// Somebody sets it again.
+        Set,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            3 => prop_oneof![1_i64..90, 200_i64..260, 1400_i64..1500].prop_map(Step::Wait),
+            3 => (0_i64..60).prop_map(Step::Available),
+            4 => any::<bool>().prop_map(Step::End),
+            1 => Just(Step::Set),
+        ];
+        vec(step, 1..60)
+    }
+
+    /// What was bought, as somebody writes it down who forgets nothing.
+    #[derive(Clone, Copy)]
+    struct Bought {
+        made: Time,
+        ended: Option<(Time, bool)>,
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn it_never_buys_two_at_once_nor_too_often_nor_too_soon_behind_a_failure(
+            limit in 1..4,
+            steps in steps(),
+        ) {
+            let (mut auto, mut now, mut available) = (auto(limit), 0, 50);
+            let (mut log, mut set_at): (Vec<Bought>, Time) = (Vec::new(), at(0));
+            for step in steps {
+                match step {
+                    Step::Wait(minutes) => now += minutes,
+                    Step::Available(credits) => available = credits,
+                    Step::End(well) => {
+                        if let Some(last) = log.last_mut().filter(|last| last.ended.is_none()) {
+                            last.ended = Some((at(now), well));
+                            let number = auto.waits_for.unwrap();
+                            auto.ended(number, (!well).then_some("No."), (last.made, at(now)));
+                        }
+                    }
+                    Step::Set => {
+                        auto.failed = None;
+                        set_at = at(now);
+                    }
+                }
+                let time = at(now);
+                let pending = log.iter().any(|one| one.ended.is_none());
+                let counted = |one: &&Bought| {
+                    one.made.plus_micros(DAY).unwrap() > time && !matches!(one.ended, Some((_, false)))
+                };
+                let failures: Vec<Time> = log
+                    .iter()
+                    .rev()
+                    .map_while(|one| one.ended.filter(|(_, well)| !well).map(|(at, _)| at))
+                    .filter(|failed| *failed >= set_at)
+                    .collect();
+                // One set again at the very instant of a failure may be either: the row knows, this log does not.
+                let odd = failures.contains(&set_at);
+                let rests = match failures.len() {
+                    0 => false,
+                    times => WAITS.get(times - 1).is_none_or(|wait| time < failures[0].plus_micros(*wait).unwrap()),
+                };
+                let may = !pending && !rests && log.iter().filter(counted).count() < usize::try_from(limit).unwrap();
+                let decision = auto.decide(credits(available), credits(0), &world(time));
+                if available > 20 {
+                    prop_assert!(pending || decision == Decision::Enough);
+                } else if !odd {
+                    prop_assert_eq!(matches!(decision, Decision::Buy(_)), may, "{:?}", decision);
+                }
+                if let Decision::Buy(_) = decision {
+                    let number = i32::try_from(log.len()).unwrap() + 1;
+                    auto.bought(number, time);
+                    log.push(Bought { made: time, ended: None });
+                }
+            }
+        }
+    }
+}

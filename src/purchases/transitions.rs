@@ -131,9 +131,19 @@ impl Purchase {
             (Fact::Canceled, Status::Pending) => {
                 self.end(Status::Canceled, now);
                 self.failure = None;
-                // Whether somebody is taking the money at this moment is not known: that is looked after.
-                let may_be_charged = self.origin == Origin::AutoTopUp && self.provider != Provider::Manual;
-                self.looks_at = now.plus_micros(UNDER_WAY).filter(|_| may_be_charged);
+                // Money that is there, or that somebody may be taking at this moment, is looked after.
+                let patience = match (self.provider, &self.payment) {
+                    (Provider::Stripe, Some(_)) => Some(0),
+                    (Provider::Stripe, None) if self.origin == Origin::AutoTopUp => Some(UNDER_WAY),
+                    (Provider::Manual | Provider::Stripe, _) => None,
+                };
+                self.looks_at = patience.and_then(|patience| now.plus_micros(patience));
+                Ok(Effect::Noted)
+            }
+            (Fact::Failed { .. }, Status::Canceled | Status::Failed)
+                if self.looks_at.is_some() && self.owed().is_none() =>
+            {
+                self.looks_at = None;
                 Ok(Effect::Noted)
             }
             (Fact::Over, Status::Refunded | Status::Canceled | Status::Failed) if self.looks_at.is_some() => {
@@ -190,6 +200,7 @@ impl Purchase {
             self.tries = 0;
             self.failure = Some(format!("{money} came too late or not as asked for; the money goes back."));
         } else {
+            self.looks_at = None;
             self.failure = Some(format!("{money} came, and not as asked for; give it back at the provider."));
         }
         Effect::Noted

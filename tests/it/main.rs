@@ -18,6 +18,7 @@ mod ledger_reads;
 mod ledger_streams;
 mod outage;
 mod plans;
+mod purchases;
 mod races;
 mod random_store;
 mod schema;

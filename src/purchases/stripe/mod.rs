@@ -66,11 +66,22 @@ impl From<Fact> for Heard {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// It is away, too slow, or not in the mood: the same again, later.
-    #[error("the payment provider cannot be reached: {0}")]
+    #[error("The payment provider cannot be reached: {0}.")]
     Away(String),
     /// It will not.
     #[error("{0}")]
     Refused(String),
+}
+
+impl Trouble {
+    /// The same, as something that may be otherwise the next time.
+    #[must_use]
+    pub fn passing(self) -> Self {
+        match self {
+            Self::Refused(reason) => Self::Away(reason.trim_end_matches('.').to_owned()),
+            Self::Away(_) => self,
+        }
+    }
 }
 
 /// What a page of Stripe's shows besides the purchase.
@@ -366,11 +377,14 @@ fn trouble(error: StripeError) -> Trouble {
             Trouble::Refused(told.message.unwrap_or_else(|| format!("The payment provider refused it ({status}).")))
         }
         StripeError::Stripe(told, status) => {
-            Trouble::Away(told.message.unwrap_or_else(|| format!("it answers {status}")))
+            let told = told.message.map(|message| message.trim_end_matches('.').to_owned());
+            Trouble::Away(told.unwrap_or_else(|| format!("it answers {status}")))
         }
         StripeError::Timeout => Trouble::Away("it takes too long".to_owned()),
         StripeError::ClientError(_) => Trouble::Away("there is no connection".to_owned()),
-        StripeError::JSONDeserialize(_) | StripeError::ConfigError(_) => Trouble::Away("its answer is odd".to_owned()),
+        StripeError::JSONDeserialize(_) | StripeError::ConfigError(_) => {
+            Trouble::Away("its answer cannot be read".to_owned())
+        }
     }
 }
 

@@ -12,7 +12,6 @@ mod keys;
 mod lists;
 mod nodes;
 mod programs;
-mod purchases;
 mod settings;
 mod streams;
 mod time;

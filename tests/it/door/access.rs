@@ -90,6 +90,8 @@ both!(each_root_field_is_for_these_callers_and_nobody_else, async |db| {
     query planSubscription: read write admin local
     query planSubscriptions: read write admin local
     query charges: read write admin local
+    query purchase: portal read write admin local
+    query purchases: read write admin local
     mutation createMeter: write admin local
     mutation updateMeter: write admin local
     mutation archiveMeter: write admin local
@@ -128,6 +130,11 @@ both!(each_root_field_is_for_these_callers_and_nobody_else, async |db| {
     mutation changeSubscriptionPlan: write admin local
     mutation cancelPlanSubscription: write admin local
     mutation resumePlanSubscription: write admin local
+    mutation purchaseCredits: portal write admin local
+    mutation markPurchasePaid: write admin local
+    mutation cancelPurchase: write admin local
+    mutation refundPurchase: write admin local
+    mutation setAutoTopUp: write admin local
     mutation createApiKey: admin local
     mutation revokeApiKey: admin local
     mutation createPortalSession: write admin local

@@ -105,7 +105,7 @@ both!(each_request_is_one_line_of_the_log_without_secrets, async |db| {
 both!(traces_go_to_the_collector_that_is_named, async |db| {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let collector = format!("http://{}", listener.local_addr().expect("it has an address"));
-    let mut server = Server::start_with(db.url(), "OTEL_EXPORTER_OTLP_ENDPOINT", &collector);
+    let mut server = Server::start_with(db.url(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector)]);
     let request = reqwest::Client::new().post(server.url("http", "/graphql")).header("x-request-id", "traced-1");
     let body = json!({"query": "query Traced { viewer { id } }"});
     assert_eq!(request.json(&body).send().await.expect("it answers").status(), 200);

@@ -98,6 +98,11 @@ impl Api {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// A server at another address; this node is then only asked about what no server tells.
+    pub(crate) fn at_address(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
+    }
+
     /// The same node, called with a new key.
     pub(crate) async fn keyed(&self, scopes: &[&str]) -> Self {
         let input = json!({"name": scopes.join(" "), "scopes": scopes});
@@ -148,8 +153,9 @@ impl Api {
         let kind = if mutation.starts_with("archive") { "Archive" } else { mutation };
         let (first, rest) = kind.split_at(1);
         let kind = format!("{}{rest}Input", first.to_uppercase());
-        let query =
-            format!("mutation($input: {kind}!) {{ {mutation}(input: $input) {{ {fields} errors {{ ...Error }} }} }}");
+        let query = format!(
+            "mutation($input: {kind}!) {{ {mutation}(input: $input) {{ {fields} errors {{ __typename message path }} }} }}"
+        );
         let answer = self.ask(&query, json!({"input": input})).await;
         let payload = &answer["data"][mutation];
         assert!(payload["errors"] == json!([]), "{mutation}: {answer:#}");

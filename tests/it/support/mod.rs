@@ -8,3 +8,4 @@ pub(crate) mod node;
 pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod socket;
+pub(crate) mod stripe;

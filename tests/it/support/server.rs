@@ -54,10 +54,10 @@ impl Server {
         Self::of(scrip("serve", url))
     }
 
-    /// The same with a variable of the environment besides.
-    pub(crate) fn start_with(url: &DbUrl, name: &str, value: &str) -> Self {
+    /// The same with variables of the environment besides.
+    pub(crate) fn start_with(url: &DbUrl, variables: &[(&str, &str)]) -> Self {
         let mut command = scrip("serve --insecure-loopback", url);
-        command.env(name, value);
+        command.envs(variables.iter().copied());
         Self::of(command)
     }
 
