@@ -21,7 +21,7 @@ query($id: ID!, $before: String) { creditBalance(id: $id) { lastSequence entries
     balance { id } allocations { grant { id } credits heldChange }
     rating { meter { id } quantity creditsPerUnit exactCredits credits }
     event { id } grant { id } terms { credits priority effectiveAt expiresAt cost { amount currency } }
-    hold { id } subscription { id } reverses { id }
+    hold { id } purchase { id } subscription { id } reverses { id }
   }
 } } }
 """
@@ -85,7 +85,7 @@ def form(entry):
         "metadata": entry["metadata"],
         "occurredAt": entry["occurredAt"],
         "origin": entry["origin"],
-        "purchase": None,
+        "purchase": named("purchase"),
         "rating": rating and {**rating, "meter": rating["meter"]["id"]},
         "reason": entry["reason"],
         "recordedAt": entry["recordedAt"],

@@ -95,8 +95,8 @@ impl Cashier {
         if let Some(stripe) = self.stripe.as_ref().filter(|_| self.takes(&purchase) && purchase.is_pending())
             && let Some(known_as) = purchase.known_as()
         {
-            stripe.let_go(known_as).await.map_err(away)?;
-            match stripe.look(&purchase, known_as).await.map_err(away)? {
+            stripe.let_go(known_as).await.map_err(|trouble| away(&trouble))?;
+            match stripe.look(&purchase, known_as).await.map_err(|trouble| away(&trouble))? {
                 // Whoever paid just before that has paid.
                 Some(heard @ Heard { fact: Fact::Paid { .. }, .. }) => drop(self.hear(id, heard).await?),
                 Some(Heard { fact: Fact::Waiting { .. } | Fact::Begun { .. }, .. }) => {
@@ -271,6 +271,6 @@ impl Cashier {
 }
 
 /// What is told to who waits for the provider: nothing has happened.
-fn away(trouble: Trouble) -> Failure {
+fn away(trouble: &Trouble) -> Failure {
     DbError::unavailable(trouble.to_string()).into()
 }

@@ -6,6 +6,7 @@
 //! more. One customer is the mark of how far it came.
 
 mod catalog;
+mod purchases;
 mod subscriptions;
 mod work;
 
@@ -63,8 +64,10 @@ enum Story {
     Overdraft,
     /// Credits that are about to end, and some that are yet to begin.
     Expiring,
-    /// It goes on using credits, and buys more whenever little is left.
+    /// It goes on using credits, and is given more whenever little is left.
     TopsUp,
+    /// It goes on using credits, and its balance buys more by itself.
+    BuysByItself,
 }
 
 const PERSONAS: [Persona; 11] = [
@@ -75,7 +78,7 @@ const PERSONAS: [Persona; 11] = [
     Persona { id: "hooli", name: "Hooli", starting: 20_000, events_a_day: 8, story: Story::TopsUp },
     Persona { id: "stark", name: "Stark Studios", starting: 1_000, events_a_day: 2, story: Story::Expiring },
     Persona { id: "wayne", name: "Wayne Media", starting: 800, events_a_day: 2, story: Story::Expiring },
-    Persona { id: "tyrell", name: "Tyrell Translation", starting: 400, events_a_day: 3, story: Story::TopsUp },
+    Persona { id: "tyrell", name: "Tyrell Translation", starting: 400, events_a_day: 3, story: Story::BuysByItself },
     Persona { id: "soylent", name: "Soylent Recipes", starting: 100, events_a_day: 1, story: Story::Plain },
     Persona { id: "vandelay", name: "Vandelay Imports", starting: 1_500, events_a_day: 2, story: Story::Plain },
     Persona { id: "wonka", name: "Wonka Sweets", starting: 560, events_a_day: 1, story: Story::Plain },
@@ -126,19 +129,19 @@ impl Demo {
         }
     }
 
-    /// One event of somebody who tops up when little is left; half of them are of the customer that the playground watches.
+    /// One event of somebody who gets more when little is left; half of them are of the customer that the playground watches.
     ///
     /// # Errors
     /// Those of the services that it uses.
     pub async fn go_on(&mut self, app: &App) -> Result<(), Failure> {
-        let users: Vec<&(&Persona, BalanceId)> =
-            self.made.iter().filter(|(persona, _)| persona.story == Story::TopsUp).collect();
+        let goes_on = |persona: &Persona| matches!(persona.story, Story::TopsUp | Story::BuysByItself);
+        let users: Vec<&(&Persona, BalanceId)> = self.made.iter().filter(|(persona, _)| goes_on(persona)).collect();
         let place = if self.random.random_range(0..2) == 0 { 0 } else { self.random.random_range(0..users.len()) };
         let Some((persona, balance)) = users.get(place) else { return Ok(()) };
         let id = app.ids.uuid(app.clock.now()).simple().to_string();
         let event = event(persona.id, format!("live-{id}"), None, &mut self.random);
         app.intake.ingest(vec![event], Mode::Record).await?;
-        top_up_when_low(app, persona, *balance, &id).await
+        get_more(app, persona, *balance, &id).await
     }
 }
 
@@ -166,7 +169,9 @@ async fn fill(app: &App, random: &mut StdRng) -> Result<(), Failure> {
     let now = app.clock.now();
     let begin = now.plus_micros(-DAYS.saturating_mul(DAY)).unwrap_or(now);
     let clock = Clock::at(begin);
-    let past = App::new(app.db.clone(), (clock.clone(), app.ids.clone()), "demo", Settings::clone(&app.settings));
+    // What was bought in the past was paid by hand.
+    let settings = Settings { stripe: None, ..app.settings.clone() };
+    let past = App::new(app.db.clone(), (clock.clone(), app.ids.clone()), "demo", settings);
     let marked = make_customer(&past, MARK, Some(mark(BEING_MADE))).await?;
     let product = app.db.write(async |txn| catalog::make_catalog(txn, &app.ids, begin).await).await?;
     for persona in &PERSONAS {
@@ -183,13 +188,14 @@ async fn fill(app: &App, random: &mut StdRng) -> Result<(), Failure> {
             let events = PERSONAS.iter().flat_map(|persona| usage(persona, number, at, random)).collect();
             past.intake.ingest(events, Mode::Record).await?;
             for (persona, balance) in &made {
-                top_up_when_low(&past, persona, *balance, &number.to_string()).await?;
+                get_more(&past, persona, *balance, &number.to_string()).await?;
             }
         }
         while worker::post_due(&past).await? > 0 {}
     }
     subscriptions::plan_ahead(&past).await?;
     work::work(&past).await?;
+    purchases::buy(&past).await?;
     past.intake.drain().await;
     let complete = CustomerChanges { metadata: Patch::Set(mark(COMPLETE)), ..CustomerChanges::default() };
     app.db.write(async |txn| update_customer(txn, now, marked, &complete).await).await?;
@@ -232,10 +238,12 @@ fn event(customer: &str, id: String, timestamp: Option<Time>, random: &mut StdRn
     IncomingEvent { id, whose, event_type: "llm.tokens".into(), timestamp, properties }
 }
 
-/// Who tops up does so when it has been told that little is left.
-async fn top_up_when_low(app: &App, persona: &Persona, balance: BalanceId, key: &str) -> Result<(), Failure> {
-    if persona.story != Story::TopsUp {
-        return Ok(());
+/// Who gets more gets it when little is left, or pays for what its balance has bought.
+async fn get_more(app: &App, persona: &Persona, balance: BalanceId, key: &str) -> Result<(), Failure> {
+    match persona.story {
+        Story::Plain | Story::Overdraft | Story::Expiring => return Ok(()),
+        Story::BuysByItself => return purchases::pay(app, balance).await,
+        Story::TopsUp => {}
     }
     let found = find_balances(&mut app.db.read().await?, &[balance]).await?.pop();
     if found.is_none_or(|balance| balance.account.settled >= credits(75)) {
@@ -306,6 +314,9 @@ async fn open_account(app: &App, product: ProductId, persona: &Persona) -> Resul
         let order = Order::Open(NewBalance { customer, product, own, starting: credits(persona.starting) });
         app.intake.order(order).await?.balance.account.id
     };
+    if persona.story == Story::BuysByItself {
+        purchases::buy_by_itself(app, balance).await?;
+    }
     if persona.story == Story::Expiring {
         let in_days = |days: i64, seconds: i64| {
             now.plus_micros(days.saturating_mul(DAY).saturating_add(seconds.saturating_mul(SECOND)))

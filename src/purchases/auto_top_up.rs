@@ -159,6 +159,7 @@ impl Buying {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
 mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;

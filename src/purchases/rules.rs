@@ -117,13 +117,10 @@ pub fn bundle(option: &PurchaseOption, quantity: i32) -> Result<(Credits, Money)
     let credits = option.credits.micros().checked_mul(times).map(Credits::from_micros);
     let units = 10_i64.checked_pow(option.price.currency.digits()).and_then(|unit| unit.checked_mul(MAX_MAJOR));
     let minor = option.price.minor.checked_mul(times).filter(|minor| units.is_some_and(|units| *minor <= units));
-    match (credits.filter(|credits| *credits <= Credits::MAX_AMOUNT), minor) {
-        (Some(credits), Some(minor)) => Ok((credits, Money { minor, currency: option.price.currency })),
-        _ => {
-            let message = "So many come to more than 1000000000000 credits or major units of money; buy fewer at once.";
-            Err(Problem::invalid(&["quantity"], message))
-        }
-    }
+    let credits = credits.filter(|credits| *credits <= Credits::MAX_AMOUNT);
+    let bundle = credits.zip(minor.map(|minor| Money { minor, currency: option.price.currency }));
+    let message = "So many come to more than 1000000000000 credits or major units of money; buy fewer at once.";
+    bundle.ok_or_else(|| Problem::invalid(&["quantity"], message))
 }
 
 /// The option and what of it is bought, where the balance has room for it.

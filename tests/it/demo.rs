@@ -141,6 +141,49 @@ both!(the_demo_has_plans_and_subscriptions_some_with_options_of_their_own, async
     "#);
 });
 
+both!(the_demo_has_purchases_of_each_kind_and_a_balance_that_buys_by_itself, async |db| {
+    let api = Api::on(db).await;
+    prepare(&api.app, SEED).await.expect("it can be made");
+    let query = "{ purchases(first: 100) { nodes { customer { externalId } option { name } quantity status origin
+        price { amount } refunded { amount } } }
+        customer(by: {externalId: \"tyrell\"}) { creditBalances { autoTopUp { enabled threshold option { name } status
+            dailyLimit } } } }";
+    let shown = api.ask(query, json!({})).await;
+    answer!(shown, @r#"
+    {data: {
+      customer: {creditBalances: [{autoTopUp: {
+        dailyLimit: 5, enabled: true, option: {name: "Starter"}, status: "IDLE", threshold: "75"
+      }}]}
+      purchases: {nodes: [
+        {
+          customer: {externalId: "wonka"}, option: {name: "Starter"}, origin: "PORTAL", price: {amount: "18.00"}
+          quantity: 2, refunded: {amount: "18.00"}, status: "REFUNDED"
+        }
+        {
+          customer: {externalId: "soylent"}, option: {name: "Starter"}, origin: "PORTAL", price: {amount: "9.00"}
+          quantity: 1, refunded: {amount: "0.00"}, status: "PENDING"
+        }
+        {
+          customer: {externalId: "initech"}, option: {name: "Studio"}, origin: "PORTAL", price: {amount: "129.00"}
+          quantity: 1, refunded: {amount: "0.00"}, status: "CANCELED"
+        }
+        {
+          customer: {externalId: "acme"}, option: {name: "Team"}, origin: "API", price: {amount: "39.00"}, quantity: 1
+          refunded: {amount: "0.00"}, status: "PAID"
+        }
+        {
+          customer: {externalId: "tyrell"}, option: {name: "Starter"}, origin: "AUTO_TOP_UP", price: {amount: "9.00"}
+          quantity: 1, refunded: {amount: "0.00"}, status: "PAID"
+        }
+        {
+          customer: {externalId: "tyrell"}, option: {name: "Starter"}, origin: "AUTO_TOP_UP", price: {amount: "9.00"}
+          quantity: 1, refunded: {amount: "0.00"}, status: "PAID"
+        }
+      ]}
+    }}
+    "#);
+});
+
 both!(a_demo_that_was_interrupted_is_completed_and_nothing_of_it_is_there_twice, async |db| {
     let api = Api::on(db).await;
     prepare(&api.app, SEED).await.expect("it can be made");
@@ -202,10 +245,11 @@ both!(each_example_of_the_playground_runs_on_the_demo, async |db| {
     let event = json!({"id": "playground-1", "customer": {"externalId": "acme"}, "type": "llm.tokens",
                        "properties": {"model": "nova-pro", "tokens": 1000}});
     // What the comments ask for is put in as it comes up.
-    let subscribed = r#"{ product(by: {key: "ai_credits"}) { id }
+    let subscribed = r#"{ product(by: {key: "ai_credits"}) { id ...on CreditProduct { purchaseOptions { id } } }
         customer(by: {externalId: "hooli"}) { subscriptions { nodes { id } } } }"#;
     let subscribed = api.ask(subscribed, json!({})).await["data"].take();
     let mut variables = json!({"balanceId": balance, "events": [event], "creditsId": subscribed["product"]["id"],
+                               "optionId": subscribed["product"]["purchaseOptions"][0]["id"],
                                "subscriptionId": subscribed["customer"]["subscriptions"]["nodes"][0]["id"]});
     for example in examples() {
         if example.contains("\nsubscription ") {
@@ -217,7 +261,7 @@ both!(each_example_of_the_playground_runs_on_the_demo, async |db| {
         assert!(answer.get("errors").is_none(), "{example}\n{answer:#}");
         for payload in answer["data"].as_object().expect("data").values() {
             assert!(payload.get("errors").is_none_or(|errors| errors == &json!([])), "{example}\n{answer:#}");
-            for made in ["meter", "product", "hold", "entry"] {
+            for made in ["meter", "product", "hold", "entry", "purchase"] {
                 if let Some(id) = payload.get(made).and_then(|made| made.get("id")) {
                     variables[format!("{made}Id")] = id.clone();
                 }

@@ -598,6 +598,192 @@ mutation TakeBack($entryId: ID!) {
     variables: { entryId: '<id from CaptureHold>' },
   },
   {
+    query: `# What a customer may buy: the
+# options of the balance's plan or
+# product, in its own currency. Tyrell
+# has a balance that buys by itself.
+
+query Shop {
+  customer(by: { externalId: "tyrell" }) {
+    creditBalances {
+      id
+      available
+      purchaseOptions {
+        id
+        name
+        credits
+        price {
+          amount
+          currency
+        }
+        pricePerCredit
+      }
+      autoTopUp {
+        threshold
+        option {
+          name
+        }
+        status
+        blockedReason
+      }
+    }
+    purchases(first: 5) {
+      nodes {
+        status
+        origin
+        credits
+        price {
+          amount
+        }
+        paidAt
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Buys credits. Nothing is there
+# until the money is: the purchase is
+# PENDING. With Stripe set up,
+# paymentUrl is the page to pay on.
+# Run again, it answers the same
+# purchase.
+#
+# Put ids from Shop into the
+# variables below.
+
+mutation BuyCredits($balanceId: ID!, $optionId: ID!) {
+  purchaseCredits(
+    input: {
+      balanceId: $balanceId
+      optionId: $optionId
+      quantity: 2
+      idempotencyKey: "playground-purchase-1"
+    }
+  ) {
+    replayed
+    purchase {
+      id
+      status
+      credits
+      price {
+        amount
+        currency
+      }
+      provider
+      paymentUrl
+      failureReason
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { balanceId: '<id of a balance, from Shop>', optionId: '<id of an option, from Shop>' },
+  },
+  {
+    query: `# The money has come: the credits
+# are there, once, however often this
+# runs. (Stripe says so itself.)
+#
+# Put the purchase's id, from
+# BuyCredits, into the variables
+# below.
+
+mutation MarkPaid($purchaseId: ID!) {
+  markPurchasePaid(input: { purchaseId: $purchaseId, reference: "INV-2026-0042" }) {
+    replayed
+    purchase {
+      status
+      paidAt
+      grant {
+        remaining
+        expiresAt
+        cost {
+          amount
+        }
+      }
+    }
+    balance {
+      available
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { purchaseId: '<id from BuyCredits>' },
+  },
+  {
+    query: `# Takes back what is left of those
+# credits, and returns the money for
+# that share.
+
+mutation Refund($purchaseId: ID!) {
+  refundPurchase(input: { purchaseId: $purchaseId, reason: "Not needed after all" }) {
+    replayed
+    purchase {
+      status
+      refunded {
+        amount
+        currency
+      }
+    }
+    balance {
+      available
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { purchaseId: '<id from BuyCredits>' },
+  },
+  {
+    query: `# Buys by itself from now on: when
+# 200 credits or fewer are available,
+# as many packs as it takes to get to
+# 1000, at most twice in 24 hours.
+
+mutation BuyByItself($balanceId: ID!, $optionId: ID!) {
+  setAutoTopUp(
+    input: {
+      balanceId: $balanceId
+      enabled: true
+      threshold: "200"
+      optionId: $optionId
+      target: "1000"
+      dailyLimit: 2
+    }
+  ) {
+    balance {
+      available
+      autoTopUp {
+        status
+        blockedReason
+      }
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { balanceId: '<id of a balance, from Shop>', optionId: '<id of an option, from Shop>' },
+  },
+  {
     query: `# The last entries of a balance,
 # newest first. An entry is never
 # changed or deleted: what went

@@ -39,7 +39,6 @@ pub enum NotTaken {
 /// # Errors
 /// Why it is not taken.
 pub fn read(body: &[u8], signature: &str, (secret, now): (&str, Time)) -> Result<Option<Hint>, NotTaken> {
-    check(body, signature, (secret, now))?;
     #[derive(Deserialize)]
     struct Event {
         #[serde(rename = "type")]
@@ -50,6 +49,7 @@ pub fn read(body: &[u8], signature: &str, (secret, now): (&str, Time)) -> Result
     struct Data {
         object: Object,
     }
+    check(body, signature, (secret, now))?;
     let text = std::str::from_utf8(body).map_err(|_| NotTaken::Form)?;
     let event: Event = miniserde::json::from_str(text).map_err(|_| NotTaken::Form)?;
     if !event.kind.starts_with("checkout.session.") && !event.kind.starts_with("payment_intent.") {

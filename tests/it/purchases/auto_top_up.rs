@@ -123,7 +123,7 @@ both!(behind_payments_that_fail_it_waits_longer_and_longer_and_then_stops, async
     let shop = Shop::on(db, "50").await;
     let told = play(
         &shop,
-        r#"
+        r"
         set {}
         burn 40
         fail
@@ -144,7 +144,7 @@ both!(behind_payments_that_fail_it_waits_longer_and_longer_and_then_stops, async
         burn 1
         set {}
         pay
-    "#,
+    ",
     )
     .await;
     answer!(json!(told), @r#"

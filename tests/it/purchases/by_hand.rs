@@ -67,12 +67,12 @@ both!(what_is_left_of_a_purchase_is_refunded_unless_a_hold_pins_it, async |db| {
     shop.ask("markPurchasePaid", &id).await;
     let input = json!({"balanceId": shop.balance, "credits": "30", "idempotencyKey": "h1"});
     let hold = shop.api.make("holdCredits", "hold { id }", input).await;
-    let held = shop.refused("refundPurchase", &id).await;
+    let pinned = shop.refused("refundPurchase", &id).await;
     assert_eq!(shop.stands(&id).await.0, "PAID");
     shop.api.make("releaseHold", "replayed", json!({"holdId": hold["hold"]["id"]})).await;
     shop.api.burn("e1", "100").await;
     let spent = shop.refused("refundPurchase", &id).await;
-    answer!(json!([early, held, spent]), @r#"
+    answer!(json!([early, pinned, spent]), @r#"
     [
       {
         __typename: "InvalidState", message: "The purchase is not paid yet: cancel it, or wait for its money."
