@@ -27,8 +27,8 @@ cmp -s package-lock.json node_modules/.installed || {
     npm ci --no-audit --no-fund --loglevel=error
     cp package-lock.json node_modules/.installed
 }
-export SCHEMATHESIS=$PWD/node_modules/.python/bin/schemathesis
-if [[ ! -x $SCHEMATHESIS ]]; then
+export SCHEMATHESIS=$PWD/node_modules/.python/bin/schemathesis LOCALSTRIPE=$PWD/node_modules/.python/bin/localstripe
+if [[ ! -x $SCHEMATHESIS || ! -x $LOCALSTRIPE ]]; then
     python3 -m venv node_modules/.python 2>/dev/null || {
         debian python3-venv || die "Python's venv is needed (Debian: python3-venv)"
         python3 -m venv node_modules/.python
@@ -41,5 +41,5 @@ printf '\n--- tools and the playground\n'
 run tools.test.mjs playground.test.mjs
 for store in sqlite "$SCRIP_TEST_POSTGRES"; do
     printf '\n--- clients, on %s\n' "${store%%:*}"
-    SCRIP_STORE=$store run --test-concurrency=2 apps.test.mjs fuzz.test.mjs guide.test.mjs http.test.mjs streams.test.mjs
+    SCRIP_STORE=$store run --test-concurrency=2 apps.test.mjs fuzz.test.mjs guide.test.mjs http.test.mjs shop.test.mjs streams.test.mjs
 done

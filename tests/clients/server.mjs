@@ -17,7 +17,7 @@ const program = process.env.SCRIP;
 const store = process.env.SCRIP_STORE ?? 'sqlite';
 assert(program, 'SCRIP names the program');
 
-const freePort = () =>
+export const freePort = () =>
   new Promise((resolve) => {
     const probe = createServer();
     probe.listen(0, '127.0.0.1', () => {
@@ -36,7 +36,7 @@ function database(folder) {
   return { url: url.href, drop: () => psql(`DROP DATABASE ${name} WITH (FORCE)`) };
 }
 
-export async function start({ origins = '' } = {}) {
+export async function start({ origins = '', env: more = {} } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'scrip-clients-'));
   const { url: databaseUrl, drop } = database(folder);
   const port = await freePort();
@@ -46,6 +46,7 @@ export async function start({ origins = '' } = {}) {
     SCRIP_LISTEN: `127.0.0.1:${port}`,
     SCRIP_ALLOWED_ORIGINS: origins,
     SCRIP_LOG: 'warn',
+    ...more,
   };
   const key = (scope) =>
     execFileSync(program, ['key', 'create', '--name', scope, '--scope', scope], {
