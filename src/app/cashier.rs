@@ -51,9 +51,13 @@ impl Cashier {
     /// # Errors
     /// A problem that the caller can act on, or the database's failure.
     pub async fn buy(&self, order: PurchaseOrder) -> Result<Bought, Failure> {
-        if let PurchaseOrder::Create { new, .. } = &order {
-            self.check_return(new.return_url.as_deref())?;
-        }
+        let order = match order {
+            PurchaseOrder::Create { balance, new: Ok(new), origin, key } => {
+                let new = self.check_return(new.return_url.as_deref()).map(|()| new);
+                PurchaseOrder::Create { balance, new, origin, key }
+            }
+            other => other,
+        };
         let bought = self.intake.purchase(order).await?;
         let Some(purchase) = &bought.purchase else { return Ok(bought) };
         if !self.takes(purchase) || !purchase.is_pending() || purchase.known_as().is_some() {
@@ -92,11 +96,18 @@ impl Cashier {
     /// A problem that the caller can act on, or the database's failure; also when the provider is away.
     pub async fn cancel(&self, id: PurchaseId) -> Result<Bought, Failure> {
         let purchase = self.find(id).await?;
+        if purchase.is_pending() {
+            self.check_provider(&purchase)?;
+        }
         if let Some(stripe) = self.stripe.as_ref().filter(|_| self.takes(&purchase) && purchase.is_pending())
             && let Some(known_as) = purchase.known_as()
         {
             stripe.let_go(known_as).await.map_err(|trouble| away(&trouble))?;
-            match stripe.look(&purchase, known_as).await.map_err(|trouble| away(&trouble))? {
+            let stands = match stripe.look(&purchase, known_as).await {
+                Err(Trouble::Missing(_)) => None,
+                stands => stands.map_err(|trouble| away(&trouble))?,
+            };
+            match stands {
                 // Whoever paid just before that has paid.
                 Some(heard @ Heard { fact: Fact::Paid { .. }, .. }) => drop(self.hear(id, heard).await?),
                 Some(Heard { fact: Fact::Waiting { .. } | Fact::Begun { .. }, .. }) => {
@@ -117,9 +128,14 @@ impl Cashier {
     /// A problem that the caller can act on, or the database's failure.
     pub async fn refund(&self, id: PurchaseId, reason: Option<String>) -> Result<Bought, Failure> {
         let purchase = self.find(id).await?;
+        if purchase.status == Status::Paid {
+            self.check_provider(&purchase)?;
+        }
         if let (Some(stripe), Some(payment), Status::Paid) = (&self.stripe, &purchase.payment, purchase.status) {
             let money = self.left(&purchase).await?;
-            if let Err(Trouble::Refused(reason)) = stripe.check_refund((payment, money)).await {
+            if let Err(Trouble::Refused(reason) | Trouble::Missing(reason)) =
+                stripe.check_refund((payment, money)).await
+            {
                 return Err(Problem::of(ProblemKind::Payment { purchase: id }, &["purchaseId"], reason).into());
             }
         }
@@ -140,7 +156,8 @@ impl Cashier {
     /// Those of the database.
     pub async fn hint(&self, id: PurchaseId, object: &str) -> Result<(), DbError> {
         let Some(purchase) = find_purchases(&mut self.db.read().await?, &[id]).await?.pop() else { return Ok(()) };
-        if matches!(purchase.status, Status::Paid | Status::Refunded) && purchase.looks_at.is_none() {
+        let is_over = matches!(purchase.status, Status::Paid | Status::Refunded) && purchase.looks_at.is_none();
+        if is_over || !self.takes(&purchase) {
             return Ok(());
         }
         match self.tell(&purchase, Some(object)).await {
@@ -165,14 +182,14 @@ impl Cashier {
         let due = list_due(&mut self.db.read().await?, now, SWEEP).await?;
         // What fails with one of them holds up none of the others.
         let many = due.len();
-        let asked: Vec<_> = stream::iter(due).map(|one| self.take_turn(one, now)).buffered(AT_ONCE).collect().await;
+        let asked: Vec<_> = stream::iter(due).map(|one| self.take_turn(one)).buffered(AT_ONCE).collect().await;
         asked.into_iter().collect::<Result<(), DbError>>()?;
         Ok(many)
     }
 
     /// Asks of a purchase, unless another server does.
-    async fn take_turn(&self, purchase: Purchase, now: Time) -> Result<(), DbError> {
-        let until = now.plus_micros(TURN).unwrap_or(Time::MAX);
+    async fn take_turn(&self, purchase: Purchase) -> Result<(), DbError> {
+        let until = self.clock.now().plus_micros(TURN).unwrap_or(Time::MAX);
         let turn = async {
             let is_mine = self.db.write(async |txn| Ok::<_, Failure>(claim(txn, &purchase, until).await?)).await?;
             if is_mine && self.takes(&purchase) {
@@ -194,6 +211,11 @@ impl Cashier {
         Ok(share(purchase.price, purchase.credits, left.unwrap_or_default()))
     }
 
+    /// Whether it was made longer ago than the provider keeps keys, and pages open.
+    fn is_late(&self, purchase: &Purchase) -> bool {
+        purchase.created_at.plus_micros(KEPT).is_none_or(|end| end < self.clock.now())
+    }
+
     fn takes(&self, purchase: &Purchase) -> bool {
         purchase.provider != Provider::Manual && self.stripe.is_some()
     }
@@ -203,8 +225,23 @@ impl Cashier {
         Ok(find_purchases(&mut self.db.read().await?, &[id]).await?.pop().ok_or_else(missing)?)
     }
 
+    /// Without the provider there is nobody to move a purchase's money.
+    fn check_provider(&self, purchase: &Purchase) -> Result<(), Problem> {
+        if purchase.provider == Provider::Manual || self.stripe.is_some() {
+            return Ok(());
+        }
+        let message = "Stripe takes the money of this purchase and is not set up now; set it up first.";
+        Err(Problem::state(&["purchaseId"], "PROVIDER", message))
+    }
+
     async fn hear(&self, id: PurchaseId, Heard { fact, method }: Heard) -> Result<Bought, Failure> {
-        self.intake.purchase(PurchaseOrder::Change { id, ask: Ask::Hear { fact, method } }).await
+        let is_paid = matches!(fact, Fact::Paid { .. });
+        let bought = self.intake.purchase(PurchaseOrder::Change { id, ask: Ask::Hear { fact, method } }).await?;
+        if let Some(purchase) = bought.purchase.as_ref().filter(|now| is_paid && now.status != Status::Paid) {
+            let (status, reason) = (purchase.status.name(), purchase.failure.as_deref());
+            tracing::warn!(purchase = %id, status, reason, "money has come and brings no credits");
+        }
+        Ok(bought)
     }
 
     /// Tells the provider what there is to tell of a purchase, or asks it how that stands, and notes what it says.
@@ -213,7 +250,7 @@ impl Cashier {
             Ok(heard) => heard,
             Err(trouble) => {
                 tracing::warn!(purchase = %purchase.id, %trouble, "the payment provider did not do what it was asked");
-                let failed = matches!(trouble, Trouble::Refused(_)) && purchase.is_pending();
+                let failed = matches!(trouble, Trouble::Refused(_) | Trouble::Missing(_)) && purchase.is_pending();
                 let reason = trouble.to_string();
                 if failed { Fact::Failed { reason } } else { Fact::Waiting { trouble: Some(reason) } }.into()
             }
@@ -225,18 +262,19 @@ impl Cashier {
         let nothing_new = || Ok(Ok(Fact::Waiting { trouble: purchase.failure.clone() }.into()));
         let Some(stripe) = &self.stripe else { return nothing_new() };
         if let (Some(money), Some(payment)) = (purchase.owed(), &purchase.payment) {
-            return Ok(stripe.give_back(purchase, (payment, money)).await.map(|()| Fact::Over.into()));
+            return Ok(stripe.give_back(purchase, (payment, money)).await.map(Heard::from));
         }
         if let Some(known_as) = purchase.known_as().or(hint) {
             return match stripe.look(purchase, known_as).await {
                 Ok(Some(heard)) => Ok(Ok(heard)),
                 Ok(None) => nothing_new(),
+                // It was there once: a page lives for a day.
+                Err(trouble @ Trouble::Missing(_)) if self.is_late(purchase) => Ok(Err(trouble)),
                 // It is not known there as that: that is not the purchase's fault.
                 Err(trouble) => Ok(Err(trouble.passing())),
             };
         }
-        let is_late = purchase.created_at.plus_micros(KEPT).is_none_or(|end| end < self.clock.now());
-        if is_late || !purchase.is_pending() {
+        if self.is_late(purchase) || !purchase.is_pending() {
             // Whoever asked before may have got the money; no page was handed out of which nothing is on record.
             if let Some(method) = purchase.pays_by.as_ref().filter(|_| purchase.origin == Origin::AutoTopUp) {
                 match stripe.find_charge(purchase, method).await {
@@ -247,9 +285,6 @@ impl Cashier {
             }
             let reason = "The payment provider could not be reached for a day.".to_owned();
             return Ok(Ok(if purchase.is_pending() { Fact::Failed { reason } } else { Fact::Over }.into()));
-        }
-        if purchase.price.minor == 0 {
-            return Ok(Ok(Fact::Paid { money: purchase.price, payment: None }.into()));
         }
         if purchase.origin == Origin::AutoTopUp {
             return Ok(match &purchase.pays_by {

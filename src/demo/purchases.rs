@@ -80,7 +80,7 @@ async fn create(app: &App, (name, what, quantity): (&str, &str, i32), origin: Or
     let scope = if origin == Origin::Portal { Scope::Portal } else { Scope::Api };
     let key = Key::of(scope, "demo-purchase".to_owned(), "demo");
     let new = NewPurchase { option: option(app, what).await?, quantity, return_url: None };
-    let bought = app.intake.purchase(PurchaseOrder::Create { balance, new, origin, key }).await?;
+    let bought = app.intake.purchase(PurchaseOrder::Create { balance, new: Ok(new), origin, key }).await?;
     Ok(bought.purchase.ok_or_else(|| Problem::not_found(&[], "purchase", name))?)
 }
 

@@ -456,14 +456,16 @@ impl IdempotencyConflict {
     }
 }
 
-/// Money could not be moved, such as that of a refund which the provider refuses; nothing happened.
+/// The provider refuses to give the money of a refund back, since it is disputed, say; nothing happened. Only
+/// `refundPurchase` answers it: a payment that fails is a purchase that is `FAILED`.
 #[derive(Clone, Debug)]
 pub struct PaymentFailed {
     said: Said,
     purchase: PurchaseId,
 }
 
-/// Money could not be moved, such as that of a refund which the provider refuses; nothing happened.
+/// The provider refuses to give the money of a refund back, since it is disputed, say; nothing happened. Only
+/// `refundPurchase` answers it: a payment that fails is a purchase that is `FAILED`.
 #[Object]
 impl PaymentFailed {
     /// Always `PAYMENT_FAILED`.
@@ -481,7 +483,7 @@ impl PaymentFailed {
         self.said.path.clone()
     }
 
-    /// The purchase that it is about, as it stands now.
+    /// The purchase that it is about, as it stands now; null when the caller may not see it.
     async fn purchase(&self, ctx: &Context<'_>) -> Result<Option<Purchase>> {
         Purchase::find(ctx, self.purchase).await
     }

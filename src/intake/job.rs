@@ -275,8 +275,8 @@ pub enum PurchaseOrder {
     Create {
         /// For which balance.
         balance: BalanceId,
-        /// Which one.
-        new: NewPurchase,
+        /// Which one, or what is wrong with it: that is told to who did not use the key before.
+        new: Result<NewPurchase, Problem>,
         /// Through which door.
         origin: Origin,
         /// The key that makes a repeat harmless.

@@ -34,10 +34,11 @@ impl Work {
                     let balance = self.any_balance(purchase.id.balance)?;
                     return Ok(self.bought(balance, Some(purchase), true));
                 }
+                let new = new.as_ref().map_err(Problem::clone)?;
                 let mut open = self.open_balance(*balance)?.clone();
                 let buyer = self.buyer(txn, balance.customer, *origin == Origin::Portal).await?;
-                let purchase = self.till().create(&mut open, (new, &buyer), *origin)?;
-                self.put((&open, &purchase), Vec::new());
+                let (purchase, entries) = self.till().create(&mut open, (new, &buyer), *origin)?;
+                self.put((&open, &purchase), entries);
                 self.use_key(Made::Purchase(purchase.id), key);
                 Ok(self.bought(open, Some(purchase), false))
             }
@@ -171,8 +172,9 @@ impl Work {
                 *open = balance;
                 self.changed.insert(id, true);
             }
-            if let Some(purchase) = made {
+            if let Some((purchase, entries)) = made {
                 self.purchases.insert(purchase.id, purchase);
+                self.note_entries(entries);
             }
         }
         Ok(())

@@ -80,12 +80,18 @@ impl AutoTopUp {
         if self.waits_for.is_some() {
             return blocked(Status::PendingPayment, "A purchase waits for its money.".to_owned(), None);
         }
-        if !self.is_called_for(available, awaited) {
+        if available > self.threshold {
             return Decision::Enough;
         }
+        if !self.is_called_for(available, awaited) {
+            let reason = "Credits of a purchase that waits for its money count as if they were there.";
+            return blocked(Status::PendingPayment, reason.to_owned(), None);
+        }
+        // What is in the way besides the balance may go without a word.
+        let later = world.now.plus_micros(HOUR);
         let credits = match &world.pack {
             Ok(credits) => *credits,
-            Err(why) => return blocked(Status::Disabled, why.clone(), None),
+            Err(why) => return blocked(Status::Disabled, why.clone(), later),
         };
         if let Some(failed) = &self.failed {
             let reason = failed.reason.trim_end_matches('.');
@@ -109,7 +115,7 @@ impl AutoTopUp {
         }
         if !world.can_pay {
             let reason = "The customer has no way of payment on record; one is saved with the first purchase he pays.";
-            return blocked(Status::NoPaymentMethod, reason.to_owned(), None);
+            return blocked(Status::NoPaymentMethod, reason.to_owned(), later);
         }
         let there = available.plus(awaited).unwrap_or(available);
         Decision::Buy(packs(self.target.and_then(|target| target.minus(there).ok()), credits))
@@ -231,8 +237,8 @@ mod tests {
         for (auto, world, status, until) in [
             (&off, &world(at(0)), Status::Disabled, None),
             (&waits, &world(at(0)), Status::PendingPayment, None),
-            (&auto(5), &no_pack, Status::Disabled, None),
-            (&auto(5), &no_method, Status::NoPaymentMethod, None),
+            (&auto(5), &no_pack, Status::Disabled, Some(60)),
+            (&auto(5), &no_method, Status::NoPaymentMethod, Some(60)),
             (&often, &world(at(0)), Status::DailyLimitReached, Some(840)),
             (&failed(1), &world(at(59)), Status::PaymentFailed, Some(60)),
             (&failed(2), &world(at(239)), Status::PaymentFailed, Some(240)),

@@ -114,6 +114,16 @@ impl Purchase {
         is_owed.then_some(self.refunded).filter(|money| money.minor > 0)
     }
 
+    /// What customers are told of trouble: what the provider says is for operators.
+    #[must_use]
+    pub fn told_customers(&self) -> Option<&'static str> {
+        self.failure.as_ref().map(|_| match self.status {
+            Status::Pending => "The payment is not settled yet.",
+            Status::Failed => "The payment failed; make a new purchase.",
+            Status::Paid | Status::Canceled | Status::Refunded => "The money is on its way back.",
+        })
+    }
+
     /// What the provider calls it, once it has been told of it: the payment where there is one, else what is paid by.
     #[must_use]
     pub fn known_as(&self) -> Option<&str> {

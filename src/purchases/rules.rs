@@ -198,8 +198,8 @@ pub fn auto_top_up(
         let message = format!("dailyLimit is {daily_limit}; write {} to {}.", DAILY.start(), DAILY.end());
         return Err(Problem::invalid(&["dailyLimit"], message));
     }
-    if auto.target.is_some_and(|target| target < auto.threshold) {
-        let message = "target is below threshold: it would buy again at once. Write at least the threshold.";
+    if auto.target.is_some_and(|target| target <= auto.threshold) {
+        let message = "target is not above threshold: it would buy again at once. Write more than the threshold.";
         return Err(Problem::invalid(&["target"], message));
     }
     if auto.enabled || matches!(changes.option, Patch::Set(_)) {

@@ -53,7 +53,7 @@ pub enum NotRefunded {
 }
 
 impl Till<'_> {
-    /// Makes a purchase; nobody has been asked for money yet.
+    /// Makes a purchase; nobody has been asked for money yet. What costs nothing is paid at once.
     ///
     /// # Errors
     /// Not found, a state, invalid or a limit; at the field.
@@ -62,9 +62,9 @@ impl Till<'_> {
         balance: &mut Balance,
         (new, buyer): (&NewPurchase, &Buyer),
         origin: Origin,
-    ) -> Result<Purchase, Problem> {
+    ) -> Result<(Purchase, Entries), Problem> {
         let (option, credits, price) = judged(self.catalog, balance, (new, buyer), self.now)?;
-        let purchase = Purchase {
+        let mut purchase = Purchase {
             option: option.id,
             quantity: new.quantity,
             credits,
@@ -76,7 +76,17 @@ impl Till<'_> {
             ..self.blank(balance, price)
         };
         self.open(balance, &purchase);
-        Ok(purchase)
+        let entries = self.take_nothing(balance, &mut purchase)?;
+        Ok((purchase, entries))
+    }
+
+    /// There is no money to wait for where there is no price.
+    fn take_nothing(&mut self, balance: &mut Balance, purchase: &mut Purchase) -> Result<Entries, Problem> {
+        if purchase.price.minor > 0 {
+            return Ok(Vec::new());
+        }
+        let fact = Fact::Paid { money: purchase.price, payment: None };
+        self.hear(balance, purchase, &fact).map(|(_, entries)| entries)
     }
 
     /// When the provider is asked of a new purchase, unless whoever made it does so before.
@@ -239,8 +249,9 @@ impl Till<'_> {
         Ok(())
     }
 
-    /// Buys for a balance, when it is to and can. Answers the purchase that it made, and whether the balance is to be written.
-    pub fn consider(&mut self, balance: &mut Balance, buyer: &Buyer) -> (Option<Purchase>, bool) {
+    /// Buys for a balance, when it is to and can. Answers the purchase that it made, with the entries of one that costs nothing,
+    /// and whether the balance is to be written.
+    pub fn consider(&mut self, balance: &mut Balance, buyer: &Buyer) -> (Option<(Purchase, Entries)>, bool) {
         let Some(auto) = balance.buying.as_deref().and_then(|buying| buying.auto.clone()) else { return (None, false) };
         let world = circumstances(self.catalog, balance, (buyer, self.provider), self.now);
         let available = balance.account.settled.minus(balance.account.held).unwrap_or_default();
@@ -265,7 +276,7 @@ impl Till<'_> {
         balance: &mut Balance,
         (option, packs): (PurchaseOptionId, i32),
         buyer: &Buyer,
-    ) -> Option<Purchase> {
+    ) -> Option<(Purchase, Entries)> {
         let judged = |quantity| {
             let new = NewPurchase { option, quantity, return_url: None };
             let (_, credits, price) = judged(self.catalog, balance, (&new, buyer), self.now).ok()?;
@@ -273,7 +284,7 @@ impl Till<'_> {
         };
         // Where so many cannot be had at once, one after the other.
         let (quantity, credits, price) = judged(packs).or_else(|| judged(1))?;
-        let purchase = Purchase {
+        let mut purchase = Purchase {
             option,
             quantity,
             credits,
@@ -287,7 +298,8 @@ impl Till<'_> {
         if let Some(auto) = &mut buying(balance).auto {
             auto.bought(purchase.id.number, self.now);
         }
-        Some(purchase)
+        let entries = self.take_nothing(balance, &mut purchase).unwrap_or_default();
+        Some((purchase, entries))
     }
 }
 

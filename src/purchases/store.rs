@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
+use diesel::sql_types::Integer;
 use diesel_async::RunQueryDsl;
 
 use super::model::{Method, Provider, Purchase};
@@ -10,8 +11,9 @@ use super::rows::PurchaseChange;
 pub(super) use super::rows::PurchaseRow;
 use crate::base::ids::{BalanceId, CustomerId, PurchaseId};
 use crate::base::time::Time;
+use crate::db::bulk::select_by_keys;
 use crate::db::schema::{payment_methods, purchases};
-use crate::db::types::Deadline;
+use crate::db::types::{Deadline, Id};
 use crate::db::{Conn, DbError, Txn, on};
 
 /// What is to be written of purchases for one transaction, so that the table costs one statement.
@@ -58,20 +60,13 @@ impl Changes {
 /// # Errors
 /// Those of the database.
 pub async fn find_purchases(conn: &mut Conn, ids: &[PurchaseId]) -> Result<Vec<Purchase>, DbError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let customers: Vec<CustomerId> = ids.iter().map(|id| id.balance.customer).collect();
-    let balances: Vec<i32> = ids.iter().map(|id| id.balance.number).collect();
-    let numbers: Vec<i32> = ids.iter().map(|id| id.number).collect();
-    let rows: Vec<PurchaseRow> = on!(conn, |c| purchases::table
-        .filter(purchases::customer_id.eq_any(&customers))
-        .filter(purchases::balance.eq_any(&balances))
-        .filter(purchases::number.eq_any(&numbers))
-        .select(PurchaseRow::as_select())
-        .load(c))?;
-    let found = rows.into_iter().map(PurchaseRow::purchase).collect::<Result<Vec<_>, _>>()?;
-    Ok(found.into_iter().filter(|purchase| ids.contains(&purchase.id)).collect())
+    let wanted = ids.iter().map(|id| (id.balance.customer, id.balance.number, id.number)).collect();
+    let rows = select_by_keys!(conn, PurchaseRow of purchases, wanted, {
+        customer_id eq CustomerId as Id,
+        balance eq i32 as Integer,
+        number eq i32 as Integer,
+    })?;
+    rows.into_iter().map(PurchaseRow::purchase).collect()
 }
 
 /// Purchases of which the provider is to be asked by now, the longest overdue first.

@@ -4,13 +4,13 @@
 //! |---|---|---|---|---|---|
 //! | PENDING | noted | PAID, credits come | FAILED | CANCELED | refused |
 //! | PAID | – | – | – | refused | REFUNDED, credits go |
-//! | FAILED | – | PAID after all | – | refused | refused |
+//! | FAILED | – | PAID after all | – | CANCELED | refused |
 //! | CANCELED | – | the money goes back | – | – | refused |
 //! | REFUNDED | – | – | – | refused | – |
 //!
 //! Another amount or currency than was asked for brings no credits: while it is pending that is told and waited out, later the
-//! money goes back. "–" is so already, or too late to matter. What is said by hand and cannot be (paying what was canceled) is
-//! refused.
+//! money goes back, or people are told where only they can send it. "–" is so already, or too late to matter. What is said by hand
+//! and cannot be (paying what was canceled) is refused.
 
 use super::model::{Provider, Purchase, Status};
 use crate::base::money::Money;
@@ -92,6 +92,9 @@ impl Purchase {
 
     fn step(&mut self, fact: &Fact, now: Time) -> Result<Effect, Problem> {
         match (fact, self.status) {
+            (Fact::Begun { reference, .. }, Status::Pending) if self.reference.as_ref() == Some(reference) => {
+                Ok(self.keep_waiting(None, now))
+            }
             (Fact::Begun { reference, url, payment }, Status::Pending) => {
                 self.reference = Some(reference.clone());
                 self.payment_url.clone_from(url);
@@ -128,16 +131,10 @@ impl Purchase {
                 self.failure = Some(reason.clone());
                 Ok(Effect::Noted)
             }
-            (Fact::Canceled, Status::Pending) => {
+            (Fact::Canceled, Status::Pending | Status::Failed) => {
                 self.end(Status::Canceled, now);
                 self.failure = None;
-                // Money that is there, or that somebody may be taking at this moment, is looked after.
-                let patience = match (self.provider, &self.payment) {
-                    (Provider::Stripe, Some(_)) => Some(0),
-                    (Provider::Stripe, None) if self.origin == Origin::AutoTopUp => Some(UNDER_WAY),
-                    (Provider::Manual | Provider::Stripe, _) => None,
-                };
-                self.looks_at = patience.and_then(|patience| now.plus_micros(patience));
+                self.looks_at = self.looks_after(now);
                 Ok(Effect::Noted)
             }
             (Fact::Failed { .. }, Status::Canceled | Status::Failed)
@@ -190,6 +187,15 @@ impl Purchase {
             Status::Refunded => "The purchase was refunded; make a new one.",
         };
         Problem::state(&["purchaseId"], self.status.name(), message)
+    }
+
+    /// When to look, once it is canceled, for money that is there, or that somebody may be taking at this moment.
+    fn looks_after(&self, now: Time) -> Option<Time> {
+        match (self.provider, &self.payment) {
+            (Provider::Stripe, Some(_)) => Some(now),
+            (Provider::Stripe, None) if self.origin == Origin::AutoTopUp => now.plus_micros(UNDER_WAY),
+            (Provider::Manual | Provider::Stripe, _) => None,
+        }
     }
 
     /// Money that came too late, or not as it was asked for, goes back whole.
@@ -307,7 +313,7 @@ mod tests {
     fn leads_to(from: Status) -> &'static [Status] {
         match from {
             Status::Pending => &[Status::Paid, Status::Failed, Status::Canceled],
-            Status::Failed => &[Status::Paid],
+            Status::Failed => &[Status::Paid, Status::Canceled],
             Status::Paid => &[Status::Refunded],
             Status::Canceled | Status::Refunded => &[],
         }
@@ -376,7 +382,7 @@ mod tests {
             (&[&paid], &Fact::Canceled, None, Status::Paid),
             (&[&failed], &paid, Some(Effect::Grant), Status::Paid),
             (&[&failed], &short, Some(Effect::Noted), Status::Failed),
-            (&[&failed], &Fact::Canceled, None, Status::Failed),
+            (&[&failed], &Fact::Canceled, Some(Effect::Noted), Status::Canceled),
             (&[&Fact::Canceled], &paid, Some(Effect::Noted), Status::Canceled),
             (&[&Fact::Canceled], &Fact::Canceled, Some(Effect::Nothing), Status::Canceled),
             (&[&Fact::Canceled], &by_hand, None, Status::Canceled),

@@ -101,10 +101,12 @@ export async function startStripe() {
         return response.end(JSON.stringify(await answer(found.exec(asked), new URLSearchParams(body.toString()))));
       }
       const { authorization, 'content-type': type = 'application/x-www-form-urlencoded' } = request.headers;
+      // A parameter that it does not know yet.
+      const form = [...new URLSearchParams(body.toString())].filter(([name]) => !name.startsWith('automatic_payment_methods'));
       const passed = await fetch(`${behind}${request.url}`, {
         method: request.method,
         headers: { authorization, 'content-type': type },
-        body: request.method === 'POST' ? body : undefined,
+        body: request.method === 'POST' ? new URLSearchParams(form).toString() : undefined,
       });
       response.writeHead(passed.status, { 'content-type': 'application/json' }).end(await passed.text());
     } catch (error) {

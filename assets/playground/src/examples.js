@@ -620,6 +620,8 @@ query Shop {
       }
       autoTopUp {
         threshold
+        target
+        dailyLimit
         option {
           name
         }
@@ -629,6 +631,7 @@ query Shop {
     }
     purchases(first: 5) {
       nodes {
+        id
         status
         origin
         credits
@@ -643,15 +646,16 @@ query Shop {
 `,
   },
   {
-    query: `# Buys credits. Nothing is there
+    query: `# Buys two packs. Nothing is there
 # until the money is: the purchase is
 # PENDING. With Stripe set up,
 # paymentUrl is the page to pay on.
 # Run again, it answers the same
-# purchase.
+# purchase; for another one, change
+# the key.
 #
-# Put ids from Shop into the
-# variables below.
+# Put ids from Shop, of the same
+# customer, into the variables below.
 
 mutation BuyCredits($balanceId: ID!, $optionId: ID!) {
   purchaseCredits(
@@ -688,7 +692,8 @@ mutation BuyCredits($balanceId: ID!, $optionId: ID!) {
   {
     query: `# The money has come: the credits
 # are there, once, however often this
-# runs. (Stripe says so itself.)
+# runs. (Where Stripe takes it, this
+# is refused: Stripe says so itself.)
 #
 # Put the purchase's id, from
 # BuyCredits, into the variables
@@ -724,7 +729,11 @@ mutation MarkPaid($purchaseId: ID!) {
   {
     query: `# Takes back what is left of those
 # credits, and returns the money for
-# that share.
+# that share; without Stripe, you do.
+#
+# Put the purchase's id, from
+# BuyCredits, into the variables
+# below, once it is paid.
 
 mutation Refund($purchaseId: ID!) {
   refundPurchase(input: { purchaseId: $purchaseId, reason: "Not needed after all" }) {
@@ -753,7 +762,11 @@ mutation Refund($purchaseId: ID!) {
     query: `# Buys by itself from now on: when
 # 200 credits or fewer are available,
 # as many packs as it takes to get to
-# 1000, at most twice in 24 hours.
+# 1000, at most twice in 24 hours. It
+# takes the place of what was set
+# before; a threshold of "5000" and a
+# target of "6000" buy at once, and
+# enabled: false ends it.
 
 mutation BuyByItself($balanceId: ID!, $optionId: ID!) {
   setAutoTopUp(

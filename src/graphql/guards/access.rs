@@ -143,6 +143,9 @@ const PORTAL: &[(&str, Seen)] = &[
     ("InvalidState", Seen::All),
     ("IdempotencyConflict", Seen::All),
     ("LimitExceeded", Seen::All),
+    // Never answered to a customer, and part of what clients share.
+    ("PaymentFailed", Seen::All),
+    ("AlreadyExists", Seen::Only(&["code", "message", "path"])),
     ("Overdraft", Seen::All),
     ("CreditProduct", Seen::Only(&["id", "key", "name", "description", "kind", "unitName", "metadata"])),
     ("Product", Seen::Only(&["id", "key", "name", "description", "kind", "metadata"])),

@@ -28,7 +28,11 @@ impl AutoTopUp {
     /// The top-level error of the database.
     pub async fn of(ctx: &Context<'_>, view: &View) -> Result<Option<Self>> {
         let balance = &view.balance;
-        let Some(auto) = balance.buying.as_deref().and_then(|buying| buying.auto.clone()) else { return Ok(None) };
+        let Some(mut auto) = balance.buying.as_deref().and_then(|buying| buying.auto.clone()) else { return Ok(None) };
+        if let (Some(failed), Some(_)) = (&mut auto.failed, ctx.caller().only()) {
+            // What the provider says is for operators.
+            "A payment failed".clone_into(&mut failed.reason);
+        }
         let id = view.account.id.customer;
         let customer = ctx.loaders().get(id).await?;
         let method = ctx.loaders().find(MethodOf(id)).await?;
@@ -40,7 +44,7 @@ impl AutoTopUp {
     }
 }
 
-/// How a balance buys more credits by itself: when a commit leaves `available` at or below the threshold, one purchase closes
+/// How a balance buys more credits by itself: when a change leaves `available` at or below the threshold, one purchase closes
 /// the gap to the target. What is already on order counts as if it were there, and there are never two at once.
 #[Object]
 impl AutoTopUp {
@@ -49,7 +53,7 @@ impl AutoTopUp {
         self.auto.enabled
     }
 
-    /// It buys when `available` is at or below this.
+    /// It buys when `available` is at or below this, in credits: `"200"`.
     async fn threshold(&self) -> Decimal {
         self.auto.threshold.into()
     }
@@ -59,7 +63,7 @@ impl AutoTopUp {
         ctx.loaders().get(self.auto.option).await.map(PurchaseOption)
     }
 
-    /// It buys as many packs at once as it takes to get to at least this; null buys one.
+    /// It buys as many packs at once as it takes to get to at least this, in credits, but no more than 1000; null buys one.
     async fn target(&self) -> Option<Decimal> {
         self.auto.target.map(Decimal::from)
     }
@@ -77,10 +81,11 @@ impl AutoTopUp {
         }
     }
 
-    /// Why it does not buy although the balance is low, as a full sentence; null when nothing is in the way.
+    /// Why it does not buy now, as a full sentence; null when `IDLE`.
     async fn blocked_reason(&self) -> Option<&str> {
         match &self.decision {
-            Decision::Enough | Decision::Buy(_) => None,
+            Decision::Enough => None,
+            Decision::Buy(_) => Some("It is about to buy: with the balance's next change, or within the hour."),
             Decision::Blocked { reason, .. } => Some(reason),
         }
     }
@@ -90,16 +95,16 @@ impl AutoTopUp {
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "Status")]
 pub enum AutoTopUpStatus {
-    /// There is enough.
+    /// There is enough, or it is about to buy.
     Idle,
-    /// A purchase that it made waits for its money.
+    /// A purchase waits for its money, whose credits count as if they were there.
     PendingPayment,
     /// It has bought as often in 24 hours as it may.
     DailyLimitReached,
-    /// A payment failed: it waits 1 hour, then 4, then 24, and then stops until it is set again.
+    /// A payment failed or was canceled: it waits 1 hour, then 4, then 24, and then stops until it is set again.
     PaymentFailed,
-    /// The customer has no way of payment on record.
+    /// The customer has no way of payment on record; with `STRIPE`, one is saved with the first purchase that he pays on a page.
     NoPaymentMethod,
-    /// It is switched off, or its option is not offered any more.
+    /// It is switched off, or its option cannot be bought any more.
     Disabled,
 }

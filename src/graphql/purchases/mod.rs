@@ -104,7 +104,8 @@ impl Purchase {
         self.0.provider.into()
     }
 
-    /// The provider's page to pay on; null once the purchase is settled, and for `MANUAL`.
+    /// The provider's page to pay on. Null for `MANUAL`, for auto top-ups, while the provider cannot be reached
+    /// (`failureReason` says so), and once the purchase is settled. A page that is not used in time makes it `FAILED`.
     async fn payment_url(&self) -> Option<&str> {
         self.0.payment_url.as_deref().filter(|_| self.0.is_pending())
     }
@@ -114,9 +115,11 @@ impl Purchase {
         self.0.known_as()
     }
 
-    /// Why it is not paid, or why money that is to go back has not yet; null when nothing is in the way.
-    async fn failure_reason(&self) -> Option<&str> {
-        self.0.failure.as_deref()
+    /// Why it is not paid, or why money that is to go back has not yet; null when nothing is in the way. What the provider says
+    /// is for your keys; a portal session is told in general terms.
+    async fn failure_reason(&self, ctx: &Context<'_>) -> Option<&str> {
+        let told = self.0.failure.as_deref()?;
+        ctx.caller().only().map_or(Some(told), |_| self.0.told_customers())
     }
 
     /// The grant that it made; null until it is paid.
@@ -125,7 +128,7 @@ impl Purchase {
         Grant::find(ctx, self.0.id.balance.grant(lot)).await.transpose()
     }
 
-    /// What went back to the customer, or is on its way; 0 when nothing did.
+    /// What went back to the customer, or is on its way; with `MANUAL`, what you are to give back. 0 when nothing is.
     async fn refunded(&self) -> Money {
         self.0.refunded.into()
     }

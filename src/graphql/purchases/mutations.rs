@@ -35,11 +35,11 @@ pub struct PurchaseCreditsInput {
     /// How often: 1 to 1000.
     #[graphql(default = 1)]
     pub quantity: i32,
-    /// Where the provider sends the customer back to: a page of an allowed origin. With `STRIPE` and left out, the first
-    /// allowed origin itself.
+    /// Where the provider sends the customer back to, paid or not: a page of an allowed origin, such as
+    /// `"https://app.example.com/credits"`. With `STRIPE` and left out, the first allowed origin itself.
     pub return_url: Option<String>,
-    /// What makes a repeat harmless: 1 to 255 characters, unique for each command of the customer. The same key with the
-    /// same input answers the same purchase, and nobody is charged twice.
+    /// What makes a repeat harmless: 1 to 255 characters, unique among all of this customer's commands, whichever mutation:
+    /// `"order-1042"`. The same key with the same input answers the same purchase, and nobody is charged twice.
     pub idempotency_key: String,
 }
 
@@ -48,7 +48,8 @@ pub struct PurchaseCreditsInput {
 pub struct MarkPurchasePaidInput {
     /// The purchase's id.
     pub purchase_id: ID,
-    /// How you find the payment again: an invoice's number, a line of a bank statement; at most 255 characters.
+    /// How you find the payment again: an invoice's number, a line of a bank statement; the customer sees it. At most 255
+    /// characters.
     pub reference: Option<String>,
 }
 
@@ -75,11 +76,12 @@ pub struct SetAutoTopUpInput {
     pub balance_id: ID,
     /// Whether it is switched on.
     pub enabled: bool,
-    /// It buys when `available` is at or below this; needed the first time.
+    /// It buys when `available` is at or below this, in credits: `"200"`; needed the first time.
     pub threshold: MaybeUndefined<Decimal>,
     /// What it buys; needed the first time.
     pub option_id: MaybeUndefined<ID>,
-    /// It buys as many packs at once as it takes to get to at least this; null buys one.
+    /// It buys as many packs at once as it takes to get to at least this, in credits, at most 1000 packs; at more than the
+    /// threshold. Null buys one pack, as it does when it was never set.
     pub target: MaybeUndefined<Decimal>,
     /// At most this many purchases in 24 hours: 1 to 100; null is 5 again.
     pub daily_limit: MaybeUndefined<i32>,
@@ -143,8 +145,9 @@ pub struct PurchaseMutation;
 #[Object]
 impl PurchaseMutation {
     /// Buys credits: answers the purchase, which is `PENDING` until its money has come, or `FAILED`. With `STRIPE` the
-    /// customer pays on `paymentUrl`; with `MANUAL` you take the money and say so with `markPurchasePaid`. A portal session
-    /// buys for its own customer, of what is shown in the portal.
+    /// customer pays on `paymentUrl`; with `MANUAL` you take the money and say so with `markPurchasePaid`. What costs
+    /// nothing is `PAID` at once. A portal session buys for its own customer, of what is shown in the portal. `InvalidState`
+    /// says `ARCHIVED`, `NOT_OFFERED` or `CLOSED`.
     async fn purchase_credits(
         &self,
         ctx: &Context<'_>,
@@ -162,13 +165,15 @@ impl PurchaseMutation {
             let (origin, scope) = if in_portal { (Origin::Portal, Scope::Portal) } else { (Origin::Api, Scope::Api) };
             let words = Words::default();
             let key = keyed_in((scope, &input.idempotency_key), "purchaseCredits", (balance, new.fields()), &words)?;
-            let order = PurchaseOrder::Create { balance, new, origin, key };
+            let order = PurchaseOrder::Create { balance, new: Ok(new), origin, key };
             ctx.app().cashier.buy(order).await.map_err(|failure| at(failure, "balanceId"))
         };
         Some(shown(ctx, outcome.await))
     }
 
-    /// Says that the money of a purchase has come, for `MANUAL` payment: its credits are there then.
+    /// Says that the money of a purchase has come, for `MANUAL` payment: its credits are there then. Repeated, it answers
+    /// `replayed`. `InvalidState` says `PROVIDER` when Stripe takes the money, or `CANCELED`, `FAILED` or `REFUNDED`. Not for
+    /// portal sessions.
     async fn mark_purchase_paid(
         &self,
         ctx: &Context<'_>,
@@ -186,7 +191,9 @@ impl PurchaseMutation {
         Some(shown(ctx, outcome.await))
     }
 
-    /// Cancels a purchase that is not paid yet: it cannot be paid any more.
+    /// Cancels a purchase that is not paid yet: it cannot be paid any more. Repeated, it answers `replayed`. `InvalidState` says
+    /// `PAID` (refund it instead), `REFUNDED`, `PROCESSING` while its money is on the way, or `PROVIDER` when Stripe takes
+    /// the money and is not set up now. Not for portal sessions.
     async fn cancel_purchase(
         &self,
         ctx: &Context<'_>,
@@ -201,7 +208,9 @@ impl PurchaseMutation {
     }
 
     /// Takes back what is left of the credits that a purchase brought, and returns the money for that share, rounded down to
-    /// the currency's unit; with `STRIPE` by way of Stripe, with `MANUAL` you do. Not while a hold pins any of them.
+    /// the currency's unit; with `STRIPE` by way of Stripe, with `MANUAL` you do. Repeated, it answers `replayed`. `InvalidState`
+    /// says `HELD` while a hold pins any of them, `DEPLETED`, `EXPIRED` or `VOIDED` when nothing is left, or how the purchase
+    /// stands; `PaymentFailed` that the provider will not give the money back. Not for portal sessions.
     async fn refund_purchase(
         &self,
         ctx: &Context<'_>,
@@ -217,7 +226,8 @@ impl PurchaseMutation {
         Some(shown(ctx, outcome.await))
     }
 
-    /// Sets how a balance buys by itself. What went wrong before is forgotten: it tries again.
+    /// Sets how a balance buys by itself. What went wrong before is forgotten: it tries again. Switching it off does not cancel
+    /// what it has on order: `cancelPurchase` does. Not for portal sessions.
     async fn set_auto_top_up(
         &self,
         ctx: &Context<'_>,

@@ -1,8 +1,8 @@
 //! Stripe: purchases and money that goes back, as its API knows them.
 //!
 //! A customer who is there pays on a page of Stripe's (a Checkout session), which saves how he pays; later his balance is topped
-//! up by that (a payment intent). Every request that makes something carries the purchase's id as its idempotency key, and
-//! everything that the request says is on record, so that the same request can be sent again.
+//! up by that (a payment intent). Every request that makes something carries the purchase's id as its idempotency key. All that a
+//! charge says is on record, so that it can be sent again word for word; a page whose address nobody was told may be made anew.
 
 mod objects;
 pub mod webhook;
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What Scrip needs of a Stripe account.
 pub struct Account {
-    /// The secret key: `sk_…`, or a restricted one that may write Checkout sessions, payment intents and refunds.
+    /// The secret key: `sk_…`, or a restricted one that may write Checkout sessions, payment intents and refunds, and read charges.
     pub secret_key: String,
     /// What webhooks are signed with: `whsec_…`.
     pub webhook_secret: String,
@@ -71,6 +71,12 @@ pub enum Trouble {
     /// It will not.
     #[error("{0}")]
     Refused(String),
+    /// It does not know something that the request names.
+    #[error("{0}")]
+    Missing(String),
+    /// The same was asked for before, in other words.
+    #[error("The payment provider was asked for the same before, in other words.")]
+    Reworded,
 }
 
 impl Trouble {
@@ -78,8 +84,8 @@ impl Trouble {
     #[must_use]
     pub fn passing(self) -> Self {
         match self {
-            Self::Refused(reason) => Self::Away(reason.trim_end_matches('.').to_owned()),
-            Self::Away(_) => self,
+            Self::Refused(reason) | Self::Missing(reason) => Self::Away(reason.trim_end_matches('.').to_owned()),
+            Self::Away(_) | Self::Reworded => self,
         }
     }
 }
@@ -140,7 +146,7 @@ impl Stripe {
             success_url: &'a str,
             cancel_url: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
-            customer: Option<&'a str>,
+            customer: Option<String>,
             #[serde(skip_serializing_if = "Option::is_none")]
             customer_creation: Option<&'static str>,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,15 +175,14 @@ impl Stripe {
             setup_future_usage: &'static str,
             metadata: Metadata,
         }
-        let known = purchase.pays_by.as_ref().map(|method| method.customer.as_str());
-        let whole = to_stripe(purchase.price)?;
-        let unit_amount = whole.checked_div(i64::from(purchase.quantity)).unwrap_or(whole);
-        let form = Form {
+        let minor = purchase.price.minor.checked_div(i64::from(purchase.quantity)).unwrap_or(purchase.price.minor);
+        let unit_amount = to_stripe(Money { minor, ..purchase.price })?;
+        let form = |known: Option<&'_ str>| Form {
             mode: "payment",
             client_reference_id: purchase.id.to_string(),
             success_url: page.return_url,
             cancel_url: page.return_url,
-            customer: known,
+            customer: known.map(str::to_owned),
             customer_creation: known.is_none().then_some("always"),
             customer_email: page.email.filter(|_| known.is_none()),
             line_items: [Line {
@@ -191,7 +196,17 @@ impl Stripe {
             payment_intent_data: IntentData { setup_future_usage: "off_session", metadata: Metadata::of(purchase) },
             metadata: Metadata::of(purchase),
         };
-        let made: Session = self.post("/checkout/sessions", &form, Some((purchase, "page"))).await?;
+        let known = purchase.pays_by.as_ref().map(|method| method.customer.as_str());
+        let path = "/checkout/sessions";
+        let made: Session = match self.post(path, &form(known), Some((purchase, "page"))).await {
+            // Nobody was told the address of the first one; who is not known there any more is made anew.
+            Err(trouble @ (Trouble::Reworded | Trouble::Missing(_))) => {
+                let known = known.filter(|_| trouble == Trouble::Reworded);
+                let purpose = format!("page-{}", purchase.tries);
+                self.post(path, &form(known), Some((purchase, &purpose))).await?
+            }
+            made => made?,
+        };
         Ok(Fact::Begun { reference: made.id, url: made.url, payment: None }.into())
     }
 
@@ -209,7 +224,14 @@ impl Stripe {
             payment_method: Option<&'a str>,
             off_session: bool,
             confirm: bool,
+            automatic_payment_methods: Automatic,
             metadata: Metadata,
+        }
+        /// Any that works without the customer: there is nobody to send to another page.
+        #[derive(Serialize)]
+        struct Automatic {
+            enabled: bool,
+            allow_redirects: &'static str,
         }
         let form = Form {
             amount: to_stripe(purchase.price)?,
@@ -218,17 +240,17 @@ impl Stripe {
             payment_method: method.method.as_deref(),
             off_session: true,
             confirm: true,
+            automatic_payment_methods: Automatic { enabled: true, allow_redirects: "never" },
             metadata: Metadata::of(purchase),
         };
         let intent: Intent = match self.post("/payment_intents", &form, Some((purchase, "charge"))).await {
             Ok(intent) => intent,
-            Err(Trouble::Refused(reason)) => return Ok(Fact::Failed { reason }.into()),
+            Err(Trouble::Refused(reason) | Trouble::Missing(reason)) => return Ok(Fact::Failed { reason }.into()),
             Err(away) => return Err(away),
         };
         if intent.status == "requires_action" {
             // The customer would have to be there. Nobody is to pay it later, unseen.
-            let path = format!("/payment_intents/{}/cancel", intent.id);
-            let _: Made = self.post(&path, &(), None).await?;
+            self.let_go(&intent.id).await?;
         }
         Ok(intent.heard(false))
     }
@@ -288,7 +310,7 @@ impl Stripe {
             format!("/payment_intents/{id}/cancel")
         };
         match self.post::<Made>(&path, &(), None).await {
-            Ok(_) | Err(Trouble::Refused(_)) => Ok(()),
+            Ok(_) | Err(Trouble::Refused(_) | Trouble::Missing(_)) => Ok(()),
             Err(away) => Err(away),
         }
     }
@@ -307,11 +329,11 @@ impl Stripe {
         intent.can_return(to_stripe(money)?).map_err(Trouble::Refused)
     }
 
-    /// Sends money back, unless that has happened.
+    /// Sends money back, unless that has happened; answers whether it has gone, or is under way.
     ///
     /// # Errors
     /// [`Trouble`].
-    pub async fn give_back(&self, purchase: &Purchase, (payment, money): (&str, Money)) -> Result<(), Trouble> {
+    pub async fn give_back(&self, purchase: &Purchase, (payment, money): (&str, Money)) -> Result<Fact, Trouble> {
         #[derive(Serialize)]
         struct Form<'a> {
             payment_intent: &'a str,
@@ -323,17 +345,22 @@ impl Stripe {
             payment_intent: &'a str,
             limit: i32,
         }
+        let mut failed = 0_usize;
         if purchase.tries > 0 {
             // The last answer may have been lost, longer ago than the provider remembers keys.
             let refunds: List<Refund> = self.get("/refunds", &Query { payment_intent: payment, limit: 100 }).await?;
-            if refunds.data.iter().any(|refund| refund.is_of(purchase.id)) {
-                return Ok(());
+            let mine = refunds.data.iter().filter(|refund| refund.is_of(purchase.id));
+            let heard: Vec<Option<Fact>> = mine.map(Refund::heard).collect();
+            failed = heard.iter().filter(|heard| heard.is_none()).count();
+            if let Some(fact) = heard.into_iter().flatten().next() {
+                return Ok(fact);
             }
         }
         let amount = to_stripe(money)?;
         let form = Form { payment_intent: payment, amount, metadata: Metadata::of(purchase) };
-        let refund: Refund = self.post("/refunds", &form, Some((purchase, "refund"))).await?;
-        if refund.is_of(purchase.id) { Ok(()) } else { Err(Trouble::Refused("The refund failed.".to_owned())) }
+        let purpose = if failed == 0 { "refund".to_owned() } else { format!("refund-{failed}") };
+        let refund: Refund = self.post("/refunds", &form, Some((purchase, &purpose))).await?;
+        refund.heard().ok_or_else(|| Trouble::Refused("The refund failed; it is tried again.".to_owned()))
     }
 
     async fn get<T: miniserde::Deserialize>(&self, path: &str, query: &impl Serialize) -> Result<T, Trouble> {
@@ -356,7 +383,8 @@ impl Stripe {
         request: RequestBuilder,
         key: Option<String>,
     ) -> Result<T, Trouble> {
-        let key = key.and_then(|key| IdempotencyKey::new(key).ok());
+        let key = key.map(IdempotencyKey::new).transpose();
+        let key = key.map_err(|_| Trouble::Refused("The purchase's id cannot be a key.".to_owned()))?;
         let strategy = key.map_or(RequestStrategy::Once, RequestStrategy::Idempotent);
         request.customize::<T>().request_strategy(strategy).send(&self.client).await.map_err(trouble)
     }
@@ -370,10 +398,13 @@ fn trouble(error: StripeError) -> Trouble {
         }
         StripeError::Stripe(_, 401 | 403) => Trouble::Away("it does not accept the key that is set here".to_owned()),
         // The same request, not word for word: what became of the first is not known.
-        StripeError::Stripe(told, _) if told.type_.as_str() == "idempotency_error" => {
-            Trouble::Away("it has this request in other words".to_owned())
+        StripeError::Stripe(told, _) if told.type_.as_str() == "idempotency_error" => Trouble::Reworded,
+        StripeError::Stripe(told, status) if status == 404 || told.code.as_ref().is_some_and(is_missing) => {
+            Trouble::Missing(
+                told.message.unwrap_or_else(|| "The payment provider does not know it any more.".to_owned()),
+            )
         }
-        StripeError::Stripe(told, status @ 400..=499) if !matches!(status, 408 | 409 | 429) => {
+        StripeError::Stripe(told, status @ 400..=499) if !matches!(status, 408 | 409 | 424 | 429) => {
             Trouble::Refused(told.message.unwrap_or_else(|| format!("The payment provider refused it ({status}).")))
         }
         StripeError::Stripe(told, status) => {
@@ -383,9 +414,13 @@ fn trouble(error: StripeError) -> Trouble {
         StripeError::Timeout => Trouble::Away("it takes too long".to_owned()),
         StripeError::ClientError(_) => Trouble::Away("there is no connection".to_owned()),
         StripeError::JSONDeserialize(_) | StripeError::ConfigError(_) => {
-            Trouble::Away("its answer cannot be read".to_owned())
+            Trouble::Away("what answers is not Stripe's API (see STRIPE_API_URL)".to_owned())
         }
     }
+}
+
+fn is_missing(code: &impl std::fmt::Display) -> bool {
+    code.to_string() == "resource_missing"
 }
 
 fn lower(currency: Currency) -> String {

@@ -117,7 +117,7 @@ impl Session {
                 paid(money, id_of(self.payment_intent.as_ref()))
             }
             // Money that takes days to come, and did not.
-            Some("complete") if self.intent_stands("requires_payment_method") => {
+            Some("complete") if self.intent_stands("requires_payment_method") || self.intent_stands("canceled") => {
                 Fact::Failed { reason: "The customer's bank refused the payment.".to_owned() }
             }
             _ => return Fact::Waiting { trouble: None }.into(),
@@ -180,10 +180,18 @@ impl Intent {
 }
 
 impl Refund {
-    /// Whether the money of a purchase goes back by it.
+    /// Whether it was made for a purchase.
     pub(super) fn is_of(&self, purchase: PurchaseId) -> bool {
-        let is_mine = purchase_of(self.metadata.as_ref()).is_some_and(|named| named == purchase.to_string());
-        is_mine && !matches!(self.status.as_deref(), Some("failed" | "canceled"))
+        purchase_of(self.metadata.as_ref()).is_some_and(|named| named == purchase.to_string())
+    }
+
+    /// Whether the money has gone, or is under way; nothing when it came back.
+    pub(super) fn heard(&self) -> Option<Fact> {
+        match self.status.as_deref() {
+            Some("failed" | "canceled") => None,
+            Some("pending" | "requires_action") => Some(Fact::Waiting { trouble: None }),
+            _ => Some(Fact::Over),
+        }
     }
 }
 
@@ -224,6 +232,8 @@ mod tests {
             r#"{"id": "cs_1", "status": "expired"}"#,
             r#"{"id": "cs_1", "status": "complete", "payment_status": "unpaid",
                 "payment_intent": {"id": "pi_1", "status": "requires_payment_method"}}"#,
+            r#"{"id": "cs_1", "status": "complete", "payment_status": "unpaid",
+                "payment_intent": {"id": "pi_1", "status": "canceled"}}"#,
         ] {
             assert!(matches!(session(over).fact, Fact::Failed { .. }), "{over}");
         }

@@ -200,3 +200,13 @@ both!(a_balance_closes_once_no_purchase_waits_for_its_money, async |db| {
     shop.ask("cancelPurchase", &id).await;
     shop.api.close(&shop.balance).await;
 });
+
+both!(what_costs_nothing_is_paid_at_once, async |db| {
+    let mut shop = Shop::on(db, "0").await;
+    shop.option = shop.option("5", "0", json!({})).await;
+    let bought = shop.buy(1, "p1").await;
+    assert_eq!((&bought["purchase"]["status"], &bought["balance"]["available"]), (&json!("PAID"), &json!("5")));
+    shop.set_auto(json!({"threshold": "10", "target": "20"})).await;
+    assert_eq!((shop.available().await, shop.blocked().await.0), ("20".into(), "IDLE".into()));
+    shop.assert_sound().await;
+});

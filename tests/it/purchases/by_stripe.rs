@@ -1,9 +1,11 @@
 //! Purchases whose money Stripe takes, by the stand-in.
 
+use scrip::base::time::MINUTE;
 use serde_json::{Value, json};
 
 use super::{PURCHASE, Shop, text, told};
 use crate::support::answer::answer;
+use crate::support::api::trusting;
 use crate::support::db::{TestDb, both};
 use crate::support::stripe::{Mood, StandIn, WEBHOOK_SECRET, deliver, sign};
 
@@ -133,7 +135,12 @@ both!(while_the_provider_is_away_a_purchase_waits_and_the_same_key_answers_it, a
     let (shop, stripe) = shop(db, "0").await;
     stripe.fare(&[Mood::Away, Mood::Lost]);
     let bought = shop.buy(1, "p1").await;
-    answer!(json!([bought["purchase"]["status"], bought["purchase"]["failureReason"], bought["purchase"]["paymentUrl"]]), @r#"["PENDING", "The payment provider cannot be reached: its answer cannot be read.", null]"#);
+    answer!(json!([bought["purchase"]["status"], bought["purchase"]["failureReason"], bought["purchase"]["paymentUrl"]]), @r#"
+    [
+      "PENDING", "The payment provider cannot be reached: what answers is not Stripe's API (see STRIPE_API_URL)."
+      null
+    ]
+    "#);
     let id = text(&bought["purchase"]["id"]);
     let again = shop.buy(1, "p1").await;
     assert_eq!((&again["purchase"]["id"], &again["purchase"]["status"]), (&json!(id), &json!("PENDING")));
@@ -153,14 +160,6 @@ both!(what_the_provider_refuses_has_failed_with_its_reason, async |db| {
     answer!(json!([bought["purchase"]["status"], bought["purchase"]["failureReason"]]), @r#"["FAILED", "The Checkout Session's total amount due must add up to at least €0.50 eur"]"#);
     let again = shop.buy(1, "p1").await;
     assert_eq!((&again["purchase"]["status"], stripe.count("checkout/sessions")), (&json!("FAILED"), 1));
-});
-
-both!(what_costs_nothing_needs_no_provider, async |db| {
-    let (mut shop, stripe) = shop(db, "0").await;
-    shop.option = shop.option("5", "0", json!({})).await;
-    let bought = shop.buy(1, "p1").await;
-    assert_eq!((&bought["purchase"]["status"], &bought["balance"]["available"]), (&json!("PAID"), &json!("5")));
-    assert_eq!(stripe.count("checkout/sessions"), 0);
 });
 
 both!(a_refund_sends_the_money_back_once, async |db| {
@@ -347,4 +346,91 @@ both!(an_auto_top_up_that_is_canceled_while_it_is_charged_gives_the_money_back, 
     assert_eq!((stripe.money(&id), shop.available().await), ((0, 1), "100".into()));
     assert_eq!(shop.purchase(&id).await["refunded"]["amount"], "20.00");
     shop.assert_sound().await;
+});
+
+both!(a_page_that_the_provider_does_not_know_any_more_can_be_canceled_and_fails_after_a_day, async |db| {
+    let (shop, stripe) = shop(db, "0").await;
+    let (canceled, _) = shop.open(&stripe, "p1").await;
+    let (failed, _) = shop.open(&stripe, "p2").await;
+    stripe.forget();
+    shop.ask("cancelPurchase", &canceled).await;
+    shop.api.at("2026-01-01T01:00:00Z");
+    shop.sweep().await;
+    assert_eq!((shop.stands(&canceled).await.0, shop.stands(&failed).await.0), ("CANCELED".into(), "PENDING".into()));
+    shop.api.at("2026-01-02T01:00:00Z");
+    shop.sweep().await;
+    assert_eq!(shop.stands(&failed).await.0, "FAILED");
+});
+
+both!(who_is_not_known_to_the_provider_any_more_pays_as_somebody_new, async |db| {
+    let (shop, stripe) = shop(db, "0").await;
+    shop.save(&stripe, "pm_card").await;
+    stripe.forget();
+    let (_, page) = shop.open(&stripe, "p2").await;
+    assert_eq!(stripe.page(&page)["customer"], Value::Null);
+});
+
+both!(a_page_whose_answer_was_lost_is_made_anew_when_the_customer_has_changed, async |db| {
+    let (shop, stripe) = shop(db, "0").await;
+    stripe.fare(&[Mood::Lost]);
+    shop.buy(1, "p1").await;
+    let found = shop.api.ask("{ customer(by: {externalId: \"acme\"}) { id } }", json!({})).await;
+    let input = json!({"id": found["data"]["customer"]["id"], "email": "new@acme.example"});
+    shop.api.make("updateCustomer", "customer { id }", input).await;
+    let again = shop.buy(1, "p1").await;
+    assert!(again["purchase"]["paymentUrl"].is_string(), "{again}");
+});
+
+both!(a_refund_is_asked_after_until_it_has_gone_and_made_again_when_it_came_back, async |db| {
+    let (shop, stripe) = shop(db, "0").await;
+    let id = shop.save(&stripe, "pm_card").await;
+    stripe.refunds_are("failed");
+    let refunded = shop.ask("refundPurchase", &id).await;
+    assert_eq!(refunded["purchase"]["failureReason"], "The refund failed; it is tried again.");
+    stripe.refunds_are("pending");
+    let at =
+        |minutes: i64| shop.api.app.clock.set(shop.api.app.clock.now().plus_micros(minutes * MINUTE).expect("a time"));
+    for _ in 0..3 {
+        at(60);
+        assert_eq!(shop.sweep().await, 1, "it is under way");
+    }
+    stripe.refunds_are("succeeded");
+    at(60);
+    assert_eq!((shop.sweep().await, shop.stands(&id).await), (1, ("REFUNDED".into(), None)));
+    at(600);
+    assert_eq!(shop.sweep().await, 0);
+});
+
+both!(without_the_provider_no_money_of_its_purchases_is_moved, async |db| {
+    let (shop, stripe) = shop(db, "0").await;
+    let paid = shop.save(&stripe, "pm_card").await;
+    let (open, _) = shop.open(&stripe, "p1").await;
+    let without = Shop { api: shop.api.beside(db, trusting()).await, ..shop.clone() };
+    for (mutation, id) in [("cancelPurchase", &open), ("refundPurchase", &paid), ("markPurchasePaid", &open)] {
+        let error = without.refused(mutation, id).await;
+        assert_eq!(error["state"], "PROVIDER", "{mutation}: {error}");
+    }
+    assert_eq!((without.stands(&open).await.0, without.stands(&paid).await.0), ("PENDING".into(), "PAID".into()));
+});
+
+both!(what_the_provider_says_is_told_to_keys_and_not_to_customers, async |db| {
+    let (mut shop, _) = shop(db, "0").await;
+    shop.option = shop.option("1", "0.10", json!({})).await;
+    let id = text(&shop.buy(1, "p1").await["purchase"]["id"]);
+    let portal = Shop { api: shop.api.portal("acme").await, ..shop.clone() };
+    let told = json!([shop.stands(&id).await, portal.stands(&id).await]);
+    answer!(told, @r#"
+    [
+      ["FAILED", "The Checkout Session's total amount due must add up to at least €0.50 eur"]
+      ["FAILED", "The payment failed; make a new purchase."]
+    ]
+    "#);
+});
+
+both!(the_key_is_looked_up_before_the_address_to_come_back_to_is_judged, async |db| {
+    let (shop, _) = shop(db, "0").await;
+    shop.buy(1, "p1").await;
+    let mut input = shop.input("p1");
+    input["returnUrl"] = json!("https://evil.example/");
+    assert_eq!(told(&shop.api, "purchaseCredits", input).await["__typename"], "IdempotencyConflict");
 });

@@ -89,8 +89,15 @@ async fn two_servers_under_concurrent_burning_charge_once_and_tell_no_key() {
     assert_eq!((auto.len(), &auto[0]["id"], stripe.payments().len()), (1, &json!(id), 2), "{auto:?}");
     let quantity = auto[0]["quantity"].as_i64().expect("a number");
     assert_eq!(shop.available().await, (3100 + quantity * 100 - 2000).to_string());
+    // Money that is not as asked for is told to people who read logs, too.
+    let odd = text(&shop.buy(1, "odd").await["purchase"]["id"]);
+    let page = stripe.page_of(&odd).expect("it has a page");
+    stripe.pay_as(&page, "pm_card", |session| session["amount_total"] = json!(1));
+    assert_eq!(stripe.hint(&shop.api, "checkout.session.completed", &page).await, 200);
+    assert_eq!(shop.stands(&odd).await.0, "PENDING");
     let logs: Vec<String> = servers.iter().flat_map(Server::log).collect();
     assert!(logs.iter().any(|line| line.contains("/v1/webhooks/stripe")), "they tell of requests: {logs:?}");
+    assert!(logs.iter().any(|line| line.contains(&odd) && line.contains("instead of 20.00 EUR")), "{logs:?}");
     for secret in [SECRET_KEY, WEBHOOK_SECRET] {
         assert!(!logs.iter().any(|line| line.contains(secret)), "keys never reach a log");
     }

@@ -124,7 +124,7 @@ both!(an_auto_top_up_that_could_not_work_is_refused_at_its_place_and_nothing_cha
             ("option is missing", json!({"threshold": "20"})),
             ("threshold is null", set(json!({"threshold": null}))),
             ("threshold is negative", set(json!({"threshold": "-1"}))),
-            ("target is below", set(json!({"target": "19.999999"}))),
+            ("target is the threshold", set(json!({"target": "20"}))),
             ("limit is 0", set(json!({"dailyLimit": 0}))),
             ("limit is 101", set(json!({"dailyLimit": 101}))),
             ("archived", set(json!({"optionId": archived}))),
@@ -138,7 +138,7 @@ both!(an_auto_top_up_that_could_not_work_is_refused_at_its_place_and_nothing_cha
       "option is missing: InvalidInput  at optionId: optionId is needed: the balance has no auto top-up yet."
       "threshold is null: InvalidInput  at threshold: threshold cannot be null; leave it out to keep what is there."
       "threshold is negative: InvalidInput  at threshold: threshold is negative; amounts are given as magnitudes."
-      "target is below: InvalidInput  at target: target is below threshold: it would buy again at once. Write at least the threshold."
+      "target is the threshold: InvalidInput  at target: target is not above threshold: it would buy again at once. Write more than the threshold."
       "limit is 0: InvalidInput  at dailyLimit: dailyLimit is 0; write 1 to 100."
       "limit is 101: InvalidInput  at dailyLimit: dailyLimit is 101; write 1 to 100."
       "archived: InvalidState ARCHIVED at optionId: The purchase option is archived; buy another one."

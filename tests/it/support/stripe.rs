@@ -46,6 +46,10 @@ struct Books {
     /// What each idempotency key was first used for, and the answer.
     keys: HashMap<String, (Form, StatusCode, Value)>,
     moods: Vec<Mood>,
+    /// Its customers are another account's.
+    has_forgotten: bool,
+    /// What becomes of refunds.
+    refunded: Option<&'static str>,
     /// Requests that made something, in order.
     made: Vec<String>,
     last: usize,
@@ -111,6 +115,11 @@ impl Books {
     }
 
     fn open_session(&mut self, form: &Form) -> Answer {
+        if let Some(customer) = form.get("customer").filter(|_| self.has_forgotten) {
+            let error = json!({"type": "invalid_request_error", "code": "resource_missing", "param": "customer",
+                               "message": format!("No such customer: '{customer}'")});
+            return (StatusCode::BAD_REQUEST, json!({"error": error}));
+        }
         let number = |name: &str| form[name].parse::<i64>().expect("a number");
         let total = number("line_items[0][price_data][unit_amount]") * number("line_items[0][quantity]");
         if total < 50 {
@@ -144,6 +153,10 @@ impl Books {
     }
 
     fn charge(&mut self, form: &Form) -> Answer {
+        let redirects = form.get("automatic_payment_methods[allow_redirects]").map(String::as_str);
+        if redirects != Some("never") || form["off_session"] != "true" || form["confirm"] != "true" {
+            return refused(400, "invalid_request_error", "You must provide a `return_url`.");
+        }
         let method = form.get("payment_method").map_or("pm_none", String::as_str);
         let amount = form["amount"].parse().expect("a number");
         let mut intent =
@@ -179,9 +192,12 @@ impl Books {
         if gone + amount > charge["amount"].as_i64().expect("an amount") {
             return refused(400, "invalid_request_error", "Refund amount is greater than unrefunded amount on charge.");
         }
-        charge["amount_refunded"] = json!(gone + amount);
+        let status = self.refunded.unwrap_or("succeeded");
+        if status != "failed" {
+            charge["amount_refunded"] = json!(gone + amount);
+        }
         let id = self.id("re");
-        let refund = json!({"id": id, "object": "refund", "amount": amount, "payment_intent": payment, "status": "succeeded",
+        let refund = json!({"id": id, "object": "refund", "amount": amount, "payment_intent": payment, "status": status,
                             "metadata": metadata(form, "metadata")});
         self.refunds.insert(id, refund.clone());
         (StatusCode::OK, refund)
@@ -386,6 +402,20 @@ impl StandIn {
     /// The keys of yesterday are forgotten.
     pub(crate) fn forget_keys(&self) {
         self.books().keys.clear();
+    }
+
+    /// It knows no customer and no page any more, as another account would.
+    pub(crate) fn forget(&self) {
+        let mut books = self.books();
+        books.has_forgotten = true;
+        books.sessions.clear();
+    }
+
+    /// How refunds stand, those that there are and those to come.
+    pub(crate) fn refunds_are(&self, status: &'static str) {
+        let mut books = self.books();
+        books.refunded = Some(status);
+        books.refunds.values_mut().for_each(|refund| refund["status"] = json!(status));
     }
 
     /// Changes all payments.
