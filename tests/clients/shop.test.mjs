@@ -82,6 +82,20 @@ test('a customer buys, and his balance rises on the page when the money has come
   assert.deepEqual([others.length, purchase.status, purchase.origin, purchase.provider], [0, 'PENDING', 'PORTAL', 'MANUAL']);
   await server.ask('mutation ($id: ID!) { markPurchasePaid(input: { purchaseId: $id }) { replayed } }', { id: purchase.id });
   await shows('150 credits');
+  await shows('Thank you!');
+  await button.click();
+  await shows('Your order is PENDING.');
+  assert.equal((await purchases(server)).length, 2, 'another one, since the first is settled');
+  await stop();
+});
+
+test('a page whose token does not hold says so', async () => {
+  const { page, stop, origin } = await open({});
+  page.removeAllListeners('pageerror');
+  await page.goto('about:blank');
+  const told = page.getByText('The key or token is not valid, or not any more.').waitFor();
+  await page.goto(`${origin}/shop.html#ps_0`);
+  await told;
   await stop();
 });
 
