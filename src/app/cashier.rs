@@ -269,7 +269,10 @@ impl Cashier {
                 Ok(Some(heard)) => Ok(Ok(heard)),
                 Ok(None) => nothing_new(),
                 // It was there once: a page lives for a day.
-                Err(trouble @ Trouble::Missing(_)) if self.is_late(purchase) => Ok(Err(trouble)),
+                Err(Trouble::Missing(_)) if self.is_late(purchase) => {
+                    let reason = "The payment provider does not know it any more.".to_owned();
+                    Ok(Ok(if purchase.is_pending() { Fact::Failed { reason } } else { Fact::Over }.into()))
+                }
                 // It is not known there as that: that is not the purchase's fault.
                 Err(trouble) => Ok(Err(trouble.passing())),
             };

@@ -58,7 +58,7 @@ impl AutoTopUp {
         self.auto.threshold.into()
     }
 
-    /// What it buys.
+    /// What it buys; the customer sees it also when it is not shown in the portal.
     async fn option(&self, ctx: &Context<'_>) -> Result<PurchaseOption> {
         ctx.loaders().get(self.auto.option).await.map(PurchaseOption)
     }

@@ -69,7 +69,7 @@ impl Purchase {
         CreditBalance::get(ctx, self.0.id.balance).await
     }
 
-    /// What is bought.
+    /// What is bought; the customer sees it also when it is not shown in the portal.
     async fn option(&self, ctx: &Context<'_>) -> Result<PurchaseOption> {
         ctx.loaders().get(self.0.option).await.map(PurchaseOption)
     }
