@@ -216,9 +216,13 @@ mod tests {
         ] {
             let auto = AutoTopUp { target: target.map(credits), ..auto(5) };
             let world = Circumstances { pack: Ok(credits(pack)), ..world(at(0)) };
-            let expected = packs.map_or(Decision::Enough, Decision::Buy);
             let decision = auto.decide(credits(available), credits(awaited), &world);
-            assert_eq!(decision, expected, "{available} {awaited} {target:?} {pack}");
+            match (packs, &decision) {
+                (Some(packs), Decision::Buy(bought)) if packs == *bought => {}
+                (None, Decision::Enough) if available > 20 => {}
+                (None, Decision::Blocked { status: Status::PendingPayment, .. }) if awaited > 0 => {}
+                _ => panic!("{available} {awaited} {target:?} {pack}: {decision:?}"),
+            }
         }
     }
 
