@@ -77,7 +77,7 @@ test('a customer buys, and his balance rises on the page when the money has come
   const button = page.getByRole('button', { name: 'Small: 20.00 EUR (0.4 a credit)' });
   await button.click();
   await shows('Your order is PENDING.');
-  await button.click();
+  await Promise.all([page.waitForResponse(/graphql/), button.click()]);
   const [purchase, ...others] = await purchases(server);
   assert.deepEqual([others.length, purchase.status, purchase.origin, purchase.provider], [0, 'PENDING', 'PORTAL', 'MANUAL']);
   await server.ask('mutation ($id: ID!) { markPurchasePaid(input: { purchaseId: $id }) { replayed } }', { id: purchase.id });
