@@ -164,40 +164,23 @@ impl PurchaseRow {
 
 impl PurchaseChange {
     pub(super) fn of(purchase: &Purchase) -> Self {
-        let PurchaseRow {
-            customer_id,
-            balance,
-            number,
-            revision,
-            status,
-            payment_url,
-            reference,
-            payment,
-            failure,
-            lot,
-            refunded_minor,
-            paid_at,
-            ended_at,
-            looks_at,
-            tries,
-            ..
-        } = PurchaseRow::of(purchase);
+        let row = PurchaseRow::of(purchase);
         Self {
-            customer_id,
-            balance,
-            number,
-            revision,
-            status,
-            payment_url,
-            reference,
-            payment,
-            failure,
-            lot,
-            refunded_minor,
-            paid_at,
-            ended_at,
-            looks_at,
-            tries,
+            customer_id: row.customer_id,
+            balance: row.balance,
+            number: row.number,
+            revision: row.revision,
+            status: row.status,
+            payment_url: row.payment_url,
+            reference: row.reference,
+            payment: row.payment,
+            failure: row.failure,
+            lot: row.lot,
+            refunded_minor: row.refunded_minor,
+            paid_at: row.paid_at,
+            ended_at: row.ended_at,
+            looks_at: row.looks_at,
+            tries: row.tries,
         }
     }
 }

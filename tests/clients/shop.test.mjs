@@ -27,14 +27,19 @@ after(async () => {
 });
 
 /** A server with the page of a shop of its own origin, open in a browser by acme's portal session. */
-async function open(env) {
+async function open(t, env) {
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const server = await start({ origins: origin, env });
+  t.after(() => server.stop());
   const ids = await shop(server);
   const html = written.replace('http://127.0.0.1:4000', server.base);
   const pages = createServer((_, response) => response.setHeader('content-type', 'text/html').end(html));
   await new Promise((resolve) => pages.listen(port, '127.0.0.1', resolve));
+  t.after(() => {
+    pages.closeAllConnections();
+    pages.close();
+  });
   const { product } = await server.ask('{ product(by: { key: "credits" }) { id } }');
   await server.ask(
     `mutation ($id: ID!) { createPurchaseOption(input: { productId: $id, name: "Small", credits: "50",
@@ -45,18 +50,13 @@ async function open(env) {
     'mutation { createPortalSession(input: { customer: { externalId: "acme" } }) { token } }',
   );
   const page = await browser.newPage();
+  t.after(() => page.close());
   page.on('pageerror', (error) => assert.fail(error));
   page.setDefaultTimeout(20_000);
   await page.goto(`${origin}/shop.html#${createPortalSession.token}`);
   const shows = (text) => page.getByText(text, { exact: true }).waitFor();
   await shows('100 credits');
-  const stop = async () => {
-    await page.close();
-    pages.closeAllConnections();
-    pages.close();
-    await server.stop();
-  };
-  return { server, page, shows, stop, origin, balance: ids.balance };
+  return { server, page, shows, origin, balance: ids.balance };
 }
 
 const purchases = async (server) => {
@@ -72,8 +72,8 @@ test('the page has no more than 40 lines of script', () => {
   assert.ok(lines.length <= 40, `${lines.length} lines`);
 });
 
-test('a customer buys, and his balance rises on the page when the money has come by hand', async () => {
-  const { server, page, shows, stop } = await open({});
+test('a customer buys, and his balance rises on the page when the money has come by hand', async (t) => {
+  const { server, page, shows } = await open(t, {});
   const button = page.getByRole('button', { name: 'Small: 20.00 EUR (0.4 a credit)' });
   await button.click();
   await shows('Your order is PENDING.');
@@ -86,21 +86,19 @@ test('a customer buys, and his balance rises on the page when the money has come
   await button.click();
   await shows('Your order is PENDING.');
   assert.equal((await purchases(server)).length, 2, 'another one, since the first is settled');
-  await stop();
 });
 
-test('a page whose token does not hold says so', async () => {
-  const { page, stop, origin } = await open({});
+test('a page whose token does not hold says so', async (t) => {
+  const { page, origin } = await open(t, {});
   page.removeAllListeners('pageerror');
   await page.goto('about:blank');
   const told = page.getByText('The key or token is not valid, or not any more.').waitFor();
   await page.goto(`${origin}/shop.html#ps_0`);
   await told;
-  await stop();
 });
 
-test('a customer pays at Stripe, his balance rises, buys by itself from then on, and money goes back', async () => {
-  const { server, page, shows, stop, origin, balance } = await open(stripe.env);
+test('a customer pays at Stripe, his balance rises, buys by itself from then on, and money goes back', async (t) => {
+  const { server, page, shows, origin, balance } = await open(t, stripe.env);
   await stripe.tell(server);
   await page.getByRole('button', { name: /Small/ }).click();
   await page.locator('#pay').click();
@@ -131,5 +129,4 @@ test('a customer pays at Stripe, his balance rises, buys by itself from then on,
   assert.deepEqual([refunded.status, refunded.refunded.amount, refunded.failureReason], ['REFUNDED', '20.00', null]);
   const back = await stripe.ask(`/v1/refunds?payment_intent=${second.providerReference}`);
   assert.deepEqual(back.data.map(({ amount, metadata }) => [amount, metadata]), [[2000, { scrip_purchase: second.id }]]);
-  await stop();
 });
