@@ -270,8 +270,7 @@ impl Cashier {
                 Ok(None) => nothing_new(),
                 // It was there once: a page lives for a day.
                 Err(Trouble::Missing(_)) if self.is_late(purchase) => {
-                    let reason = "The payment provider does not know it any more.".to_owned();
-                    Ok(Ok(if purchase.is_pending() { Fact::Failed { reason } } else { Fact::Over }.into()))
+                    Ok(Ok(gone(purchase, "The payment provider does not know it any more.")))
                 }
                 // It is not known there as that: that is not the purchase's fault.
                 Err(trouble) => Ok(Err(trouble.passing())),
@@ -286,8 +285,7 @@ impl Cashier {
                     Err(trouble) => return Ok(Err(trouble.passing())),
                 }
             }
-            let reason = "The payment provider could not be reached for a day.".to_owned();
-            return Ok(Ok(if purchase.is_pending() { Fact::Failed { reason } } else { Fact::Over }.into()));
+            return Ok(Ok(gone(purchase, "The payment provider could not be reached for a day.")));
         }
         if purchase.origin == Origin::AutoTopUp {
             return Ok(match &purchase.pays_by {
@@ -306,6 +304,11 @@ impl Cashier {
         };
         Ok(stripe.open_page(purchase, &page).await)
     }
+}
+
+/// There is no money, and none will come.
+fn gone(purchase: &Purchase, reason: &str) -> Heard {
+    if purchase.is_pending() { Fact::Failed { reason: reason.to_owned() } } else { Fact::Over }.into()
 }
 
 /// What is told to who waits for the provider: nothing has happened.

@@ -256,9 +256,13 @@ impl Till<'_> {
         let world = circumstances(self.catalog, balance, (buyer, self.provider), self.now);
         let available = balance.account.settled.minus(balance.account.held).unwrap_or_default();
         let decision = auto.decide(available, rules::awaited(balance), &world);
-        let looks_at = match &decision {
-            Decision::Blocked { until, .. } => *until,
-            Decision::Enough | Decision::Buy(_) => None,
+        let looks_at = match (&decision, auto.looks_at) {
+            // It looks before that already: what is blocked costs no write with each change.
+            (Decision::Blocked { until: Some(until), .. }, Some(known)) if self.now < known && known <= *until => {
+                Some(known)
+            }
+            (Decision::Blocked { until, .. }, _) => *until,
+            (Decision::Enough | Decision::Buy(_), _) => None,
         };
         let made = match decision {
             Decision::Buy(packs) => self.buy(balance, (auto.option, packs), buyer),

@@ -234,3 +234,18 @@ both!(without_a_way_to_pay_it_says_so, async |db| {
     "#);
     assert!(shop.purchases().await.is_empty());
 });
+
+both!(what_is_blocked_costs_no_write_with_each_change, async |db| {
+    let stripe = crate::support::stripe::StandIn::start().await;
+    let shop = Shop::set_up(db, "10", stripe.settings()).await;
+    shop.set_auto(json!({})).await;
+    let mut taken = Vec::new();
+    for (event, at) in [("e1", "2026-01-01T00:00:00Z"), ("e2", "2026-01-01T00:00:01Z"), ("e3", "2026-01-01T00:30:00Z")]
+    {
+        shop.api.at(at);
+        let before = shop.api.app.db.statements();
+        shop.api.burn(event, "1").await;
+        taken.push(shop.api.app.db.statements() - before);
+    }
+    assert_eq!(taken[1..], [taken[0], taken[0]], "as many as at the instant at which it was set");
+});
