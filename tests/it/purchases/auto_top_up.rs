@@ -238,6 +238,7 @@ both!(without_a_way_to_pay_it_says_so, async |db| {
 both!(what_is_blocked_costs_no_write_with_each_change, async |db| {
     let stripe = crate::support::stripe::StandIn::start().await;
     let shop = Shop::set_up(db, "10", stripe.settings()).await;
+    shop.api.burn("its type is on record from now on", "1").await;
     shop.set_auto(json!({})).await;
     let mut taken = Vec::new();
     for (event, at) in [("e1", "2026-01-01T00:00:00Z"), ("e2", "2026-01-01T00:00:01Z"), ("e3", "2026-01-01T00:30:00Z")]
