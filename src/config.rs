@@ -7,7 +7,7 @@ use crate::access::budget::Budget;
 use crate::app::Settings;
 use crate::db::DbUrl;
 use crate::graphql::guards::MAX_COST;
-use crate::purchases::stripe::{Account, Stripe};
+use crate::purchases::stripe::{Account, PATIENCE, Stripe};
 
 /// What `scrip serve` and its sisters are told by the environment.
 #[derive(Clone, Debug)]
@@ -130,7 +130,7 @@ fn stripe(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Stripe>, C
         }
     };
     let url = variable("STRIPE_API_URL").map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
-    let stripe = Stripe::new(Account { secret_key, webhook_secret, url });
+    let stripe = Stripe::new(Account { secret_key, webhook_secret, url, patience: PATIENCE });
     // What is wrong with a key is not said with the key.
     stripe.map(Some).map_err(|error| ConfigError::Stripe(format!("Stripe's settings cannot be used: {error}")))
 }

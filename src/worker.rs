@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::app::App;
 use crate::db::DbError;
 use crate::db::listen::listen;
@@ -11,6 +13,8 @@ use crate::{ledger, subscriptions};
 const REST: Duration = Duration::from_millis(250);
 /// How many balances are brought up to date at a time.
 const CHUNK: usize = 500;
+/// Of how many purchases the payment provider is asked at once.
+const AT_ONCE: usize = 16;
 
 /// Posts what is due, for ever: holds that lapsed, lots that ended or began, periods that began or ended.
 pub async fn keep_time(app: App) {
@@ -50,19 +54,37 @@ pub async fn post_due(app: &App) -> Result<usize, DbError> {
     Ok(most.max(metered?))
 }
 
-/// Asks the payment provider of the purchases that wait for it, for ever.
+/// Asks the payment provider of the purchases that wait for it, for ever: of some at once, so that what takes long holds up
+/// none of the others.
 pub async fn keep_asking(app: App) {
+    let mut asked = JoinSet::new();
     loop {
-        let rest = match app.cashier.sweep().await {
-            Ok(asked) if asked > 0 => Duration::ZERO,
-            Ok(_) => REST,
+        let room = AT_ONCE.saturating_sub(asked.len());
+        let rest = match app.cashier.take_turns(room).await {
+            Ok(turns) => {
+                for purchase in turns {
+                    let app = app.clone();
+                    asked.spawn(async move { report(app.cashier.settle(&purchase).await) });
+                }
+                REST
+            }
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "purchases that wait for the provider could not be asked of; trying again");
+                report(Err(error));
                 REST.saturating_mul(8)
             }
         };
         tokio::time::sleep(rest).await;
+        if asked.len() >= AT_ONCE {
+            asked.join_next().await;
+        }
+        while asked.try_join_next().is_some() {}
+    }
+}
+
+fn report(asked: Result<(), DbError>) {
+    if let Err(error) = asked {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "purchases that wait for the provider could not be asked of; trying again");
     }
 }
 

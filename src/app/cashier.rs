@@ -3,33 +3,37 @@
 //! A purchase is on record before he asks and whatever becomes of him: it says when to ask again, and asking is repeatable.
 //! So a crash, a lost answer or a second server costs time at most.
 
-use futures_util::{StreamExt, stream};
-
 use crate::base::clock::Clock;
 use crate::base::ids::PurchaseId;
 use crate::base::money::Money;
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::time::{HOUR, MINUTE, Time};
-use crate::catalog::store::find_option;
-use crate::customers::store::find_customer;
 use crate::db::{Db, DbError, Failure};
 use crate::intake::{Bought, Intake, PurchaseOrder};
 use crate::ledger::entry::Origin;
 use crate::ledger::store::find_balances;
-use crate::purchases::input::Ask;
+use crate::purchases::input::{Ask, NewPurchase};
 use crate::purchases::model::{Provider, Purchase, Status};
 use crate::purchases::rules::share;
 use crate::purchases::store::{claim, find_purchases, list_due};
-use crate::purchases::stripe::{Heard, Page, Stripe, Trouble};
+use crate::purchases::stripe::{Heard, Stripe, Trouble};
 use crate::purchases::transitions::Fact;
 
 /// For how long the provider keeps idempotency keys, less an hour: later, the same request could charge twice.
 const KEPT: i64 = 23 * HOUR;
 /// How long nobody else asks of a purchase of which one server is asking.
 const TURN: i64 = MINUTE;
-/// How many purchases a sweep asks of, and of how many at once.
-const SWEEP: i64 = 64;
-const AT_ONCE: usize = 8;
+
+/// Why a purchase was not canceled.
+#[derive(Debug, thiserror::Error)]
+pub enum NotCanceled {
+    /// The caller can act on it, or the database failed.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// The provider, which is to know of it first, did not answer.
+    #[error("{0}")]
+    Away(Trouble),
+}
 
 /// Who asks the provider.
 pub struct Cashier {
@@ -53,7 +57,7 @@ impl Cashier {
     pub async fn buy(&self, order: PurchaseOrder) -> Result<Bought, Failure> {
         let order = match order {
             PurchaseOrder::Create { balance, new: Ok(new), origin, key } => {
-                let new = self.check_return(new.return_url.as_deref()).map(|()| new);
+                let new = self.return_url(new.return_url).map(|return_url| NewPurchase { return_url, ..new });
                 PurchaseOrder::Create { balance, new, origin, key }
             }
             other => other,
@@ -67,11 +71,12 @@ impl Cashier {
         Ok(Bought { replayed: bought.replayed, ..now })
     }
 
-    /// Where a customer comes back to must be ours.
-    fn check_return(&self, url: Option<&str>) -> Result<(), Problem> {
-        let Some(url) = url else {
-            if self.stripe.is_none() || !self.origins.is_empty() {
-                return Ok(());
+    /// Where a customer comes back to: what is given must be ours.
+    fn return_url(&self, given: Option<String>) -> Result<Option<String>, Problem> {
+        let Some(url) = given else {
+            let first = self.origins.first().filter(|_| self.stripe.is_some());
+            if self.stripe.is_none() || first.is_some() {
+                return Ok(first.cloned());
             }
             let message = "returnUrl is needed: no origin is allowed that the provider's page could lead back to. Add yours \
                            to SCRIP_ALLOWED_ORIGINS.";
@@ -83,7 +88,7 @@ impl Cashier {
         };
         let is_plain = url.len() <= 2_000 && url.chars().all(|c| c.is_ascii_graphic());
         if is_plain && self.origins.iter().any(is_under) {
-            return Ok(());
+            return Ok(Some(url));
         }
         let message =
             "returnUrl is not under an allowed origin (SCRIP_ALLOWED_ORIGINS), such as https://app.example.com/done.";
@@ -93,19 +98,19 @@ impl Cashier {
     /// Cancels a purchase; the provider is told first, so that it cannot be paid any more. Not while its money is on the way.
     ///
     /// # Errors
-    /// A problem that the caller can act on, or the database's failure; also when the provider is away.
-    pub async fn cancel(&self, id: PurchaseId) -> Result<Bought, Failure> {
+    /// A problem that the caller can act on, the database's failure, or that the provider is away.
+    pub async fn cancel(&self, id: PurchaseId) -> Result<Bought, NotCanceled> {
         let purchase = self.find(id).await?;
         if purchase.is_pending() {
-            self.check_provider(&purchase)?;
+            self.check_provider(&purchase).map_err(Failure::from)?;
         }
         if let Some(stripe) = self.stripe.as_ref().filter(|_| self.takes(&purchase) && purchase.is_pending())
             && let Some(known_as) = purchase.known_as()
         {
-            stripe.let_go(known_as).await.map_err(|trouble| away(&trouble))?;
+            stripe.let_go(known_as).await.map_err(NotCanceled::Away)?;
             let stands = match stripe.look(&purchase, known_as).await {
                 Err(Trouble::Missing(_)) => None,
-                stands => stands.map_err(|trouble| away(&trouble))?,
+                stands => Some(stands.map_err(NotCanceled::Away)?),
             };
             match stands {
                 // Whoever paid just before that has paid.
@@ -113,12 +118,12 @@ impl Cashier {
                 Some(Heard { fact: Fact::Waiting { .. } | Fact::Begun { .. }, .. }) => {
                     let message =
                         "The payment is under way and cannot be stopped any more; wait for it, then refund it.";
-                    return Err(Problem::state(&["purchaseId"], "PROCESSING", message).into());
+                    return Err(Failure::from(Problem::state(&["purchaseId"], "PROCESSING", message)).into());
                 }
                 _ => {}
             }
         }
-        self.hear(id, Fact::Canceled.into()).await
+        Ok(self.hear(id, Fact::Canceled.into()).await?)
     }
 
     /// Refunds a purchase: its credits go, then the money. When the provider says that the money cannot go back, nothing
@@ -170,35 +175,33 @@ impl Cashier {
         }
     }
 
-    /// Asks of purchases whose time has come; answers of how many.
+    /// Purchases of which the provider is to be asked by now, at most so many; for a minute nobody else gets them.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn sweep(&self) -> Result<usize, DbError> {
+    pub async fn take_turns(&self, limit: usize) -> Result<Vec<Purchase>, DbError> {
         let now = self.clock.now();
         if self.stripe.is_none() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
-        let due = list_due(&mut self.db.read().await?, now, SWEEP).await?;
-        // What fails with one of them holds up none of the others.
-        let many = due.len();
-        let asked: Vec<_> = stream::iter(due).map(|one| self.take_turn(one)).buffered(AT_ONCE).collect().await;
-        asked.into_iter().collect::<Result<(), DbError>>()?;
-        Ok(many)
+        let due = list_due(&mut self.db.read().await?, now, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+        if due.is_empty() {
+            return Ok(due);
+        }
+        let until = now.plus_micros(TURN).unwrap_or(Time::MAX);
+        self.db.write(async |txn| claim(txn, &due, until).await).await
     }
 
-    /// Asks of a purchase, unless another server does.
-    async fn take_turn(&self, purchase: Purchase) -> Result<(), DbError> {
-        let until = self.clock.now().plus_micros(TURN).unwrap_or(Time::MAX);
-        let turn = async {
-            let is_mine = self.db.write(async |txn| Ok::<_, Failure>(claim(txn, &purchase, until).await?)).await?;
-            if is_mine && self.takes(&purchase) {
-                self.tell(&purchase, None).await?;
-            }
-            Ok(())
-        };
-        match turn.await {
-            Ok(()) | Err(Failure::Problem(_)) => Ok(()),
+    /// Asks of a purchase whose turn it is.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn settle(&self, purchase: &Purchase) -> Result<(), DbError> {
+        if !self.takes(purchase) {
+            return Ok(());
+        }
+        match self.tell(purchase, None).await {
+            Ok(_) | Err(Failure::Problem(_)) => Ok(()),
             Err(Failure::Db(error)) => Err(error),
         }
     }
@@ -208,7 +211,7 @@ impl Cashier {
         let balance = find_balances(&mut self.db.read().await?, &[purchase.id.balance]).await?.pop();
         let lots = balance.map(|balance| balance.account.lots).unwrap_or_default();
         let left = lots.iter().find(|lot| Some(lot.sequence) == purchase.lot).map(|lot| lot.remaining);
-        Ok(share(purchase.price, purchase.credits, left.unwrap_or_default()))
+        Ok(share((purchase.price, purchase.provider), purchase.credits, left.unwrap_or_default()))
     }
 
     /// Whether it was made longer ago than the provider keeps keys, and pages open.
@@ -264,16 +267,22 @@ impl Cashier {
         if let (Some(money), Some(payment)) = (purchase.owed(), &purchase.payment) {
             return Ok(stripe.give_back(purchase, (payment, money)).await.map(Heard::from));
         }
+        if let Some(hint) = hint.filter(|hint| purchase.known_as().is_some_and(|known_as| known_as != *hint))
+            && let Ok(paid @ Heard { fact: Fact::Paid { .. }, .. }) = stripe.look(purchase, hint).await
+        {
+            // The payment of its page, say.
+            return Ok(Ok(paid));
+        }
         if let Some(known_as) = purchase.known_as().or(hint) {
             return match stripe.look(purchase, known_as).await {
-                Ok(Some(heard)) => Ok(Ok(heard)),
-                Ok(None) => nothing_new(),
+                // What is only hinted at may be of another.
+                Err(Trouble::Missing(_)) if purchase.known_as().is_none() => nothing_new(),
                 // It was there once: a page lives for a day.
                 Err(Trouble::Missing(_)) if self.is_late(purchase) => {
                     Ok(Ok(gone(purchase, "The payment provider does not know it any more.")))
                 }
                 // It is not known there as that: that is not the purchase's fault.
-                Err(trouble) => Ok(Err(trouble.passing())),
+                heard => Ok(heard.map_err(Trouble::passing)),
             };
         }
         if self.is_late(purchase) || !purchase.is_pending() {
@@ -293,25 +302,14 @@ impl Cashier {
                 None => Ok(Fact::Failed { reason: "There is no way of payment on record.".to_owned() }.into()),
             });
         }
-        let mut conn = self.db.read().await?;
-        let customer = find_customer(&mut conn, purchase.id.balance.customer).await?;
-        let option = find_option(&mut conn, purchase.option).await?;
-        drop(conn);
-        let page = Page {
-            name: option.as_ref().map_or("Credits", |option| option.name.as_str()),
-            email: customer.as_ref().and_then(|customer| customer.email.as_deref()),
-            return_url: purchase.return_url.as_deref().or(self.origins.first().map(String::as_str)).unwrap_or_default(),
-        };
-        Ok(stripe.open_page(purchase, &page).await)
+        match &purchase.page {
+            Some(page) => Ok(stripe.open_page(purchase, page).await),
+            None => Ok(Ok(gone(purchase, "There is no page to pay on."))),
+        }
     }
 }
 
 /// There is no money, and none will come.
 fn gone(purchase: &Purchase, reason: &str) -> Heard {
     if purchase.is_pending() { Fact::Failed { reason: reason.to_owned() } } else { Fact::Over }.into()
-}
-
-/// What is told to who waits for the provider: nothing has happened.
-fn away(trouble: &Trouble) -> Failure {
-    DbError::unavailable(trouble.to_string()).into()
 }

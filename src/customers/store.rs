@@ -234,21 +234,6 @@ pub async fn find_archived_at(
     Ok(rows.into_iter().collect())
 }
 
-/// The currencies of those of the customers that exist.
-///
-/// # Errors
-/// Those of the database.
-pub async fn find_currencies(
-    conn: &mut Conn,
-    ids: &[CustomerId],
-) -> Result<HashMap<CustomerId, Option<Currency>>, DbError> {
-    let rows: Vec<(CustomerId, Option<String>)> = on!(conn, |c| customers::table
-        .filter(customers::id.eq_any(ids))
-        .select((customers::id, customers::currency))
-        .load(c))?;
-    Ok(rows.into_iter().map(|(id, code)| (id, code.as_deref().and_then(Currency::parse))).collect())
-}
-
 /// A page of customers, newest first.
 ///
 /// # Errors

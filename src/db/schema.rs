@@ -462,7 +462,7 @@ diesel::table! {
         origin -> SmallInt,
         provider -> SmallInt,
         pays_by -> Nullable<Text>,
-        return_url -> Nullable<Text>,
+        page -> Nullable<Text>,
         payment_url -> Nullable<Text>,
         reference -> Nullable<Text>,
         payment -> Nullable<Text>,

@@ -100,6 +100,13 @@ pub fn failed(error: &DbError) -> Error {
     }
 }
 
+/// Somebody whose answer is needed does not give one; nothing happened. Says who, and why.
+#[must_use]
+pub fn away(why: &impl Display) -> Error {
+    let message = format!("{why} Nothing happened; try again.");
+    coded(UNAVAILABLE, message).extend_with(|_, extensions| extensions.set("retryable", true))
+}
+
 /// A row that another row says is there, and that is not: a fault of the program.
 #[must_use]
 pub fn missing(key: &impl Display) -> Error {

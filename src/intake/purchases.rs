@@ -6,7 +6,8 @@ use super::job::{Bought, PurchaseOrder};
 use super::work::{Made, Work};
 use crate::base::ids::{BalanceId, CustomerId, GrantId, PurchaseId};
 use crate::base::problem::Problem;
-use crate::customers::store::find_currencies;
+use crate::customers::model::Customer;
+use crate::customers::store::find_customers;
 use crate::db::{DbError, Failure, Txn};
 use crate::ledger::entry::Origin;
 use crate::ledger::error::Refusal;
@@ -76,16 +77,16 @@ impl Work {
 
     /// Customers as buyers.
     async fn buyers(&self, txn: &mut Txn, ids: &[CustomerId]) -> Result<HashMap<CustomerId, Buyer>, DbError> {
-        let currencies = find_currencies(txn, ids).await?;
+        let customers = find_customers(txn, ids).await?;
         let mut methods = match self.provider {
             Provider::Manual => HashMap::new(),
             Provider::Stripe => find_methods(txn, ids).await?,
         };
-        let buyer = |(id, currency)| {
+        let buyer = |(id, customer): (CustomerId, Customer)| {
             let method = self.purchase_changes.method(id).cloned().or_else(|| methods.remove(&id));
-            (id, Buyer { currency, in_portal: false, method })
+            (id, Buyer { currency: customer.currency, email: customer.email, in_portal: false, method })
         };
-        Ok(currencies.into_iter().map(buyer).collect())
+        Ok(customers.into_iter().map(buyer).collect())
     }
 
     /// A balance, closed or not.
@@ -172,7 +173,7 @@ impl Work {
                 *open = balance;
                 self.changed.insert(id, true);
             }
-            if let Some((purchase, entries)) = made {
+            for (purchase, entries) in made {
                 self.purchases.insert(purchase.id, purchase);
                 self.note_entries(entries);
             }

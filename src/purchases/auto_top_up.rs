@@ -45,8 +45,10 @@ pub enum Decision {
 pub struct Circumstances {
     /// How many credits one of the option brings; or why it cannot be bought.
     pub pack: Result<Credits, String>,
-    /// Whether there is a way to pay without asking the customer.
+    /// Whether there is a way to pay without asking the customer, or nothing to pay.
     pub can_pay: bool,
+    /// What is in the way of the purchase that it waits for, if something is.
+    pub trouble: Option<String>,
     /// The present.
     pub now: Time,
 }
@@ -78,7 +80,11 @@ impl AutoTopUp {
             return blocked(Status::Disabled, "It is switched off.".to_owned(), None);
         }
         if self.waits_for.is_some() {
-            return blocked(Status::PendingPayment, "A purchase waits for its money.".to_owned(), None);
+            let reason = match &world.trouble {
+                None => "A purchase waits for its money.".to_owned(),
+                Some(trouble) => format!("A purchase waits for its money: {trouble}"),
+            };
+            return blocked(Status::PendingPayment, reason, None);
         }
         if available > self.threshold {
             return Decision::Enough;
@@ -197,7 +203,7 @@ mod tests {
     }
 
     fn world(now: Time) -> Circumstances {
-        Circumstances { pack: Ok(credits(30)), can_pay: true, now }
+        Circumstances { pack: Ok(credits(30)), can_pay: true, trouble: None, now }
     }
 
     #[test]
@@ -235,12 +241,14 @@ mod tests {
         let failed = |times| AutoTopUp { failed: Some(Failed { times, at: at(0), reason: "No.".into() }), ..auto(5) };
         let off = AutoTopUp { enabled: false, ..auto(5) };
         let waits = AutoTopUp { waits_for: Some(1), ..auto(5) };
+        let in_trouble = Circumstances { trouble: Some("It has 1 EUR instead of 2.".into()), ..world(at(0)) };
         let often = AutoTopUp { bought: vec![at(-600), at(-60)], ..auto(2) };
         let no_method = Circumstances { can_pay: false, ..world(at(0)) };
         let no_pack = Circumstances { pack: Err("Gone.".into()), ..world(at(0)) };
         for (auto, world, status, until) in [
             (&off, &world(at(0)), Status::Disabled, None),
             (&waits, &world(at(0)), Status::PendingPayment, None),
+            (&waits, &in_trouble, Status::PendingPayment, None),
             (&auto(5), &no_pack, Status::Disabled, Some(60)),
             (&auto(5), &no_method, Status::NoPaymentMethod, Some(60)),
             (&often, &world(at(0)), Status::DailyLimitReached, Some(840)),

@@ -29,8 +29,8 @@ pub struct Purchase {
     pub provider: Provider,
     /// How the customer pays, where the provider knows him.
     pub pays_by: Option<Method>,
-    /// Where the provider sends the customer back to.
-    pub return_url: Option<String>,
+    /// What the provider's page is to show, until it is there; none is needed where no page is.
+    pub page: Option<Page>,
     /// The provider's page to pay on.
     pub payment_url: Option<String>,
     /// What the provider calls what the customer pays by; of money that came by hand, what was said of it.
@@ -86,6 +86,17 @@ pub struct Method {
     pub method: Option<String>,
 }
 
+/// What the provider's page shows of a purchase. It is on record, so that whoever asks for the page again asks for the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// What is bought: "1,000 tokens".
+    pub name: String,
+    /// Who pays.
+    pub email: Option<String>,
+    /// Where the customer comes back to.
+    pub return_url: String,
+}
+
 impl Status {
     /// Its name in the API.
     #[must_use]
@@ -119,8 +130,11 @@ impl Purchase {
     pub fn told_customers(&self) -> Option<&'static str> {
         self.failure.as_ref().map(|_| match self.status {
             Status::Pending => "The payment is not settled yet.",
+            _ if self.refunded.minor > 0 => "The money is on its way back.",
             Status::Failed => "The payment failed; make a new purchase.",
-            Status::Paid | Status::Canceled | Status::Refunded => "The money is on its way back.",
+            Status::Paid | Status::Canceled | Status::Refunded => {
+                "The payment was not as asked for; ask whoever sold you the credits."
+            }
         })
     }
 

@@ -29,7 +29,7 @@ bulk_insert! {
         origin: i16 as SmallInt,
         provider: i16 as SmallInt,
         pays_by: Option<String> as Nullable<Text>,
-        return_url: Option<String> as Nullable<Text>,
+        page: Option<String> as Nullable<Text>,
         payment_url: Option<String> as Nullable<Text>,
         reference: Option<String> as Nullable<Text>,
         payment: Option<String> as Nullable<Text>,
@@ -51,6 +51,7 @@ bulk_update! {
         values {
             revision: i64 as BigInt,
             status: i16 as SmallInt,
+            page: Option<String> as Nullable<Text>,
             payment_url: Option<String> as Nullable<Text>,
             reference: Option<String> as Nullable<Text>,
             payment: Option<String> as Nullable<Text>,
@@ -116,7 +117,7 @@ impl PurchaseRow {
             origin: purchase.origin.number(),
             provider: purchase.provider.number(),
             pays_by: purchase.pays_by.as_ref().and_then(|method| serde_json::to_string(method).ok()),
-            return_url: purchase.return_url.clone(),
+            page: purchase.page.as_ref().and_then(|page| serde_json::to_string(page).ok()),
             payment_url: purchase.payment_url.clone(),
             reference: purchase.reference.clone(),
             payment: purchase.payment.clone(),
@@ -135,6 +136,7 @@ impl PurchaseRow {
         let currency = Currency::parse(&self.currency).ok_or_else(|| corrupt("currency"))?;
         let balance = BalanceId { customer: self.customer_id, number: self.balance };
         let pays_by = self.pays_by.as_deref().map(serde_json::from_str);
+        let page = self.page.as_deref().map(serde_json::from_str);
         Ok(Purchase {
             id: balance.purchase(self.number),
             option: self.option_id,
@@ -145,7 +147,7 @@ impl PurchaseRow {
             origin: Origin::from_number(self.origin)?,
             provider: Provider::from_number(self.provider)?,
             pays_by: pays_by.transpose().map_err(|_| corrupt("way of payment"))?,
-            return_url: self.return_url,
+            page: page.transpose().map_err(|_| corrupt("page"))?,
             payment_url: self.payment_url,
             reference: self.reference,
             payment: self.payment,
@@ -171,6 +173,7 @@ impl PurchaseChange {
             number: row.number,
             revision: row.revision,
             status: row.status,
+            page: row.page,
             payment_url: row.payment_url,
             reference: row.reference,
             payment: row.payment,

@@ -1,7 +1,8 @@
 //! What may be bought, what setting an auto top-up needs, and what of the money goes back.
 
 use super::input::{AutoTopUpChanges, NewPurchase};
-use super::model::Method;
+use super::model::{Method, Provider};
+use super::stripe;
 use crate::base::buying::{AutoTopUp, Buying};
 use crate::base::credits::Credits;
 use crate::base::fields;
@@ -29,6 +30,8 @@ const MAX_MAJOR: i64 = 1_000_000_000_000;
 pub struct Buyer {
     /// The customer's currency.
     pub currency: Option<Currency>,
+    /// His address.
+    pub email: Option<String>,
     /// Whether he buys for himself: he sees what is shown in the portal alone.
     pub in_portal: bool,
     /// How he pays, where the provider knows him.
@@ -154,13 +157,19 @@ pub fn awaited(balance: &Balance) -> Credits {
     balance.buying.as_ref().map_or(Credits::ZERO, |buying| buying.awaited)
 }
 
-/// The money for what is left of a lot: its share of the price, rounded down to the currency's unit.
+/// The money for what is left of a lot: its share of the price, rounded down to the least unit of the currency that who took
+/// the money can give back.
 #[must_use]
-pub fn share(price: Money, credits: Credits, left: Credits) -> Money {
+pub fn share((price, provider): (Money, Provider), credits: Credits, left: Credits) -> Money {
     let whole = i128::from(credits.micros());
     let share = i128::from(price.minor).checked_mul(i128::from(left.micros())).and_then(|all| all.checked_div(whole));
     let minor = share.and_then(|share| i64::try_from(share).ok()).unwrap_or_default();
-    Money { minor, ..price }
+    let unit = match provider {
+        Provider::Manual => 1,
+        Provider::Stripe => stripe::unit(price.currency),
+    };
+    let beyond = minor.checked_rem(unit).unwrap_or_default();
+    Money { minor: minor.saturating_sub(beyond), ..price }
 }
 
 /// The auto top-up with its changes, as if nothing had gone wrong so far.
@@ -206,4 +215,28 @@ pub fn auto_top_up(
         offered(catalog, balance, (auto.option, buyer), now).map_err(|why| why.problem(auto.option))?;
     }
     Ok(auto)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_back_is_the_share_of_what_is_left_rounded_down_to_what_can_be_given_back() {
+        let credits = |micros| Credits::from_micros(micros);
+        for (minor, code, provider, (whole, left), back) in [
+            (2000, "EUR", Provider::Stripe, (100_000_000, 66_666_700), 1333),
+            (2000, "EUR", Provider::Manual, (100_000_000, 100_000_000), 2000),
+            (2000, "EUR", Provider::Manual, (100_000_000, 1), 0),
+            (1000, "JPY", Provider::Stripe, (3_000_000, 2_000_000), 666),
+            (1000, "KWD", Provider::Manual, (3_000_000, 2_000_000), 666),
+            (1000, "KWD", Provider::Stripe, (3_000_000, 2_000_000), 660),
+            (1000, "MGA", Provider::Stripe, (3_000_000, 2_000_000), 600),
+            (i64::MAX, "EUR", Provider::Stripe, (i64::MAX, i64::MAX), i64::MAX),
+        ] {
+            let price = Money { minor, currency: Currency::parse(code).unwrap() };
+            let share = share((price, provider), credits(whole), credits(left));
+            assert_eq!(share, Money { minor: back, ..price }, "{provider:?}");
+        }
+    }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::auto_top_up::{Circumstances, Decision};
 use super::input::{AutoTopUpChanges, NewPurchase};
-use super::model::{Provider, Purchase, Status};
+use super::model::{Page, Provider, Purchase, Status};
 use super::rules::{self, Buyer, judged, share};
 use super::store::Changes;
-use super::transitions::{Effect, Fact};
+use super::transitions::{Effect, Fact, HEAD_START};
 use crate::base::buying::Buying;
 use crate::base::credits::Credits;
 use crate::base::ids::PurchaseOptionId;
 use crate::base::money::Money;
 use crate::base::problem::Problem;
-use crate::base::time::{MINUTE, Time};
+use crate::base::time::{HOUR, Time};
 use crate::catalog::snapshot::Snapshot;
 use crate::ledger::command::{Command, NewGrant, VoidKind};
 use crate::ledger::entry::{Entry, Note, Origin};
@@ -22,9 +22,6 @@ use crate::ledger::model::{Balance, Cause, DEFAULT_PRIORITY, GrantSource};
 use crate::ledger::rules::carry;
 use crate::ledger::service::{Terms, Writes, post};
 use crate::metering::terms::{inherited_expiry, policy_of};
-
-/// How long whoever made a purchase has to tell the provider of it, before others do.
-const HEAD_START: i64 = MINUTE;
 
 /// Where the steps work, in the caller's transaction.
 pub struct Till<'a> {
@@ -71,7 +68,11 @@ impl Till<'_> {
             price,
             origin,
             pays_by: buyer.method.clone(),
-            return_url: new.return_url.clone(),
+            page: new.return_url.clone().filter(|_| self.provider != Provider::Manual).map(|return_url| Page {
+                name: option.name.clone(),
+                email: buyer.email.clone(),
+                return_url,
+            }),
             looks_at: self.first_look(HEAD_START),
             ..self.blank(balance, price)
         };
@@ -107,7 +108,7 @@ impl Till<'_> {
             origin: Origin::Api,
             provider: self.provider,
             pays_by: None,
-            return_url: None,
+            page: None,
             payment_url: None,
             reference: None,
             payment: None,
@@ -229,7 +230,7 @@ impl Till<'_> {
         let note = Note { purchase: Some(purchase.id.number), reason, ..Note::of(Origin::Api) };
         let command = Command::Void { lot, kind: VoidKind::Refund };
         let entries = post(balance, &terms, (&command, &note), self.writes).map_err(refused)?;
-        let money = share(purchase.price, purchase.credits, left);
+        let money = share((purchase.price, purchase.provider), purchase.credits, left);
         purchase.refund(money, self.now).map_err(NotRefunded::Problem)?;
         self.changes.write(purchase);
         Ok(entries)
@@ -249,26 +250,30 @@ impl Till<'_> {
         Ok(())
     }
 
-    /// Buys for a balance, when it is to and can. Answers the purchase that it made, with the entries of one that costs nothing,
-    /// and whether the balance is to be written.
-    pub fn consider(&mut self, balance: &mut Balance, buyer: &Buyer) -> (Option<(Purchase, Entries)>, bool) {
-        let Some(auto) = balance.buying.as_deref().and_then(|buying| buying.auto.clone()) else { return (None, false) };
-        let world = circumstances(self.catalog, balance, (buyer, self.provider), self.now);
-        let available = balance.account.settled.minus(balance.account.held).unwrap_or_default();
-        let decision = auto.decide(available, rules::awaited(balance), &world);
-        let looks_at = match (&decision, auto.looks_at) {
-            // It looks before that already: what is blocked costs no write with each change.
-            (Decision::Blocked { until: Some(until), .. }, Some(known)) if self.now < known && known <= *until => {
-                Some(known)
+    /// Buys for a balance, when it is to and can: once, but for what costs nothing, which does not have to be waited for. Answers
+    /// the purchases that it made, with the entries of those that cost nothing, and whether the balance is to be written.
+    pub fn consider(&mut self, balance: &mut Balance, buyer: &Buyer) -> (Vec<(Purchase, Entries)>, bool) {
+        let mut made = Vec::new();
+        let Some(was) = balance.buying.as_deref().and_then(|buying| buying.auto.clone()) else { return (made, false) };
+        let looks_at = loop {
+            let world = circumstances(self.catalog, balance, (buyer, self.provider), self.now);
+            let available = balance.account.settled.minus(balance.account.held).unwrap_or_default();
+            let Some(auto) = balance.buying.as_deref().and_then(|buying| buying.auto.as_ref()) else { break None };
+            match auto.decide(available, rules::awaited(balance), &world) {
+                Decision::Enough => break None,
+                Decision::Blocked { until, .. } => break until,
+                Decision::Buy(packs) => match self.buy(balance, (was.option, packs), buyer) {
+                    Some(bought) => made.push(bought),
+                    None => break self.now.plus_micros(HOUR),
+                },
             }
-            (Decision::Blocked { until, .. }, _) => *until,
-            (Decision::Enough | Decision::Buy(_), _) => None,
         };
-        let made = match decision {
-            Decision::Buy(packs) => self.buy(balance, (auto.option, packs), buyer),
-            Decision::Enough | Decision::Blocked { .. } => None,
+        let looks_at = match (looks_at, was.looks_at) {
+            // It looks before that already: what is blocked costs no write with each change.
+            (Some(until), Some(known)) if self.now < known && known <= until => Some(known),
+            (until, _) => until,
         };
-        let is_changed = made.is_some() || looks_at != auto.looks_at;
+        let is_changed = !made.is_empty() || looks_at != was.looks_at;
         if let Some(auto) = buying(balance).auto.as_mut().filter(|_| is_changed) {
             auto.looks_at = looks_at;
         }
@@ -316,12 +321,17 @@ pub fn circumstances(
     now: Time,
 ) -> Circumstances {
     let is_saved = buyer.method.as_ref().is_some_and(|known| known.method.is_some());
-    let can_pay = provider == Provider::Manual || is_saved;
     let auto = balance.buying.as_deref().and_then(|buying| buying.auto.as_ref());
     let option = auto.map_or(PurchaseOptionId(uuid::Uuid::nil()), |auto| auto.option);
     let one = NewPurchase { option, quantity: 1, return_url: None };
-    let pack = judged(catalog, balance, (&one, buyer), now).map(|(_, credits, _)| credits);
-    Circumstances { pack: pack.map_err(|problem| problem.message), can_pay, now }
+    let pack = judged(catalog, balance, (&one, buyer), now);
+    let is_free = pack.as_ref().is_ok_and(|(.., price)| price.minor == 0);
+    Circumstances {
+        pack: pack.map(|(_, credits, _)| credits).map_err(|problem| problem.message),
+        can_pay: provider == Provider::Manual || is_saved || is_free,
+        trouble: None,
+        now,
+    }
 }
 
 /// What a balance carries of purchases.

@@ -69,34 +69,41 @@ pub async fn find_purchases(conn: &mut Conn, ids: &[PurchaseId]) -> Result<Vec<P
     rows.into_iter().map(PurchaseRow::purchase).collect()
 }
 
-/// Purchases of which the provider is to be asked by now, the longest overdue first.
+/// Purchases of which the provider is to be asked by now, first those that were asked of least often: what has just been made
+/// does not queue behind what has waited for long.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list_due(conn: &mut Conn, now: Time, limit: i64) -> Result<Vec<Purchase>, DbError> {
     let rows: Vec<PurchaseRow> = on!(conn, |c| purchases::table
         .filter(purchases::looks_at.le(Deadline::of(Some(now))))
-        .order(purchases::looks_at)
+        .order((purchases::tries, purchases::looks_at))
         .limit(limit)
         .select(PurchaseRow::as_select())
         .load(c))?;
     rows.into_iter().map(PurchaseRow::purchase).collect()
 }
 
-/// Takes it upon oneself to ask the provider of a purchase: until then nobody else does. False when somebody was first.
+/// Takes it upon oneself to ask the provider of purchases: until then nobody else does. Answers those that nobody took before.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn claim(txn: &mut Txn, purchase: &Purchase, until: Time) -> Result<bool, DbError> {
-    let PurchaseId { balance: BalanceId { customer, number: balance }, number } = purchase.id;
-    let as_read = purchases::table
-        .filter(purchases::customer_id.eq(customer))
-        .filter(purchases::balance.eq(balance))
-        .filter(purchases::number.eq(number))
-        .filter(purchases::looks_at.eq(Deadline::of(purchase.looks_at)));
-    let changed =
-        on!(txn, |c| diesel::update(as_read).set(purchases::looks_at.eq(Deadline::of(Some(until)))).execute(c))?;
-    Ok(changed == 1)
+pub async fn claim(txn: &mut Txn, due: &[Purchase], until: Time) -> Result<Vec<Purchase>, DbError> {
+    let mut mine = Vec::new();
+    for purchase in due {
+        let PurchaseId { balance: BalanceId { customer, number: balance }, number } = purchase.id;
+        let as_read = purchases::table
+            .filter(purchases::customer_id.eq(customer))
+            .filter(purchases::balance.eq(balance))
+            .filter(purchases::number.eq(number))
+            .filter(purchases::looks_at.eq(Deadline::of(purchase.looks_at)));
+        let changed =
+            on!(txn, |c| diesel::update(as_read).set(purchases::looks_at.eq(Deadline::of(Some(until)))).execute(c))?;
+        if changed == 1 {
+            mine.push(purchase.clone());
+        }
+    }
+    Ok(mine)
 }
 
 /// How customers can pay at the provider; those of whom nothing is known are left out.

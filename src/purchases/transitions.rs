@@ -69,6 +69,8 @@ pub enum Effect {
     Grant,
 }
 
+/// How long whoever asks for money to be moved has to tell the provider of it, before others do.
+pub(super) const HEAD_START: i64 = MINUTE;
 /// How long a request may be on its way to the provider of which nothing is heard.
 const UNDER_WAY: i64 = 5 * MINUTE;
 
@@ -99,6 +101,7 @@ impl Purchase {
                 self.reference = Some(reference.clone());
                 self.payment_url.clone_from(url);
                 self.payment = payment.clone().or_else(|| self.payment.take());
+                self.page = None;
                 self.failure = None;
                 self.look_again(now, 0);
                 Ok(Effect::Noted)
@@ -171,7 +174,7 @@ impl Purchase {
         self.end(Status::Refunded, now);
         self.refunded = money;
         if self.provider != Provider::Manual && money.minor > 0 {
-            self.looks_at = Some(now);
+            self.looks_at = now.plus_micros(HEAD_START);
         }
         Ok(())
     }
@@ -216,6 +219,7 @@ impl Purchase {
         self.status = Status::Paid;
         self.paid_at = Some(now);
         self.ended_at = None;
+        self.page = None;
         self.failure = None;
         self.looks_at = None;
         self.tries = 0;
@@ -224,6 +228,7 @@ impl Purchase {
     fn end(&mut self, status: Status, now: Time) {
         self.status = status;
         self.ended_at = Some(now);
+        self.page = None;
         self.looks_at = None;
         self.tries = 0;
     }
@@ -272,7 +277,7 @@ mod tests {
             origin,
             provider,
             pays_by: None,
-            return_url: None,
+            page: None,
             payment_url: None,
             reference: None,
             payment: None,

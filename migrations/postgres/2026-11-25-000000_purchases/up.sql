@@ -12,7 +12,7 @@ CREATE TABLE purchases (
     origin smallint NOT NULL,
     provider smallint NOT NULL,
     pays_by text,
-    return_url text,
+    page text,
     payment_url text,
     reference text,
     payment text,
@@ -43,7 +43,7 @@ COMMENT ON COLUMN purchases.status IS '0 pending, 1 paid, 2 failed, 3 canceled, 
 COMMENT ON COLUMN purchases.origin IS 'Through which door it came: 0 API, 1 portal, 4 auto top-up.';
 COMMENT ON COLUMN purchases.provider IS 'Who takes the money: 0 somebody by hand, 1 Stripe.';
 COMMENT ON COLUMN purchases.pays_by IS 'JSON: how the customer pays, where the provider knew him when it was made.';
-COMMENT ON COLUMN purchases.return_url IS 'Where the provider sends the customer back to.';
+COMMENT ON COLUMN purchases.page IS 'JSON: what the provider''s page is to show, until it is there.';
 COMMENT ON COLUMN purchases.payment_url IS 'The provider''s page to pay on.';
 COMMENT ON COLUMN purchases.reference IS 'What the provider calls what the customer pays by, or what was said of money that came by hand.';
 COMMENT ON COLUMN purchases.payment IS 'What the provider calls the payment: what money goes back by.';

@@ -13,7 +13,7 @@ CREATE TABLE purchases (
     origin INTEGER NOT NULL,
     provider INTEGER NOT NULL,
     pays_by TEXT,
-    return_url TEXT,
+    page TEXT,
     payment_url TEXT,
     reference TEXT,
     payment TEXT,

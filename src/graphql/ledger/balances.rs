@@ -14,7 +14,7 @@ use crate::base::ids::{BalanceId, CustomerId, ProductId, SubscriptionId};
 use crate::base::page::{Page, PageRequest};
 use crate::base::time::Time;
 use crate::catalog::settings::Settings;
-use crate::catalog::snapshot::{Snapshot, load_snapshot};
+use crate::catalog::snapshot::Snapshot;
 use crate::graphql::catalog::plan_items::offered;
 use crate::graphql::catalog::{ConsumptionRule, CreditProduct, Overdraft, PurchaseOption};
 use crate::graphql::context::{Reach, read};
@@ -405,15 +405,14 @@ impl BalanceQuery {
             let states = state.map(|states| states.into_iter().map(Into::into).collect());
             let list = ListBalances { product, states, page };
             let now = ctx.now();
-            let mut conn = read(ctx).await?;
-            let catalog = load_snapshot(&mut conn).await.map_err(|error| failed(&error))?;
+            // Loaders take connections of their own: who holds one and waits for them can wait for ever.
+            let catalog = ctx.loaders().catalog().await?;
             let carried = |balance: Balance| {
                 let policy = policy_of(&catalog, &balance, now);
                 view(Arc::new(balance), policy, now)
             };
-            let page = reads::list_balances(&mut conn, &list, now, &carried).await.map_err(|error| failed(&error))?;
-            // Loaders take connections of their own: who holds one and waits for them can wait for ever.
-            drop(conn);
+            let page = reads::list_balances(&mut read(ctx).await?, &list, now, &carried).await;
+            let page = page.map_err(|error| failed(&error))?;
             let Page { items, has_next, has_previous } = page;
             let shown = items.into_iter().map(async |View { balance, .. }| {
                 let product = ctx.loaders().get(balance.product).await?;

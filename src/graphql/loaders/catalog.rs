@@ -10,7 +10,12 @@ use super::{Batches, failed, loaded};
 use crate::base::ids::{MeterId, PlanId, PlanVersionId, ProductId, PurchaseOptionId};
 use crate::catalog::model::{CreditProduct, Meter, Product, PurchaseOption};
 use crate::catalog::plans::model::{Plan, PlanVersion};
+use crate::catalog::snapshot::{Snapshot, load_snapshot};
 use crate::catalog::{plans, store};
+
+/// All of the catalog that balances are judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WholeCatalog;
 
 /// A meter's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +40,16 @@ pub struct LatestOf(pub PlanId);
 /// The purchase options of a product, archived ones too, in the product's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OptionsOf(pub ProductId);
+
+impl Loader<WholeCatalog> for Batches {
+    type Value = Arc<Snapshot>;
+    type Error = Error;
+
+    async fn load(&self, _: &[WholeCatalog]) -> Result<HashMap<WholeCatalog, Arc<Snapshot>>> {
+        let snapshot = load_snapshot(&mut self.read().await?).await.map_err(|error| failed(&error))?;
+        Ok(HashMap::from([(WholeCatalog, Arc::new(snapshot))]))
+    }
+}
 
 impl Loader<MeterId> for Batches {
     type Value = Arc<Meter>;

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use async_graphql::runtime::TokioTimer;
@@ -22,13 +23,14 @@ use async_graphql::{Error, Result};
 use futures_util::task::{FutureObj, Spawn, SpawnError};
 use tracing::{Instrument, Span};
 
-pub use catalog::{LatestOf, MeterKey, OfAnyKind, OptionsOf, PlanKey, ProductKey};
+pub use catalog::{LatestOf, MeterKey, OfAnyKind, OptionsOf, PlanKey, ProductKey, WholeCatalog};
 pub use customers::ExternalId;
 pub use ledger::{BalancesOf, KnownBalance, NewestEntries, ReversalsOf};
 pub use purchases::MethodOf;
 
 use super::errors::{failed, missing};
 use crate::app::App;
+use crate::catalog::snapshot::Snapshot;
 use crate::db::{Conn, Db, DbError};
 
 /// Reads rows for many keys at once.
@@ -44,9 +46,9 @@ impl Batches {
 }
 
 /// Wraps the rows of one statement, or says on the wire why there are none.
-fn loaded<K: Eq + Hash, V>(rows: Result<HashMap<K, V>, DbError>) -> Result<HashMap<K, std::sync::Arc<V>>> {
+fn loaded<K: Eq + Hash, V>(rows: Result<HashMap<K, V>, DbError>) -> Result<HashMap<K, Arc<V>>> {
     let rows = rows.map_err(|error| failed(&error))?;
-    Ok(rows.into_iter().map(|(key, row)| (key, std::sync::Arc::new(row))).collect())
+    Ok(rows.into_iter().map(|(key, row)| (key, Arc::new(row))).collect())
 }
 
 /// Loads within the request's own span, so that the log says for whom.
@@ -92,6 +94,14 @@ impl Loaders {
         Batches: Loader<K, Error = Error>,
     {
         self.0.load_one(key.clone()).await?.ok_or_else(|| missing(&key))
+    }
+
+    /// All of the catalog that balances are judged by.
+    ///
+    /// # Errors
+    /// The top-level error of the database.
+    pub async fn catalog(&self) -> Result<Arc<Snapshot>> {
+        Ok(self.0.load_one(WholeCatalog).await?.unwrap_or_default())
     }
 }
 

@@ -2,15 +2,14 @@
 
 use async_graphql::{Context, Enum, Object, Result};
 
+use super::trouble;
 use crate::base::buying;
-use crate::catalog::snapshot::load_snapshot;
 use crate::graphql::catalog::PurchaseOption;
-use crate::graphql::context::{Reach, read};
-use crate::graphql::errors::failed;
+use crate::graphql::context::Reach;
 use crate::graphql::loaders::MethodOf;
 use crate::graphql::scalars::Decimal;
 use crate::ledger::view::View;
-use crate::purchases::auto_top_up::{Decision, Status};
+use crate::purchases::auto_top_up::{Circumstances, Decision, Status};
 use crate::purchases::rules::{Buyer, awaited};
 use crate::purchases::service::circumstances;
 
@@ -36,9 +35,15 @@ impl AutoTopUp {
         let id = view.account.id.customer;
         let customer = ctx.loaders().get(id).await?;
         let method = ctx.loaders().find(MethodOf(id)).await?;
-        let catalog = load_snapshot(&mut read(ctx).await?).await.map_err(|error| failed(&error))?;
-        let buyer = Buyer { currency: customer.currency, in_portal: false, method };
+        let catalog = ctx.loaders().catalog().await?;
+        let buyer = Buyer { currency: customer.currency, method, ..Buyer::default() };
         let world = circumstances(&catalog, balance, (&buyer, ctx.app().settings.provider()), view.at);
+        let awaits = match auto.waits_for {
+            Some(number) => ctx.loaders().find(view.account.id.purchase(number)).await?,
+            None => None,
+        };
+        let trouble = awaits.and_then(|purchase| trouble(ctx, &purchase).map(str::to_owned));
+        let world = Circumstances { trouble, ..world };
         let decision = auto.decide(view.available(), awaited(balance), &world);
         Ok(Some(Self { auto, decision }))
     }
@@ -81,7 +86,7 @@ impl AutoTopUp {
         }
     }
 
-    /// Why it does not buy now, as a full sentence; null when `IDLE`.
+    /// Why it does not buy now, as a full sentence; null while there is enough.
     async fn blocked_reason(&self) -> Option<&str> {
         match &self.decision {
             Decision::Enough => None,

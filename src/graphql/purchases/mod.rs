@@ -51,6 +51,11 @@ impl Purchase {
     }
 }
 
+/// What is in the way of a purchase, if something is, as the caller may know it.
+fn trouble<'a>(ctx: &Context<'_>, purchase: &'a model::Purchase) -> Option<&'a str> {
+    if ctx.caller().only().is_some() { purchase.told_customers() } else { purchase.failure.as_deref() }
+}
+
 /// Credits that a customer buys. It is `PENDING` until the money has come; then its credits are there, once.
 #[Object]
 impl Purchase {
@@ -118,8 +123,7 @@ impl Purchase {
     /// Why it is not paid, or why money that is to go back has not yet; null when nothing is in the way. What the provider says
     /// is for your keys; a portal session is told in general terms.
     async fn failure_reason(&self, ctx: &Context<'_>) -> Option<&str> {
-        let told = self.0.failure.as_deref()?;
-        ctx.caller().only().map_or(Some(told), |_| self.0.told_customers())
+        trouble(ctx, &self.0)
     }
 
     /// The grant that it made; null until it is paid.

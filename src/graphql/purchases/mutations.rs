@@ -5,13 +5,14 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 
 use super::Purchase;
+use crate::app::cashier::NotCanceled;
 use crate::base::fields;
 use crate::base::ids::{BalanceId, PurchaseId};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::text::MAX_REFERENCE;
 use crate::db::Failure;
 use crate::graphql::context::Reach;
-use crate::graphql::errors::{UserError, failed, payload};
+use crate::graphql::errors::{UserError, away, failed, payload};
 use crate::graphql::ids::id_input;
 use crate::graphql::ledger::CreditBalance;
 use crate::graphql::ledger::payloads::CreditBalancePayload;
@@ -201,10 +202,15 @@ impl PurchaseMutation {
     ) -> Option<Result<PurchasePayload>> {
         ctx.refresh();
         let outcome = async {
-            let id = purchase_input(&input.purchase_id)?;
-            ctx.app().cashier.cancel(id).await.map_err(|failure| at(failure, "purchaseId"))
+            let id = purchase_input(&input.purchase_id).map_err(Failure::from)?;
+            ctx.app().cashier.cancel(id).await
         };
-        Some(shown(ctx, outcome.await))
+        let outcome = match outcome.await {
+            Err(NotCanceled::Away(trouble)) => return Some(Err(away(&trouble))),
+            Err(NotCanceled::Failure(failure)) => Err(at(failure, "purchaseId")),
+            Ok(bought) => Ok(bought),
+        };
+        Some(shown(ctx, outcome))
     }
 
     /// Takes back what is left of the credits that a purchase brought, and returns the money for that share, rounded down to

@@ -1,8 +1,8 @@
 //! Stripe: purchases and money that goes back, as its API knows them.
 //!
 //! A customer who is there pays on a page of Stripe's (a Checkout session), which saves how he pays; later his balance is topped
-//! up by that (a payment intent). Every request that makes something carries the purchase's id as its idempotency key. All that a
-//! charge says is on record, so that it can be sent again word for word; a page whose address nobody was told may be made anew.
+//! up by that (a payment intent). Every request that makes something carries the purchase's id as its idempotency key, and all
+//! that it says is on record, so that it can be sent again word for word.
 
 mod objects;
 pub mod webhook;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
-use super::model::{Method, Purchase};
+use super::model::{Method, Page, Purchase};
 use super::transitions::Fact;
 use crate::base::money::{Currency, Money};
 use crate::base::time::{SECOND, Time};
@@ -21,8 +21,8 @@ use crate::ledger::entry::Origin;
 use objects::{Intent, List, Made, Refund, Session};
 use webhook::{Hint, NotTaken};
 
-/// How long one request may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one request may take, where nothing else is said.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What Scrip needs of a Stripe account.
 pub struct Account {
@@ -32,6 +32,8 @@ pub struct Account {
     pub webhook_secret: String,
     /// Where the API is, when it is not Stripe's own: an address with a slash at its end.
     pub url: Option<String>,
+    /// How long one request may take.
+    pub patience: Duration,
 }
 
 /// Stripe, for one account.
@@ -90,17 +92,6 @@ impl Trouble {
     }
 }
 
-/// What a page of Stripe's shows besides the purchase.
-#[derive(Clone, Debug)]
-pub struct Page<'a> {
-    /// What is bought: "1,000 tokens".
-    pub name: &'a str,
-    /// Who pays, where he is not known there yet.
-    pub email: Option<&'a str>,
-    /// Where the customer comes back to.
-    pub return_url: &'a str,
-}
-
 #[derive(Serialize)]
 struct Metadata {
     scrip_purchase: String,
@@ -118,7 +109,7 @@ impl Stripe {
     /// # Errors
     /// A sentence, when its address or key cannot be used.
     pub fn new(account: Account) -> Result<Self, String> {
-        let mut builder = ClientBuilder::new(account.secret_key).timeout(PATIENCE);
+        let mut builder = ClientBuilder::new(account.secret_key).timeout(account.patience);
         if let Some(url) = account.url {
             builder = builder.url(url);
         }
@@ -138,7 +129,7 @@ impl Stripe {
     ///
     /// # Errors
     /// [`Trouble`].
-    pub async fn open_page(&self, purchase: &Purchase, page: &Page<'_>) -> Result<Heard, Trouble> {
+    pub async fn open_page(&self, purchase: &Purchase, page: &Page) -> Result<Heard, Trouble> {
         #[derive(Serialize)]
         struct Form<'a> {
             mode: &'static str,
@@ -180,17 +171,17 @@ impl Stripe {
         let form = |known: Option<&'_ str>| Form {
             mode: "payment",
             client_reference_id: purchase.id.to_string(),
-            success_url: page.return_url,
-            cancel_url: page.return_url,
+            success_url: &page.return_url,
+            cancel_url: &page.return_url,
             customer: known.map(str::to_owned),
             customer_creation: known.is_none().then_some("always"),
-            customer_email: page.email.filter(|_| known.is_none()),
+            customer_email: page.email.as_deref().filter(|_| known.is_none()),
             line_items: [Line {
                 quantity: purchase.quantity,
                 price_data: Price {
                     currency: lower(purchase.price.currency),
                     unit_amount,
-                    product_data: Product { name: page.name },
+                    product_data: Product { name: &page.name },
                 },
             }],
             payment_intent_data: IntentData { setup_future_usage: "off_session", metadata: Metadata::of(purchase) },
@@ -199,11 +190,9 @@ impl Stripe {
         let known = purchase.pays_by.as_ref().map(|method| method.customer.as_str());
         let path = "/checkout/sessions";
         let made: Session = match self.post(path, &form(known), Some((purchase, "page"))).await {
-            // Nobody was told the address of the first one; who is not known there any more is made anew.
-            Err(trouble @ (Trouble::Reworded | Trouble::Missing(_))) => {
-                let known = known.filter(|_| trouble == Trouble::Reworded);
-                let purpose = format!("page-{}", purchase.tries);
-                self.post(path, &form(known), Some((purchase, &purpose))).await?
+            // Who is not known there any more is made anew.
+            Err(Trouble::Missing(_)) if known.is_some() => {
+                self.post(path, &form(None), Some((purchase, "page-anew"))).await?
             }
             made => made?,
         };
@@ -265,6 +254,8 @@ impl Stripe {
             customer: &'a str,
             created: Since,
             limit: i32,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            starting_after: Option<String>,
         }
         #[derive(Serialize)]
         struct Since {
@@ -272,31 +263,38 @@ impl Stripe {
         }
         // Both clocks may differ.
         let gte = purchase.created_at.micros().div_euclid(SECOND).saturating_sub(600);
-        let query = Query { customer: &method.customer, created: Since { gte }, limit: 100 };
-        let intents: List<Intent> = self.get("/payment_intents", &query).await?;
-        let mine =
-            intents.data.into_iter().find(|intent| intent.purchase().as_deref() == Some(&*purchase.id.to_string()));
-        Ok(mine.map(|intent| intent.heard(false)))
+        let mut starting_after = None;
+        loop {
+            let query = Query { customer: &method.customer, created: Since { gte }, limit: 100, starting_after };
+            let List { data, has_more } = self.get::<List<Intent>>("/payment_intents", &query).await?;
+            if let Some(mine) = data.iter().find(|intent| intent.is_of(purchase.id)) {
+                return Ok(Some(mine.heard(false)));
+            }
+            match data.into_iter().next_back() {
+                Some(last) if has_more == Some(true) => starting_after = Some(last.id),
+                _ => return Ok(None),
+            }
+        }
     }
 
-    /// How a purchase stands that Stripe knows as `id`; `None` when what has that id is of another purchase.
+    /// How a purchase stands that Stripe knows as `id`.
     ///
     /// # Errors
-    /// [`Trouble`].
-    pub async fn look(&self, purchase: &Purchase, id: &str) -> Result<Option<Heard>, Trouble> {
+    /// [`Trouble`]; missing also when what has that id is of another purchase.
+    pub async fn look(&self, purchase: &Purchase, id: &str) -> Result<Heard, Trouble> {
         #[derive(Serialize)]
         struct Query {
             expand: [&'static str; 1],
         }
-        let mine = |named: Option<String>| named.is_some_and(|named| named == purchase.id.to_string());
+        let other = || Trouble::Missing(format!("At the payment provider {id} is of another purchase."));
         if id.starts_with("cs_") {
             let query = Query { expand: ["payment_intent"] };
             let session: Session = self.get(&format!("/checkout/sessions/{id}"), &query).await?;
-            return Ok(mine(session.purchase()).then(|| session.heard()));
+            return if session.is_of(purchase.id) { Ok(session.heard()) } else { Err(other()) };
         }
         let intent: Intent = self.get(&format!("/payment_intents/{id}"), &()).await?;
         let on_page = purchase.origin != Origin::AutoTopUp;
-        Ok(mine(intent.purchase()).then(|| intent.heard(on_page)))
+        if intent.is_of(purchase.id) { Ok(intent.heard(on_page)) } else { Err(other()) }
     }
 
     /// Makes sure that a purchase is not paid any more. Whoever was first is seen by looking again.
@@ -345,16 +343,13 @@ impl Stripe {
             payment_intent: &'a str,
             limit: i32,
         }
-        let mut failed = 0_usize;
-        if purchase.tries > 0 {
-            // The last answer may have been lost, longer ago than the provider remembers keys.
-            let refunds: List<Refund> = self.get("/refunds", &Query { payment_intent: payment, limit: 100 }).await?;
-            let mine = refunds.data.iter().filter(|refund| refund.is_of(purchase.id));
-            let heard: Vec<Option<Fact>> = mine.map(Refund::heard).collect();
-            failed = heard.iter().filter(|heard| heard.is_none()).count();
-            if let Some(fact) = heard.into_iter().flatten().next() {
-                return Ok(fact);
-            }
+        // It may have been asked for before and nobody heard, longer ago than keys are remembered there.
+        let refunds: List<Refund> = self.get("/refunds", &Query { payment_intent: payment, limit: 100 }).await?;
+        let mine = refunds.data.iter().filter(|refund| refund.is_of(purchase.id));
+        let heard: Vec<Option<Fact>> = mine.map(Refund::heard).collect();
+        let failed = heard.iter().filter(|heard| heard.is_none()).count();
+        if let Some(fact) = heard.into_iter().flatten().next() {
+            return Ok(fact);
         }
         let amount = to_stripe(money)?;
         let form = Form { payment_intent: payment, amount, metadata: Metadata::of(purchase) };
@@ -437,15 +432,21 @@ fn shift(currency: Currency) -> (i64, i64) {
     (power(stripes.saturating_sub(currency.digits())), power(currency.digits().saturating_sub(stripes)))
 }
 
+/// What all amounts of a currency are multiples of that Stripe moves, in the currency's smallest unit.
+#[must_use]
+pub fn unit(currency: Currency) -> i64 {
+    // Of three-digit currencies the last digit is 0.
+    let last = if currency.digits() == 3 { 10 } else { 1 };
+    shift(currency).1.max(last)
+}
+
 /// An amount as Stripe writes it.
 ///
 /// # Errors
 /// Refused, when Stripe cannot write it.
 pub fn to_stripe(money: Money) -> Result<i64, Trouble> {
     let (times, per) = shift(money.currency);
-    // Of three-digit currencies the last digit is 0.
-    let last = if money.currency.digits() == 3 { 10 } else { 1 };
-    let exact = money.minor.checked_rem(per) == Some(0) && money.minor.checked_rem(last) == Some(0);
+    let exact = money.minor.checked_rem(unit(money.currency)) == Some(0);
     let amount = money.minor.checked_mul(times).and_then(|minor| minor.checked_div(per)).filter(|_| exact);
     let (amount_text, code) = (money.amount(), money.currency.code());
     amount.ok_or_else(|| Trouble::Refused(format!("Stripe cannot take {amount_text} {code}: it rounds that currency.")))

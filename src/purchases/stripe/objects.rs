@@ -29,6 +29,7 @@ pub(super) struct Intent {
     pub(super) id: String,
     pub(super) status: String,
     amount: i64,
+    amount_received: Option<i64>,
     currency: String,
     customer: Option<Value>,
     payment_method: Option<Value>,
@@ -48,6 +49,7 @@ pub(super) struct Refund {
 #[derive(Deserialize)]
 pub(super) struct List<T> {
     pub(super) data: Vec<T>,
+    pub(super) has_more: Option<bool>,
 }
 
 /// Anything that has an id.
@@ -73,9 +75,9 @@ fn text(object: Option<&Object>, field: &str) -> Option<String> {
     }
 }
 
-/// The purchase that an object was made for.
-fn purchase_of(metadata: Option<&Object>) -> Option<String> {
-    text(metadata, "scrip_purchase")
+/// Whether an object was made for a purchase.
+fn is_of(metadata: Option<&Object>, purchase: PurchaseId) -> bool {
+    text(metadata, "scrip_purchase").is_some_and(|named| named == purchase.to_string())
 }
 
 fn number(object: &Object, field: &str) -> Option<i64> {
@@ -92,8 +94,9 @@ fn paid(money: Option<Money>, payment: Option<String>) -> Fact {
 }
 
 impl Session {
-    pub(super) fn purchase(&self) -> Option<String> {
-        purchase_of(self.metadata.as_ref())
+    /// Whether it was made for a purchase.
+    pub(super) fn is_of(&self, purchase: PurchaseId) -> bool {
+        is_of(self.metadata.as_ref(), purchase)
     }
 
     fn intent_stands(&self, status: &str) -> bool {
@@ -133,15 +136,21 @@ impl Session {
 }
 
 impl Intent {
-    pub(super) fn purchase(&self) -> Option<String> {
-        purchase_of(self.metadata.as_ref())
+    /// Whether it was made for a purchase.
+    pub(super) fn is_of(&self, purchase: PurchaseId) -> bool {
+        is_of(self.metadata.as_ref(), purchase)
+    }
+
+    /// How much of it has come, once it has: in Stripe's own unit.
+    fn taken(&self) -> i64 {
+        self.amount_received.unwrap_or(self.amount)
     }
 
     /// What it says of its purchase. On a page the customer may try again; without him there is one try.
     pub(super) fn heard(&self, on_page: bool) -> Heard {
         let failed = |reason: &str| Fact::Failed { reason: reason.to_owned() };
         let fact = match self.status.as_str() {
-            "succeeded" => paid(from_stripe(self.amount, &self.currency), Some(self.id.clone())),
+            "succeeded" => paid(from_stripe(self.taken(), &self.currency), Some(self.id.clone())),
             "requires_payment_method" | "requires_confirmation" | "requires_action" if on_page => {
                 Fact::Waiting { trouble: None }
             }
@@ -170,7 +179,7 @@ impl Intent {
         if matches!(charge.get("disputed"), Some(Value::Bool(true))) {
             return Err("The customer disputes the payment; the dispute decides about its money.".to_owned());
         }
-        let left = self.amount.saturating_sub(number(charge, "amount_refunded").unwrap_or_default());
+        let left = self.taken().saturating_sub(number(charge, "amount_refunded").unwrap_or_default());
         if amount <= left {
             return Ok(());
         }
@@ -182,7 +191,7 @@ impl Intent {
 impl Refund {
     /// Whether it was made for a purchase.
     pub(super) fn is_of(&self, purchase: PurchaseId) -> bool {
-        purchase_of(self.metadata.as_ref()).is_some_and(|named| named == purchase.to_string())
+        is_of(self.metadata.as_ref(), purchase)
     }
 
     /// Whether the money has gone, or is under way; nothing when it came back.
@@ -249,6 +258,8 @@ mod tests {
         };
         assert!(matches!(of("succeeded").fact, Fact::Paid { money, .. } if money.minor == 5));
         assert_eq!(of("succeeded").method, Some(Method { customer: "cus_1".into(), method: Some("pm_1".into()) }));
+        let part = r#"{"id": "pi_1", "status": "succeeded", "amount": 5, "amount_received": 4, "currency": "jpy"}"#;
+        assert!(matches!(intent(part).fact, Fact::Paid { money, .. } if money.minor == 4), "not what was asked for");
         assert_eq!(of("requires_payment_method").fact, Fact::Failed { reason: "Insufficient funds.".into() });
         for over in ["requires_action", "canceled"] {
             assert!(matches!(of(over).fact, Fact::Failed { .. }), "{over}");

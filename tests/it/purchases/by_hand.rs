@@ -60,6 +60,21 @@ both!(bought_credits_end_as_the_product_says, async |db| {
     assert_eq!(paid["purchase"]["grant"]["expiresAt"], "2026-02-04T12:00:00.000000Z", "from when they came");
 });
 
+both!(bought_credits_end_as_the_plan_says_where_there_is_one, async |db| {
+    let shop = Shop::on(db, "0").await;
+    let input = json!({"id": shop.product, "expiration": {"policy": "AFTER_DAYS", "days": 30}});
+    shop.api.make("updateCreditProduct", "product { id }", input).await;
+    let credit = json!({"includedCredits": "10", "expiration": {"policy": "AFTER_DAYS", "days": 7}});
+    let items = json!([{"productId": shop.product, "options": {"credit": credit}}]);
+    let input = json!({"key": "pro", "name": "Pro", "interval": "MONTH", "currency": "EUR", "items": items});
+    let plan = shop.api.make("createPlan", "plan { id }", input).await;
+    let input = json!({"customer": {"externalId": "acme"}, "planId": plan["plan"]["id"], "idempotencyKey": "s1"});
+    shop.api.make("createPlanSubscription", "subscription { id }", input).await;
+    let id = text(&shop.buy(1, "p1").await["purchase"]["id"]);
+    let paid = shop.ask("markPurchasePaid", &id).await;
+    assert_eq!(paid["purchase"]["grant"]["expiresAt"], "2026-01-08T00:00:00.000000Z");
+});
+
 both!(what_is_left_of_a_purchase_is_refunded_unless_a_hold_pins_it, async |db| {
     let shop = Shop::on(db, "0").await;
     let id = text(&shop.buy(1, "p1").await["purchase"]["id"]);
@@ -163,6 +178,33 @@ both!(purchases_are_found_by_customer_by_status_by_page_and_by_id, async |db| {
     let node = shop.api.ask(query, json!({"id": ids[1]})).await["data"]["node"].take();
     assert_eq!(node["balance"]["id"], shop.balance);
     assert_eq!((&node["status"], &node["quantity"]), (&json!("PAID"), &json!(4)));
+});
+
+both!(a_page_of_purchases_and_of_balances_that_buy_by_themselves_costs_the_same_however_long_it_is, async |db| {
+    let shop = Shop::on(db, "0").await;
+    for number in 0..30 {
+        let name = format!("customer-{number}");
+        shop.api.customer(&name).await;
+        let balance = shop.api.balance(&name, &shop.product, "100", json!({})).await;
+        let theirs = Shop { balance, ..shop.clone() };
+        let id = text(&theirs.buy(1, "p1").await["purchase"]["id"]);
+        theirs.ask("markPurchasePaid", &id).await;
+        theirs.set_auto(json!({})).await;
+    }
+    let query = "query($first: Int) { creditBalances(first: $first) { nodes { autoTopUp { status option { name } } } }
+        purchases(first: $first) { nodes { status option { name } customer { name } balance { available }
+        grant { remaining purchase { id } } } } }";
+    let mut costs = Vec::new();
+    for first in [3, 30] {
+        let before = shop.api.app.db.statements();
+        let page = shop.api.ask(query, json!({"first": first})).await;
+        costs.push(shop.api.app.db.statements() - before);
+        for (list, field) in [("creditBalances", "/autoTopUp/status"), ("purchases", "/grant/purchase/id")] {
+            let nodes = page["data"][list]["nodes"].as_array().expect("a page");
+            assert_eq!(nodes.iter().filter(|node| node.pointer(field).is_some()).count(), first, "{page:#}");
+        }
+    }
+    assert_eq!(costs[0], costs[1], "statements of pages of 3 and of 30");
 });
 
 both!(entry_and_grant_name_the_purchase_that_made_them, async |db| {
