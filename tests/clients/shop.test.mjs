@@ -100,12 +100,14 @@ test('a page whose token does not hold says so', async (t) => {
 test('a customer pays at Stripe, his balance rises, buys by itself from then on, and money goes back', async (t) => {
   const { server, page, shows, origin, balance } = await open(t, stripe.env);
   await stripe.tell(server);
+  const delivery = stripe.delivery('payment_intent.succeeded');
   await page.getByRole('button', { name: /Small/ }).click();
   await page.locator('#pay').click();
   await page.waitForURL(`${origin}/shop.html`);
-  // Told by the webhook that localstripe signs.
-  await shows('150 credits');
+  assert.equal(await delivery, 200, 'the webhook that localstripe has signed is taken');
   const [first] = await purchases(server);
+  assert.equal(first.status, 'PAID', 'once a webhook is answered, what it is about is settled');
+  await shows('150 credits');
   assert.match(first.providerReference, /^pi_/);
   assert.equal((await stripe.ask(`/v1/payment_intents/${first.providerReference}`)).status, 'succeeded');
 

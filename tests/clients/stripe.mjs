@@ -81,12 +81,24 @@ export async function startStripe() {
     return session.success_url;
   };
 
+  // What localstripe tells goes by way of here, so that a test can wait for it.
+  let told;
+  const waiting = [];
+  const passOn = async (body, headers) => {
+    const { 'content-type': type, 'stripe-signature': signature } = headers;
+    const { status } = await fetch(told, { method: 'POST', headers: { 'content-type': type, 'stripe-signature': signature }, body });
+    const event = JSON.parse(body).type;
+    for (const { kind, tell } of waiting) if (kind === event) tell(status);
+    return status;
+  };
+
   const front = createServer(async (request, response) => {
     try {
       const chunks = [];
       for await (const chunk of request) chunks.push(chunk);
       const body = Buffer.concat(chunks);
       const { pathname } = new URL(request.url, base);
+      if (pathname === '/told') return response.writeHead(await passOn(body, request.headers)).end();
       if (pathname.startsWith('/pay/')) {
         if (request.method === 'GET') {
           response.setHeader('content-type', 'text/html');
@@ -122,8 +134,14 @@ export async function startStripe() {
     env: { STRIPE_SECRET_KEY: secretKey, STRIPE_WEBHOOK_SECRET: webhookSecret, STRIPE_API_URL: base },
     ask,
     /** localstripe tells a server from now on, signed. */
-    tell: (server) =>
-      ask('/_config/webhooks/scrip', { url: `${server.base}/v1/webhooks/stripe`, secret: webhookSecret }).catch(() => {}),
+    tell: async (server) => {
+      told = `${server.base}/v1/webhooks/stripe`;
+      const body = new URLSearchParams({ url: `${base}/told`, secret: webhookSecret });
+      const answer = await fetch(`${behind}/_config/webhooks/scrip`, { method: 'POST', headers: { authorization }, body });
+      assert.ok(answer.ok, 'localstripe takes an address to tell');
+    },
+    /** What the server answers to the next webhook of a kind. */
+    delivery: (kind) => new Promise((tell) => waiting.push({ kind, tell })),
     stop: async () => {
       front.closeAllConnections();
       front.close();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use futures_util::future::join_all;
 use scrip::base::clock::Clock;
-use scrip::base::time::MINUTE;
+use scrip::base::time::{DAY, MINUTE};
 use serde_json::{Value, json};
 
 use super::{Shop, text};
@@ -122,10 +122,41 @@ both!(a_server_that_is_killed_between_charge_and_credits_charges_once, threads, 
     let later = here.beside(db, settings).await;
     later.app.clock.set(Clock::System.now().plus_micros(2 * MINUTE).expect("a time"));
     let shop = shop_of(&shop, &later);
-    while later.app.cashier.sweep().await.expect("the database answers") > 0 {}
+    while later.sweep().await > 0 {}
     assert_eq!((shop.stands(&id).await.0, stripe.money(&id).1, stripe.payments().len()), ("PAID".into(), 1, 2));
     assert_eq!(shop.available().await, (2450 + 2600).to_string());
     shop.assert_sound().await;
+});
+
+both!(a_server_that_is_killed_between_refund_and_its_note_gives_the_money_back_once, threads, async |db| {
+    let stripe = StandIn::start().await;
+    let here = Api::on(db).await;
+    here.app.clock.set(Clock::System.now());
+    let mut first = server(db, &stripe);
+    let shop = Shop::at(api(&first, &here), "0").await;
+    let id = text(&shop.buy(1, "p1").await["purchase"]["id"]);
+    let page = stripe.page_of(&id).expect("it has a page");
+    assert!(stripe.pay(&page, "pm_card"));
+    assert_eq!(stripe.hint(&shop.api, "checkout.session.completed", &page).await, 200);
+    stripe.fare_of_posts(Mood::Hung);
+    let refund = tokio::spawn({
+        let shop = shop.clone();
+        let input = json!({"input": {"purchaseId": id}});
+        async move {
+            let query = "mutation($input: RefundPurchaseInput!) { refundPurchase(input: $input) { replayed } }";
+            shop.api.post("/graphql").json(&json!({"query": query, "variables": input})).send().await
+        }
+    });
+    stripe.hangs().await;
+    first.kill();
+    assert!(refund.await.expect("it ends").is_err(), "nobody answered");
+    assert_eq!((stripe.money(&id).0, shop_of(&shop, &here).stands(&id).await.0), (0, "REFUNDED".into()));
+    // Two days later the key is forgotten at the provider.
+    stripe.forget_keys();
+    let later = here.beside(db, stripe.settings()).await;
+    later.app.clock.set(Clock::System.now().plus_micros(2 * DAY).expect("a time"));
+    while later.sweep().await > 0 {}
+    assert_eq!((stripe.refunds(), shop_of(&shop, &later).stands(&id).await), (1, ("REFUNDED".into(), None)));
 });
 
 fn shop_of(shop: &Shop, api: &Api) -> Shop {

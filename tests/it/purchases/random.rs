@@ -125,7 +125,7 @@ impl Play<'_> {
                     self.stripe.hint(api, kind, object).await;
                 }
             }
-            Step::Sweep => drop(api.app.cashier.sweep().await.expect("the database answers")),
+            Step::Sweep => drop(api.sweep().await),
             Step::Wait { minutes } => {
                 api.app.clock.set(api.app.clock.now().plus_micros(minutes * MINUTE).expect("a time"));
                 api.work().await;
@@ -181,7 +181,7 @@ impl Play<'_> {
                 self.stripe.expire(&page);
             }
             clock.set(clock.now().plus_micros(HOUR).expect("a time"));
-            while self.shop.api.app.cashier.sweep().await.expect("the database answers") > 0 {}
+            while self.shop.api.sweep().await > 0 {}
         }
         self.compare(&Step::Sweep).await;
         for purchase in self.purchases().await {

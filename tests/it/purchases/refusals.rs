@@ -1,5 +1,6 @@
 //! What cannot be bought is refused at its place, and nothing has changed.
 
+use scrip::base::ids::PurchaseOptionId;
 use serde_json::{Value, json};
 
 use super::{Shop, option, text, told};
@@ -42,7 +43,8 @@ both!(what_cannot_be_bought_is_refused_at_its_place_and_nothing_changes, async |
     let huge = shop.option("1000000000000", "2", json!({})).await;
     let closed = shop.api.balance("acme", &other, "0", json!({})).await;
     shop.api.close(&closed).await;
-    let missing = shop.product.replace("prod_", "opt_");
+    let odd = shop.product.replace("prod_", "opt_");
+    let missing = PurchaseOptionId(uuid::Uuid::from_u128(1)).to_string();
     let told = refusals(
         &shop,
         "purchaseCredits",
@@ -54,7 +56,8 @@ both!(what_cannot_be_bought_is_refused_at_its_place_and_nothing_changes, async |
             ("currency", json!({"optionId": dollars})),
             ("product", json!({"optionId": foreign})),
             ("missing", json!({"optionId": missing})),
-            ("odd", json!({"optionId": shop.balance})),
+            ("odd", json!({"optionId": odd})),
+            ("of a balance", json!({"optionId": shop.balance})),
             ("closed", json!({"balanceId": closed, "optionId": foreign})),
             ("return", json!({"returnUrl": "https://evil.example/"})),
             ("key", json!({"idempotencyKey": ""})),
@@ -69,8 +72,9 @@ both!(what_cannot_be_bought_is_refused_at_its_place_and_nothing_changes, async |
       "archived: InvalidState ARCHIVED at optionId: The purchase option is archived; buy another one."
       "currency: InvalidState NOT_OFFERED at optionId: The purchase option is not in the customer's currency; buy one that the balance lists."
       "product: InvalidState NOT_OFFERED at optionId: The purchase option sells credits of another product than the balance holds."
-      "missing: InvalidInput  at optionId: optionId is the id of a product; a purchase option is needed here (\"opt_…\")."
-      "odd: InvalidInput  at optionId: optionId is the id of a credit balance; a purchase option is needed here (\"opt_…\")."
+      "missing: NotFound  at optionId: There is no purchase option with the id \"opt_00000000000000000000000004\"."
+      "odd: InvalidInput  at optionId: optionId is the id of a product; a purchase option is needed here (\"opt_…\")."
+      "of a balance: InvalidInput  at optionId: optionId is the id of a credit balance; a purchase option is needed here (\"opt_…\")."
       "closed: InvalidState CLOSED at balanceId: The balance is closed."
       "return: InvalidInput  at returnUrl: returnUrl is not under an allowed origin (SCRIP_ALLOWED_ORIGINS), such as https://app.example.com/done."
       "key: InvalidInput  at idempotencyKey: idempotencyKey is empty; write 1 to 255 characters."

@@ -127,6 +127,14 @@ impl Api {
         worker::post_due(&self.app).await.expect("what is due can be posted");
     }
 
+    /// Asks the payment provider of all purchases whose time has come; answers of how many.
+    pub(crate) async fn sweep(&self) -> usize {
+        let turns = self.app.cashier.take_turns(100).await.expect("the database answers");
+        let settled = futures_util::future::join_all(turns.iter().map(|purchase| self.app.cashier.settle(purchase)));
+        settled.await.into_iter().collect::<Result<(), _>>().expect("the database answers");
+        turns.len()
+    }
+
     /// Sends a query and answers the whole answer, without what it cost.
     pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
         let mut answer = self.ask_for_all(query, variables).await;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -13,7 +14,7 @@ use axum::routing::get;
 use hmac::{Hmac, KeyInit, Mac};
 use scrip::app::Settings;
 use scrip::base::time::SECOND;
-use scrip::purchases::stripe::{Account, Stripe};
+use scrip::purchases::stripe::{Account, PATIENCE, Stripe};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::net::TcpListener;
@@ -46,6 +47,8 @@ struct Books {
     /// What each idempotency key was first used for, and the answer.
     keys: HashMap<String, (Form, StatusCode, Value)>,
     moods: Vec<Mood>,
+    /// How the next request that makes something fares, however many look before.
+    mood_of_posts: Option<Mood>,
     /// Its customers are another account's.
     has_forgotten: bool,
     /// What becomes of refunds.
@@ -205,9 +208,15 @@ impl Books {
 
     fn get(&self, path: &str, query: &Form) -> Answer {
         let missing = || refused(404, "invalid_request_error", "No such object.");
+        // Newest first, and fewer on a page than are asked for.
         let list = |all: &BTreeMap<String, Value>, field: &str| {
-            let of = |one: &&Value| one[field].as_str() == query.get(field).map(String::as_str);
-            (StatusCode::OK, json!({"object": "list", "data": all.values().filter(of).collect::<Vec<_>>()}))
+            let number = |id: &str| id.rsplit('_').next().and_then(|number| number.parse().ok()).unwrap_or(usize::MAX);
+            let before = query.get("starting_after").map_or(usize::MAX, |after| number(after));
+            let is_of = |one: &Value| one[field].as_str() == query.get(field).map(String::as_str);
+            let mut rest: Vec<_> = all.iter().filter(|(id, one)| number(id) < before && is_of(one)).collect();
+            rest.sort_by_key(|(id, _)| std::cmp::Reverse(number(id)));
+            let page: Vec<&Value> = rest.iter().map(|(_, one)| *one).take(2).collect();
+            (StatusCode::OK, json!({"object": "list", "has_more": page.len() < rest.len(), "data": page}))
         };
         let found = |found: Option<&Value>| found.map_or_else(missing, |one| (StatusCode::OK, one.clone()));
         match path.trim_start_matches('/').split('/').collect::<Vec<_>>()[..] {
@@ -236,7 +245,10 @@ async fn told(
     body: String,
 ) -> Result<Response, StatusCode> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let mood = stand_in.books().moods.pop();
+    let mood = {
+        let mut books = stand_in.books();
+        books.mood_of_posts.take().or_else(|| books.moods.pop())
+    };
     if mood == Some(Mood::Away) {
         return Err(StatusCode::SERVICE_UNAVAILABLE);
     }
@@ -311,10 +323,16 @@ impl StandIn {
 
     /// A node whose money it takes.
     pub(crate) fn settings(&self) -> Settings {
+        self.settings_of(PATIENCE)
+    }
+
+    /// A node whose money it takes, and that waits no longer than this for an answer.
+    pub(crate) fn settings_of(&self, patience: Duration) -> Settings {
         let account = Account {
             secret_key: SECRET_KEY.to_owned(),
             webhook_secret: WEBHOOK_SECRET.to_owned(),
             url: Some(self.url()),
+            patience,
         };
         let stripe = Stripe::new(account).expect("it can be used");
         Settings { stripe: Some(stripe), allowed_origins: vec![ORIGIN.to_owned()], ..trusting() }
@@ -323,6 +341,16 @@ impl StandIn {
     /// How the next requests fare, the first first; those behind are answered.
     pub(crate) fn fare(&self, moods: &[Mood]) {
         self.books().moods = moods.iter().rev().copied().collect();
+    }
+
+    /// How the next request that makes something fares.
+    pub(crate) fn fare_of_posts(&self, mood: Mood) {
+        self.books().mood_of_posts = Some(mood);
+    }
+
+    /// How often money went back.
+    pub(crate) fn refunds(&self) -> usize {
+        self.books().refunds.len()
     }
 
     /// Waits until a request hangs.
@@ -340,6 +368,16 @@ impl StandIn {
         let books = self.books();
         let mine = books.sessions.iter().rev().find(|(_, session)| session["metadata"]["scrip_purchase"] == purchase);
         mine.map(|(id, _)| id.clone())
+    }
+
+    /// Another page for the same purchase, as nobody should have made one.
+    pub(crate) fn twin_of(&self, page: &str) -> String {
+        let mut books = self.books();
+        let id = books.id("cs");
+        let mut session = books.sessions[page].clone();
+        session["id"] = json!(id);
+        books.sessions.insert(id.clone(), session);
+        id
     }
 
     /// The pages of a balance's purchases, in order.
