@@ -86,6 +86,13 @@ test('a customer buys, and his balance rises on the page when the money has come
   await button.click();
   await shows('Your order is PENDING.');
   assert.equal((await purchases(server)).length, 2, 'another one, since the first is settled');
+  const [{ id }] = await purchases(server);
+  await server.ask('mutation ($id: ID!) { cancelPurchase(input: { purchaseId: $id }) { replayed } }', { id });
+  await button.click();
+  await shows('Your order is CANCELED.');
+  await button.click();
+  await shows('Your order is PENDING.');
+  assert.equal((await purchases(server)).length, 3, 'another one, since the second is over');
 });
 
 test('a page whose token does not hold says so', async (t) => {
