@@ -392,6 +392,7 @@ fn trouble(error: StripeError) -> Trouble {
             Trouble::Refused(told.message.unwrap_or_else(|| "The payment was declined.".to_owned()))
         }
         StripeError::Stripe(_, 401 | 403) => Trouble::Away("it does not accept the key that is set here".to_owned()),
+        StripeError::Stripe(_, 409) => Trouble::Away("it is busy with the same request".to_owned()),
         // The same request, not word for word: what became of the first is not known.
         StripeError::Stripe(told, _) if told.type_.as_str() == "idempotency_error" => Trouble::Reworded,
         StripeError::Stripe(told, status) if status == 404 || told.code.as_ref().is_some_and(is_missing) => {
@@ -399,7 +400,7 @@ fn trouble(error: StripeError) -> Trouble {
                 told.message.unwrap_or_else(|| "The payment provider does not know it any more.".to_owned()),
             )
         }
-        StripeError::Stripe(told, status @ 400..=499) if !matches!(status, 408 | 409 | 424 | 429) => {
+        StripeError::Stripe(told, status @ 400..=499) if !matches!(status, 408 | 424 | 429) => {
             Trouble::Refused(told.message.unwrap_or_else(|| format!("The payment provider refused it ({status}).")))
         }
         StripeError::Stripe(told, status) => {
