@@ -129,9 +129,23 @@ fn stripe(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Stripe>, C
             return Err(ConfigError::Stripe(message.to_owned()));
         }
     };
-    let url = variable("STRIPE_API_URL").map(|url| if url.ends_with('/') { url } else { format!("{url}/") });
-    let stripe = Stripe::new(Account { secret_key, webhook_secret, url, patience: PATIENCE });
+    let url = variable("STRIPE_API_URL").map(|url| format!("{}/", url.trim_end_matches('/')));
+    let is_address = |url: &String| url.starts_with("https://") || url.starts_with("http://");
+    let is_plain = url.as_ref().is_none_or(|url| is_address(url) && !url.ends_with("/v1/"));
     // What is wrong with a key is not said with the key.
+    for (is_so, message) in [
+        (
+            secret_key.starts_with("sk_") || secret_key.starts_with("rk_"),
+            "STRIPE_SECRET_KEY must begin with sk_ or rk_",
+        ),
+        (webhook_secret.starts_with("whsec_"), "STRIPE_WEBHOOK_SECRET must begin with whsec_"),
+        (is_plain, "STRIPE_API_URL must be an address without /v1, such as http://127.0.0.1:12111"),
+    ] {
+        if !is_so {
+            return Err(ConfigError::Stripe(message.to_owned()));
+        }
+    }
+    let stripe = Stripe::new(Account { secret_key, webhook_secret, url, patience: PATIENCE });
     stripe.map(Some).map_err(|error| ConfigError::Stripe(format!("Stripe's settings cannot be used: {error}")))
 }
 
@@ -201,6 +215,27 @@ mod tests {
             let error = of(Trust::Keys, &[(name, given)]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_of_stripe_is_named_without_the_key() {
+        let with = |name: &str, given: &'static str| {
+            let right =
+                [("STRIPE_SECRET_KEY", "sk_test_1"), ("STRIPE_WEBHOOK_SECRET", "whsec_1"), ("STRIPE_API_URL", "")];
+            right.map(|(known, value)| (known, if known == name { given } else { value }))
+        };
+        for (name, given) in [
+            ("STRIPE_SECRET_KEY", "pk_test_secret"),
+            ("STRIPE_SECRET_KEY", ""),
+            ("STRIPE_WEBHOOK_SECRET", "secret"),
+            ("STRIPE_API_URL", "127.0.0.1:9"),
+            ("STRIPE_API_URL", "http://127.0.0.1:9/v1"),
+        ] {
+            let error = of(Trust::Keys, &with(name, given)).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("secret"), "{error}");
+        }
+        let config = of(Trust::Keys, &with("STRIPE_API_URL", "http://127.0.0.1:9")).unwrap();
+        assert!(config.settings.stripe.is_some());
     }
 
     #[test]

@@ -98,7 +98,6 @@ test('a customer buys, and his balance rises on the page when the money has come
 test('a page whose token does not hold says so', async (t) => {
   const { page, origin } = await open(t, {});
   page.removeAllListeners('pageerror');
-  await page.goto('about:blank');
   const told = page.getByText('The key or token is not valid, or not any more.').waitFor();
   await page.goto(`${origin}/shop.html#ps_0`);
   await told;

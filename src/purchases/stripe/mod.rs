@@ -408,7 +408,7 @@ fn trouble(error: StripeError) -> Trouble {
             Trouble::Away(told.unwrap_or_else(|| format!("it answers {status}")))
         }
         StripeError::Timeout => Trouble::Away("it takes too long".to_owned()),
-        StripeError::ClientError(_) => Trouble::Away("there is no connection".to_owned()),
+        StripeError::ClientError(_) => Trouble::Away("the connection failed".to_owned()),
         StripeError::JSONDeserialize(_) | StripeError::ConfigError(_) => {
             Trouble::Away("what answers is not Stripe's API (see STRIPE_API_URL)".to_owned())
         }
