@@ -54,8 +54,8 @@ pub async fn post_due(app: &App) -> Result<usize, DbError> {
     Ok(most.max(metered?))
 }
 
-/// Asks the payment provider of the purchases that wait for it, for ever: of some at once, so that what takes long holds up
-/// none of the others.
+/// Asks the payment provider of the purchases that wait for it, for ever: of so many at once, each by itself, so that none waits
+/// for what takes long as long as fewer than that do.
 pub async fn keep_asking(app: App) {
     let mut asked = JoinSet::new();
     loop {

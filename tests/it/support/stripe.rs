@@ -294,8 +294,14 @@ async fn asked(
     Path(path): Path<String>,
     Query(query): Query<Form>,
 ) -> Result<Response, StatusCode> {
-    if stand_in.books().moods.pop().is_some() {
-        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    let mood = stand_in.books().moods.pop();
+    match mood {
+        Some(Mood::Hung) => {
+            stand_in.hung.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Some(Mood::Away | Mood::Lost) => return Err(StatusCode::SERVICE_UNAVAILABLE),
+        None => {}
     }
     let (status, answer) = stand_in.books().get(&path, &query);
     Ok((status, Json(answer)).into_response())

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use scrip::worker;
 use serde_json::{Value, json};
 
 use super::shop;
 use crate::purchases::{PURCHASE, Shop, text, told};
 use crate::support::answer::answer;
 use crate::support::db::both;
+use crate::support::socket::Socket;
 use crate::support::stripe::{Mood, WEBHOOK_SECRET, deliver, sign};
 
 both!(a_purchase_is_paid_on_a_page_and_the_webhook_brings_its_credits, async |db| {
@@ -215,6 +217,27 @@ both!(a_provider_that_is_too_slow_is_asked_again_later, async |db| {
     assert_eq!(shop.api.sweep().await, 1);
     assert_eq!((shop.stands(&id).await, stripe.count("checkout/sessions")), (("PENDING".into(), None), 1));
     assert!(shop.purchase(&id).await["paymentUrl"].is_string());
+});
+
+both!(what_the_provider_is_slow_about_holds_up_none_of_the_others, async |db| {
+    let (first, stripe) = shop(db, "0").await;
+    let patient = first.api.beside(db, stripe.settings_of(Duration::from_hours(1))).await;
+    let shop = Shop { api: patient, ..first };
+    for number in 0..18 {
+        let (_, page) = shop.open(&stripe, &format!("p{number}")).await;
+        assert!(stripe.pay(&page, "pm_card"));
+    }
+    let watch = "subscription($id: ID!) { balanceChanges(balanceId: $id) { balance { available } } }";
+    let mut socket = Socket::subscribe(&shop.api, watch, json!({"id": shop.balance})).await;
+    socket.next().await;
+    // As many as are asked of at once, less one.
+    stripe.fare(&[Mood::Hung; 15]);
+    shop.api.at("2026-01-01T00:01:00Z");
+    let asking = tokio::spawn(worker::keep_asking(shop.api.app.clone()));
+    for available in ["100", "200", "300"] {
+        assert_eq!(socket.next().await["balanceChanges"]["balance"]["available"], available);
+    }
+    asking.abort();
 });
 
 both!(money_of_another_currency_that_nobody_waits_for_is_told_as_it_is, async |db| {
