@@ -13,6 +13,9 @@ CARGO ?= cargo
 with_postgres = $(if $(SCRIP_TEST_POSTGRES),,tests/support/postgres.sh run)
 export SCRIP_TEST_POSTGRES
 
+# Where tests keep their databases: in memory where there is room, so that no commit waits for a disk.
+in_memory := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -ge 2000000 ] 2>/dev/null && echo TMPDIR=/dev/shm)
+
 # nextest runs tests side by side and is quicker; without it cargo's own runner gives the same verdict.
 run_tests = $(CARGO) $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo nextest run || echo test) --no-fail-fast
 
@@ -23,7 +26,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: need-cargo ## run all tests, on SQLite and on a private PostgreSQL
-	$(with_postgres) $(run_tests)
+	$(in_memory) $(with_postgres) $(run_tests)
 
 # Where cargo puts what it builds.
 target = $(or $(CARGO_TARGET_DIR),target)

@@ -11,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::base::tls;
 use crate::config::{log_filter, traces_endpoint};
 
 /// How many bytes of lines go out at once at most.
@@ -79,6 +80,7 @@ where
 
 /// Sends spans to the collector; it reads its address from the environment's standard variables.
 fn provider() -> Result<SdkTracerProvider, crate::cli::Failure> {
+    tls::install_provider();
     let exporter = SpanExporter::builder().with_http().build()?;
     let resource = Resource::builder().with_service_name("scrip").build();
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())

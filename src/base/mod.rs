@@ -22,3 +22,4 @@ pub mod problem;
 pub mod settings;
 pub mod text;
 pub mod time;
+pub mod tls;

@@ -233,7 +233,7 @@ struct Load {
 impl Load {
     /// One client sends until nobody answers any more.
     async fn client(&self, (world, urls): (&World, &Urls), (mut random, name): (StdRng, String), enough: usize) {
-        let client = Client::new();
+        let client = crate::support::http::client();
         let mut holds = Vec::new();
         for number in 0.. {
             let sent = Sent::random(&mut random, &format!("{name}-{number}"), &mut holds);
@@ -272,7 +272,7 @@ async fn load_and_kill(world: &World, server: &mut Server, random: &mut StdRng, 
 
 /// Everything acknowledged is known; everything else is known once it was sent again.
 async fn check(world: &World, server: &Server, load: &Load, expected: &mut [Expected]) {
-    let (client, urls) = (Client::new(), Urls::of(server));
+    let (client, urls) = (crate::support::http::client(), Urls::of(server));
     let acknowledged = load.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let unknown = load.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone();
     assert_eq!(unknown.len(), CLIENTS, "each client had one request under way");

@@ -208,7 +208,7 @@ async fn serve(node: &Node) -> String {
 #[tokio::test]
 async fn programs_are_told_to_come_back_in_the_words_of_each_wire() {
     let (_db, proxy, node, balance) = stage().await;
-    let (url, client) = (serve(&node).await, reqwest::Client::new());
+    let (url, client) = (serve(&node).await, crate::support::http::client());
     proxy.cut();
     let event = json!({"specversion": "1.0", "id": "e", "source": "test", "type": "call", "subject": "acme"});
     let sent = client.post(format!("{url}/v1/events")).header("content-type", "application/cloudevents+json");

@@ -4,20 +4,21 @@
 //! up by that (a payment intent). Every request that makes something carries the purchase's id as its idempotency key, and all
 //! that it says is on record, so that it can be sent again word for word.
 
+mod client;
 mod objects;
 pub mod webhook;
 
 use std::time::Duration;
 
 use serde::Serialize;
-use stripe::{Client, ClientBuilder, IdempotencyKey, RequestStrategy, StripeError};
-use stripe_client_core::{RequestBuilder, StripeMethod};
+use serde::de::DeserializeOwned;
 
 use super::model::{Method, Page, Purchase};
 use super::transitions::Fact;
 use crate::base::money::{Currency, Money};
 use crate::base::time::{SECOND, Time};
 use crate::ledger::entry::Origin;
+use client::Client;
 use objects::{Intent, List, Made, Refund, Session};
 use webhook::{Hint, NotTaken};
 
@@ -92,6 +93,10 @@ impl Trouble {
     }
 }
 
+/// A form or query without fields.
+#[derive(Serialize)]
+struct NoFields {}
+
 #[derive(Serialize)]
 struct Metadata {
     scrip_purchase: String,
@@ -109,12 +114,7 @@ impl Stripe {
     /// # Errors
     /// A sentence, when its address or key cannot be used.
     pub fn new(account: Account) -> Result<Self, String> {
-        let mut builder = ClientBuilder::new(account.secret_key).timeout(account.patience);
-        if let Some(url) = account.url {
-            builder = builder.url(url);
-        }
-        let client = builder.app_info("Scrip", None, None).build().map_err(|error| error.to_string())?;
-        Ok(Self { client, webhook_secret: account.webhook_secret })
+        Ok(Self { client: Client::new(&account)?, webhook_secret: account.webhook_secret })
     }
 
     /// What a webhook hints at, whose signature holds; `None` when it is about nothing of ours.
@@ -266,7 +266,7 @@ impl Stripe {
         let mut starting_after = None;
         loop {
             let query = Query { customer: &method.customer, created: Since { gte }, limit: 100, starting_after };
-            let List { data, has_more } = self.get::<List<Intent>>("/payment_intents", &query).await?;
+            let List { data, has_more } = self.client.get::<List<Intent>>("/payment_intents", &query).await?;
             if let Some(mine) = data.iter().find(|intent| intent.is_of(purchase.id)) {
                 return Ok(Some(mine.heard(false)));
             }
@@ -289,10 +289,10 @@ impl Stripe {
         let other = || Trouble::Missing(format!("At the payment provider {id} is of another purchase."));
         if id.starts_with("cs_") {
             let query = Query { expand: ["payment_intent"] };
-            let session: Session = self.get(&format!("/checkout/sessions/{id}"), &query).await?;
+            let session: Session = self.client.get(&format!("/checkout/sessions/{id}"), &query).await?;
             return if session.is_of(purchase.id) { Ok(session.heard()) } else { Err(other()) };
         }
-        let intent: Intent = self.get(&format!("/payment_intents/{id}"), &()).await?;
+        let intent: Intent = self.client.get(&format!("/payment_intents/{id}"), &NoFields {}).await?;
         let on_page = purchase.origin != Origin::AutoTopUp;
         if intent.is_of(purchase.id) { Ok(intent.heard(on_page)) } else { Err(other()) }
     }
@@ -307,7 +307,7 @@ impl Stripe {
         } else {
             format!("/payment_intents/{id}/cancel")
         };
-        match self.post::<Made>(&path, &(), None).await {
+        match self.post::<Made>(&path, &NoFields {}, None).await {
             Ok(_) | Err(Trouble::Refused(_) | Trouble::Missing(_)) => Ok(()),
             Err(away) => Err(away),
         }
@@ -323,7 +323,7 @@ impl Stripe {
             expand: [&'static str; 1],
         }
         let query = Query { expand: ["latest_charge"] };
-        let intent: Intent = self.get(&format!("/payment_intents/{payment}"), &query).await?;
+        let intent: Intent = self.client.get(&format!("/payment_intents/{payment}"), &query).await?;
         intent.can_return(to_stripe(money)?).map_err(Trouble::Refused)
     }
 
@@ -344,7 +344,7 @@ impl Stripe {
             limit: i32,
         }
         // It may have been asked for before and nobody heard, longer ago than keys are remembered there.
-        let refunds: List<Refund> = self.get("/refunds", &Query { payment_intent: payment, limit: 100 }).await?;
+        let refunds: List<Refund> = self.client.get("/refunds", &Query { payment_intent: payment, limit: 100 }).await?;
         let mine = refunds.data.iter().filter(|refund| refund.is_of(purchase.id));
         let heard: Vec<Option<Fact>> = mine.map(Refund::heard).collect();
         let failed = heard.iter().filter(|heard| heard.is_none()).count();
@@ -358,65 +358,16 @@ impl Stripe {
         refund.heard().ok_or_else(|| Trouble::Refused("The refund failed; it is tried again.".to_owned()))
     }
 
-    async fn get<T: miniserde::Deserialize>(&self, path: &str, query: &impl Serialize) -> Result<T, Trouble> {
-        self.send(RequestBuilder::new(StripeMethod::Get, path).query(query), None).await
-    }
-
-    /// Sends a form; what it makes is made once for each purchase and purpose.
-    async fn post<T: miniserde::Deserialize>(
+    /// Sends a form. Stripe carries it out once per purchase and purpose, however often it is sent.
+    async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         form: &impl Serialize,
         once: Option<(&Purchase, &str)>,
     ) -> Result<T, Trouble> {
         let key = once.map(|(purchase, purpose)| format!("{}-{purpose}", purchase.id));
-        self.send(RequestBuilder::new(StripeMethod::Post, path).form(form), key).await
+        self.client.post(path, form, key.as_deref()).await
     }
-
-    async fn send<T: miniserde::Deserialize>(
-        &self,
-        request: RequestBuilder,
-        key: Option<String>,
-    ) -> Result<T, Trouble> {
-        let key = key.map(IdempotencyKey::new).transpose();
-        let key = key.map_err(|_| Trouble::Refused("The purchase's id cannot be a key.".to_owned()))?;
-        let strategy = key.map_or(RequestStrategy::Once, RequestStrategy::Idempotent);
-        request.customize::<T>().request_strategy(strategy).send(&self.client).await.map_err(trouble)
-    }
-}
-
-/// What an error of the client means: what Stripe refuses it refuses again; all else may be otherwise the next time.
-fn trouble(error: StripeError) -> Trouble {
-    match error {
-        StripeError::Stripe(told, 402) => {
-            Trouble::Refused(told.message.unwrap_or_else(|| "The payment was declined.".to_owned()))
-        }
-        StripeError::Stripe(_, 401 | 403) => Trouble::Away("it does not accept the key that is set here".to_owned()),
-        StripeError::Stripe(_, 409) => Trouble::Away("it is busy with the same request".to_owned()),
-        // The same request, not word for word: what became of the first is not known.
-        StripeError::Stripe(told, _) if told.type_.as_str() == "idempotency_error" => Trouble::Reworded,
-        StripeError::Stripe(told, status) if status == 404 || told.code.as_ref().is_some_and(is_missing) => {
-            Trouble::Missing(
-                told.message.unwrap_or_else(|| "The payment provider does not know it any more.".to_owned()),
-            )
-        }
-        StripeError::Stripe(told, status @ 400..=499) if !matches!(status, 408 | 424 | 429) => {
-            Trouble::Refused(told.message.unwrap_or_else(|| format!("The payment provider refused it ({status}).")))
-        }
-        StripeError::Stripe(told, status) => {
-            let told = told.message.map(|message| message.trim_end_matches('.').to_owned());
-            Trouble::Away(told.unwrap_or_else(|| format!("it answers {status}")))
-        }
-        StripeError::Timeout => Trouble::Away("it takes too long".to_owned()),
-        StripeError::ClientError(_) => Trouble::Away("the connection failed".to_owned()),
-        StripeError::JSONDeserialize(_) | StripeError::ConfigError(_) => {
-            Trouble::Away("what answers is not Stripe's API (see STRIPE_API_URL)".to_owned())
-        }
-    }
-}
-
-fn is_missing(code: &impl std::fmt::Display) -> bool {
-    code.to_string() == "resource_missing"
 }
 
 fn lower(currency: Currency) -> String {

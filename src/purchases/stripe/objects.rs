@@ -1,7 +1,9 @@
 //! The objects of Stripe's API, as far as anything of them is used. What else they hold, and may hold one day, is let pass.
 
-use miniserde::Deserialize;
-use miniserde::json::{Number, Object, Value};
+use serde::Deserialize;
+use serde_json::Value;
+
+type Object = serde_json::Map<String, Value>;
 
 use super::{Heard, from_stripe};
 use crate::base::ids::PurchaseId;
@@ -78,14 +80,6 @@ fn text(object: Option<&Object>, field: &str) -> Option<String> {
 /// Whether an object was made for a purchase.
 fn is_of(metadata: Option<&Object>, purchase: PurchaseId) -> bool {
     text(metadata, "scrip_purchase").is_some_and(|named| named == purchase.to_string())
-}
-
-fn number(object: &Object, field: &str) -> Option<i64> {
-    match object.get(field)? {
-        Value::Number(Number::I64(number)) => Some(*number),
-        Value::Number(Number::U64(number)) => i64::try_from(*number).ok(),
-        _ => None,
-    }
 }
 
 fn paid(money: Option<Money>, payment: Option<String>) -> Fact {
@@ -179,7 +173,7 @@ impl Intent {
         if matches!(charge.get("disputed"), Some(Value::Bool(true))) {
             return Err("The customer disputes the payment; the dispute decides about its money.".to_owned());
         }
-        let left = self.taken().saturating_sub(number(charge, "amount_refunded").unwrap_or_default());
+        let left = self.taken().saturating_sub(charge.get("amount_refunded").and_then(Value::as_i64).unwrap_or_default());
         if amount <= left {
             return Ok(());
         }
@@ -209,11 +203,11 @@ mod tests {
     use super::*;
 
     fn session(text: &str) -> Heard {
-        miniserde::json::from_str::<Session>(text).unwrap().heard()
+        serde_json::from_str::<Session>(text).unwrap().heard()
     }
 
     fn intent(text: &str) -> Heard {
-        miniserde::json::from_str::<Intent>(text).unwrap().heard(false)
+        serde_json::from_str::<Intent>(text).unwrap().heard(false)
     }
 
     #[test]
@@ -265,7 +259,7 @@ mod tests {
             assert!(matches!(of(over).fact, Fact::Failed { .. }), "{over}");
         }
         let page = r#"{"id": "pi_1", "status": "requires_payment_method", "amount": 5, "currency": "jpy"}"#;
-        let page: Intent = miniserde::json::from_str(page).unwrap();
+        let page: Intent = serde_json::from_str(page).unwrap();
         assert_eq!(page.heard(true), Fact::Waiting { trouble: None }.into(), "another card may do");
         assert!(matches!(of("processing").fact, Fact::Begun { .. }));
     }

@@ -1,8 +1,8 @@
 //! Webhooks: Stripe's hints that something became of a purchase, signed.
 
 use hmac::{Hmac, KeyInit, Mac};
-use miniserde::Deserialize;
-use miniserde::json::{Object, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use sha2::Sha256;
 
 use crate::base::ids::PurchaseId;
@@ -47,11 +47,10 @@ pub fn read(body: &[u8], signature: &str, (secret, now): (&str, Time)) -> Result
     }
     #[derive(Deserialize)]
     struct Data {
-        object: Object,
+        object: Map<String, Value>,
     }
     check(body, signature, (secret, now))?;
-    let text = std::str::from_utf8(body).map_err(|_| NotTaken::Form)?;
-    let event: Event = miniserde::json::from_str(text).map_err(|_| NotTaken::Form)?;
+    let event: Event = serde_json::from_slice(body).map_err(|_| NotTaken::Form)?;
     if !event.kind.starts_with("checkout.session.") && !event.kind.starts_with("payment_intent.") {
         return Ok(None);
     }

@@ -365,7 +365,7 @@ both!(operations_that_share_a_fragment_have_values_of_their_own, async |db| {
                     fragment Page on Query { creditBalances(first: $first) { nodes { available } } }";
     let body = json!({"query": document, "operationName": "A", "variables": {}});
     let url = format!("http://{}/graphql", api.address);
-    let answer = reqwest::Client::new().post(url).json(&body).send().await.expect("the server answers");
+    let answer = crate::support::http::client().post(url).json(&body).send().await.expect("the server answers");
     let answer: serde_json::Value = answer.json().await.expect("it is JSON");
     answer!(answer["data"], @r#"{creditBalances: {nodes: [{available: "10"}]}}"#);
 });

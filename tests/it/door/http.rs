@@ -225,13 +225,13 @@ both!(a_name_that_leads_here_from_elsewhere_is_not_answered_where_loopback_is_tr
 
 both!(every_answer_says_under_which_id_the_log_tells_of_it, async |db| {
     let api = Api::on(db).await;
-    let plain = reqwest::Client::new().post(format!("http://{}/graphql", api.address)).json(&json!({"query": "{"}));
+    let plain = crate::support::http::client().post(format!("http://{}/graphql", api.address)).json(&json!({"query": "{"}));
     let answer = plain.send().await.expect("it answers");
     let id = answer.headers()["x-request-id"].to_str().expect("a text").to_owned();
     let body: Value = answer.json().await.expect("it is JSON");
     assert_eq!(body["errors"][0]["extensions"]["requestId"], json!(id));
     for odd in ["a b", &"x".repeat(129)] {
-        let request = reqwest::Client::new().get(format!("http://{}/healthz", api.address));
+        let request = crate::support::http::client().get(format!("http://{}/healthz", api.address));
         let answer = request.header("x-request-id", odd).send().await.expect("it answers");
         assert_ne!(answer.headers()["x-request-id"], odd, "an id that is not plain is not taken");
     }

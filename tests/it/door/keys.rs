@@ -178,7 +178,7 @@ both!(the_first_key_is_made_on_the_command_line, async |db| {
     assert!(made.status.success() && secret.starts_with("sk_") && !secret.contains('\n'), "{secret}");
     let mut server = Server::start_strict(db.url());
     let ask = async |server: &Server| {
-        let request = reqwest::Client::new().post(server.url("http", "/graphql")).bearer_auth(&secret);
+        let request = crate::support::http::client().post(server.url("http", "/graphql")).bearer_auth(&secret);
         let answer = request.json(&json!({"query": "{ viewer { name scopes } }"})).send().await;
         answer.expect("it answers").json::<Value>().await.expect("it is JSON")
     };

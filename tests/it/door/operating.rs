@@ -73,7 +73,7 @@ both!(streams_are_sent_away_to_come_back_when_the_server_stops, threads, async |
 both!(each_request_is_one_line_of_the_log_without_secrets, async |db| {
     let mut server = Server::start(db.url());
     let secret = "sk_0123456789abcdefghijklmnopqrstuv";
-    let client = reqwest::Client::new();
+    let client = crate::support::http::client();
     let request = client.post(server.url("http", "/graphql")).header("x-request-id", "abc-1").bearer_auth(secret);
     let body = json!({"query": "query Named($name: String) { customers(search: $name) { nodes { id } } }",
                       "variables": {"name": "confidential"}});
@@ -106,7 +106,7 @@ both!(traces_go_to_the_collector_that_is_named, async |db| {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let collector = format!("http://{}", listener.local_addr().expect("it has an address"));
     let mut server = Server::start_with(db.url(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector)]);
-    let request = reqwest::Client::new().post(server.url("http", "/graphql")).header("x-request-id", "traced-1");
+    let request = crate::support::http::client().post(server.url("http", "/graphql")).header("x-request-id", "traced-1");
     let body = json!({"query": "query Traced { viewer { id } }"});
     assert_eq!(request.json(&body).send().await.expect("it answers").status(), 200);
     // What is still to be sent is sent at the end.

@@ -90,7 +90,7 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("it has an address");
         tokio::spawn(http::serve(listener, app.clone()));
-        Self { app, address, client: reqwest::Client::new(), token: None }
+        Self { app, address, client: crate::support::http::client(), token: None }
     }
 
     /// The same node, called by who shows this.
