@@ -1,25 +1,20 @@
-//! The one integration-test binary: one link for all tests, one module for each subject.
+//! The one integration-test binary. A folder is a room of `src`, so that a test stands where its code stands.
+//!
+//! The rooms are tiers. Below `graphql`, tests call the code directly, on a database of their own or on none (`make test-fast`
+//! runs these on SQLite). `graphql`, `http` and `demo` speak to a server in this process. `system` starts the program, kills it,
+//! and takes its database away. `floor` holds the source text itself to its plan.
 
 // Clippy takes helpers outside of `#[test]` functions for test code only under this attribute.
 #![cfg(test)]
 
-mod api;
-mod books;
 mod catalog;
-mod concurrency;
-mod crash;
 mod customers;
+mod db;
 mod demo;
-mod door;
 mod floor;
+mod graphql;
+mod http;
+mod intake;
 mod ledger;
-mod ledger_api;
-mod ledger_reads;
-mod ledger_streams;
-mod outage;
-mod plans;
-mod purchases;
-mod races;
-mod random_store;
-mod schema;
 mod support;
+mod system;

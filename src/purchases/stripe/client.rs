@@ -78,7 +78,11 @@ async fn send<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Trouble
     let response = request.send().await.map_err(connection_trouble)?;
     let status = response.status();
     let body = response.bytes().await.map_err(connection_trouble)?;
-    if status.is_success() { serde_json::from_slice(&body).map_err(|_| not_stripe()) } else { Err(refusal(status, &body)) }
+    if status.is_success() {
+        serde_json::from_slice(&body).map_err(|_| not_stripe())
+    } else {
+        Err(refusal(status, &body))
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
@@ -105,7 +109,11 @@ fn refusal(status: StatusCode, body: &[u8]) -> Trouble {
     }
     let Ok(Body { error }) = serde_json::from_slice(body) else {
         // A proxy on the way answers in its own words, also when Stripe is fine.
-        return if status.is_server_error() { Trouble::Away(format!("it answers {}", status.as_u16())) } else { not_stripe() };
+        return if status.is_server_error() {
+            Trouble::Away(format!("it answers {}", status.as_u16()))
+        } else {
+            not_stripe()
+        };
     };
     let message_or = |default: &str| error.message.clone().unwrap_or_else(|| default.to_owned());
     match status.as_u16() {
@@ -146,7 +154,10 @@ mod tests {
         }
         #[derive(Serialize)]
         struct Nothing {}
-        let form = Form { customer: "cus_1", email: None, items: [Item { name: "500 & mehr ü", quantity: 2 }], confirm: true };
+        let form =
+            Form {
+                customer: "cus_1", email: None, items: [Item { name: "500 & mehr ü", quantity: 2 }], confirm: true
+            };
         let encoded = encode(&form).unwrap();
         assert_eq!(
             encoded,

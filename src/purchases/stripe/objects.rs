@@ -173,7 +173,8 @@ impl Intent {
         if matches!(charge.get("disputed"), Some(Value::Bool(true))) {
             return Err("The customer disputes the payment; the dispute decides about its money.".to_owned());
         }
-        let left = self.taken().saturating_sub(charge.get("amount_refunded").and_then(Value::as_i64).unwrap_or_default());
+        let left =
+            self.taken().saturating_sub(charge.get("amount_refunded").and_then(Value::as_i64).unwrap_or_default());
         if amount <= left {
             return Ok(());
         }

@@ -9,4 +9,5 @@ mod random;
 mod scenarios;
 pub(crate) mod script;
 pub(crate) mod stage;
+mod store;
 mod story;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::format_push_string, reason = "a snapshot is short, and reads better so")]
 
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
 
 /// How wide a line may be.
@@ -22,8 +23,27 @@ pub(crate) use answer;
 /// indented for that.
 pub(crate) fn text(value: &Value) -> String {
     let mut out = String::new();
-    write(&mut out, value, 0);
+    write(&mut out, &with_readable_cursors(value), 0);
     out
+}
+
+/// The value with what its cursors say in the place of their base64: the list, what it is of, and the position.
+fn with_readable_cursors(value: &Value) -> Value {
+    let field = |(key, field): (&String, &Value)| {
+        let is_cursor = matches!(key.as_str(), "cursor" | "startCursor" | "endCursor");
+        let decoded = field.as_str().filter(|_| is_cursor).and_then(decoded);
+        (key.clone(), decoded.map_or_else(|| with_readable_cursors(field), Value::String))
+    };
+    match value {
+        Value::Object(fields) => Value::Object(fields.iter().map(field).collect()),
+        Value::Array(items) => items.iter().map(with_readable_cursors).collect(),
+        other => other.clone(),
+    }
+}
+
+fn decoded(cursor: &str) -> Option<String> {
+    let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?;
+    Some(String::from_utf8(bytes).ok()?.replace('\n', " "))
 }
 
 fn write(out: &mut String, value: &Value, depth: usize) {

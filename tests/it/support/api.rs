@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::db::TestDb;
+use super::documents;
 
 /// When every test begins.
 pub(crate) const BEGIN: &str = "2026-01-01T00:00:00Z";
@@ -158,12 +159,7 @@ impl Api {
 
     /// Runs a mutation by its name and answers its payload, which must have no errors. `fields` is asked for.
     pub(crate) async fn make(&self, mutation: &str, fields: &str, input: Value) -> Value {
-        let kind = if mutation.starts_with("archive") { "Archive" } else { mutation };
-        let (first, rest) = kind.split_at(1);
-        let kind = format!("{}{rest}Input", first.to_uppercase());
-        let query = format!(
-            "mutation($input: {kind}!) {{ {mutation}(input: $input) {{ {fields} errors {{ __typename message path }} }} }}"
-        );
+        let query = documents::mutation(mutation, &format!("{fields} errors {{ __typename message path }}"));
         let answer = self.ask(&query, json!({"input": input})).await;
         let payload = &answer["data"][mutation];
         assert!(payload["errors"] == json!([]), "{mutation}: {answer:#}");

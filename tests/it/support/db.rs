@@ -1,4 +1,6 @@
-//! A fresh, migrated database for each test, of both kinds.
+//! A fresh, migrated database for each test.
+//!
+//! A scenario whose outcome may depend on the database runs on both kinds:
 //!
 //! ```ignore
 //! both!(a_key_names_one_meter_for_ever, async |db| {
@@ -7,8 +9,9 @@
 //! });
 //! ```
 //!
-//! makes two tests, `a_key_names_one_meter_for_ever::sqlite` and `…::postgres`. `db` is a [`TestDb`], and by it a [`Db`].
-//! The database is gone afterwards, whatever the test came to.
+//! makes two tests, `a_key_names_one_meter_for_ever::sqlite` and `…::postgres`. `db` is a [`TestDb`], which derefs to a [`Db`].
+//! A scenario about limits, costs, protocols or validation, whose outcome no dialect can change, runs on SQLite alone: it is
+//! written `on_sqlite!` and makes one test. The database is removed when the test ends, also when it fails.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
@@ -47,6 +50,24 @@ macro_rules! both {
     };
 }
 pub(crate) use both;
+
+/// Makes one test of a scenario that does not depend on the database; in it `db` is a `&TestDb`.
+macro_rules! on_sqlite {
+    ($name:ident, async |$db:ident| $body:block) => {
+        $crate::support::db::on_sqlite!($name, "current_thread", async |$db| $body);
+    };
+    ($name:ident, threads, async |$db:ident| $body:block) => {
+        $crate::support::db::on_sqlite!($name, "multi_thread", async |$db| $body);
+    };
+    ($name:ident, $flavor:literal, async |$db:ident| $body:block) => {
+        #[tokio::test(flavor = $flavor)]
+        async fn $name() {
+            let $db = &$crate::support::db::TestDb::sqlite().await;
+            $body
+        }
+    };
+}
+pub(crate) use on_sqlite;
 
 /// A database of one test's own.
 pub(crate) struct TestDb {

@@ -12,6 +12,7 @@ use scrip::graphql::{Schema, build_schema, request_data};
 use serde_json::{Value, json};
 
 use super::db::TestDb;
+use super::documents;
 
 /// A running program, its schema, and a clock that the test moves.
 pub(crate) struct Api {
@@ -69,13 +70,12 @@ impl Api {
 
     /// A meter that adds up `units` of events of the type `work`, and a product that burns 1 credit for each.
     pub(crate) async fn product(&self, key: &str) -> String {
-        let meter = "mutation($input: CreateMeterInput!) { createMeter(input: $input) { meter { id } } }";
+        let meter = &documents::mutation("createMeter", "meter { id }");
         let input = json!({
             "key": key, "name": key, "eventType": "work", "aggregation": "SUM", "property": "units",
         });
         let meter = self.field(meter, json!({ "input": input })).await["meter"]["id"].take();
-        let product =
-            "mutation($input: CreateCreditProductInput!) { createCreditProduct(input: $input) { product { id } } }";
+        let product = &documents::mutation("createCreditProduct", "product { id }");
         let rule = json!({ "meterId": meter, "creditsPerUnit": "1" });
         let input = json!({ "key": key, "name": key, "consumption": [rule] });
         let made = self.field(product, json!({ "input": input })).await;
@@ -84,7 +84,7 @@ impl Api {
 
     /// A customer with this external id.
     pub(crate) async fn customer(&self, external_id: &str) -> String {
-        let customer = "mutation($input: CreateCustomerInput!) { createCustomer(input: $input) { customer { id } } }";
+        let customer = &documents::mutation("createCustomer", "customer { id }");
         let input = json!({ "externalId": external_id, "name": external_id });
         let made = self.field(customer, json!({ "input": input })).await;
         made["customer"]["id"].as_str().unwrap().to_owned()
@@ -92,8 +92,7 @@ impl Api {
 
     /// A balance of the product with that many credits to start with.
     pub(crate) async fn balance(&self, customer: &str, product: &str, credits: &str) -> String {
-        let balance = "mutation($input: CreateCreditBalanceInput!) {
-            createCreditBalance(input: $input) { balance { id } errors { message } } }";
+        let balance = &documents::mutation("createCreditBalance", "balance { id } errors { message }");
         let input = json!({
             "customer": { "externalId": customer }, "productId": product, "startingBalance": credits,
         });
@@ -145,13 +144,14 @@ impl Api {
 
     /// The payload of `ingestEvents`.
     pub(crate) async fn ingest(&self, events: Vec<Value>, mode: &str) -> Value {
-        let document = "mutation($input: IngestEventsInput!) { ingestEvents(input: $input) {
-            accepted duplicates refused invalid
+        let document = &documents::mutation(
+            "ingestEvents",
+            "accepted duplicates refused invalid
             receipts { index eventId status differs event { id eventId } error { code path message
                 ... on InsufficientCredits { available required shortfall balance { id } purchaseOptions { id } } } }
             balances { id available }
-            errors { code path }
-        } }";
+            errors { code path }",
+        );
         self.field(document, json!({ "input": { "events": events, "mode": mode } })).await
     }
 }

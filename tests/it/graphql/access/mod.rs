@@ -1,0 +1,4 @@
+//! Keys and portal sessions.
+
+mod keys;
+mod portal;

@@ -1,0 +1,5 @@
+//! Meters, products, options and plans.
+
+mod plans;
+mod refusals;
+mod settings;

@@ -1,0 +1,4 @@
+//! Who may ask what, and how much of it.
+
+mod access;
+mod limits;

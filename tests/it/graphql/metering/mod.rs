@@ -1,0 +1,4 @@
+//! Usage events and previews of them.
+
+mod ingest;
+mod previews;

@@ -1,0 +1,8 @@
+//! The wire: what each protocol says to callers, and what strangers send.
+
+mod events;
+mod graphql;
+mod hostile;
+mod operating;
+mod socket;
+mod sse;

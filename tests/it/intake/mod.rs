@@ -1,0 +1,4 @@
+//! The queue of commands, in nodes within this process.
+
+mod concurrency;
+mod races;
