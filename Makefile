@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help test test-clients soak lint format clippy docs schema bench need-cargo
+.PHONY: help test test-fast test-clients mutants soak lint format clippy docs schema bench need-cargo
 
 CARGO ?= cargo
 
@@ -14,10 +14,15 @@ with_postgres = $(if $(SCRIP_TEST_POSTGRES),,tests/support/postgres.sh run)
 export SCRIP_TEST_POSTGRES
 
 # Where tests keep their databases: in memory where there is room, so that no commit waits for a disk.
-in_memory := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -ge 2000000 ] 2>/dev/null && echo TMPDIR=/dev/shm)
+in_memory := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -ge 2000000 ] 2>/dev/null && echo SCRIP_TEST_FOLDER=/dev/shm)
 
-# nextest runs tests side by side and is quicker; without it cargo's own runner gives the same verdict.
-run_tests = $(CARGO) $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo nextest run || echo test) --no-fail-fast
+# nextest runs the longest tests first and each in a process of its own; without it cargo's own runner gives the same verdict.
+has_nextest := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+run_tests = $(CARGO) $(if $(has_nextest),nextest run,test) --no-fail-fast
+
+# The rules, and the rooms below the wire on SQLite.
+export FAST_TESTS = kind(lib) | (binary(it) & test(/^(catalog|customers|floor|intake|ledger)::/) & not test(/postgres/))
+slow_tests = graphql:: http:: demo:: system:: db:: postgres support::
 
 # How long a soak lasts: cases for each property.
 SOAK_CASES ?= 20000
@@ -28,12 +33,30 @@ help: ## list these targets
 test: need-cargo ## run all tests, on SQLite and on a private PostgreSQL
 	$(in_memory) $(with_postgres) $(run_tests)
 
+test-fast: need-cargo ## run the tests of rules and of SQLite: no server, no process, no network
+ifdef has_nextest
+	$(in_memory) $(CARGO) nextest run --no-fail-fast --lib --test it -E '$(FAST_TESTS)'
+else
+	$(in_memory) $(CARGO) test --no-fail-fast --lib
+	$(in_memory) $(CARGO) test --no-fail-fast --test it -- $(addprefix --skip ,$(slow_tests))
+endif
+
 # Where cargo puts what it builds.
 target = $(or $(CARGO_TARGET_DIR),target)
 
 test-clients: need-cargo ## hold real clients against the server: npm, PyPI and Chromium are installed for it
 	$(CARGO) build
 	SCRIP=$(abspath $(target))/debug/scrip $(with_postgres) tests/clients/run.sh
+
+# Which mutants, how many, and where the outcomes go.
+SEED ?= 1
+MUTANTS ?= 80
+MUTANTS_FOLDER ?= /tmp/scrip-mutants
+
+mutants: need-cargo ## mutate a sample of the rules and run the quick tests on each (SEED=1 MUTANTS=80; hours)
+	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install cargo-mutants --locked
+	@mkdir -p $(MUTANTS_FOLDER)
+	$(in_memory) tests/support/mutants.py $(SEED) $(MUTANTS) $(MUTANTS_FOLDER)
 
 soak: need-cargo ## run the tests named `soak` or `property` for long (SOAK_CASES=20000)
 	SCRIP_SOAK=1 PROPTEST_CASES=$(SOAK_CASES) $(with_postgres) $(run_tests) -- soak property

@@ -25,6 +25,9 @@ const PLAN: [(u8, &[&str]); 11] = [
 /// Its rooms build everything together, so they may import each other.
 const FRONT_DOOR: u8 = 10;
 
+/// From here up, tests may speak to a server; `make test-fast` runs what lies below.
+const WIRE: u8 = 8;
+
 /// A file that is longer has become two things.
 const MAX_LINES: usize = 600;
 
@@ -55,6 +58,16 @@ fn no_lint_is_silenced_without_a_reason() {
 #[test]
 fn no_test_waits_by_the_clock() {
     assert_none(sources("tests").iter().flat_map(|(path, source)| waiting_violations(path, source)));
+}
+
+#[test]
+fn tests_stand_in_the_rooms_of_their_code() {
+    assert_none(sources("tests/it").iter().filter_map(|(path, _)| misplaced_test_violation(path)));
+}
+
+#[test]
+fn tests_below_the_wire_use_no_server_and_no_process() {
+    assert_none(sources("tests/it").iter().flat_map(|(path, source)| server_violations(path, source)));
 }
 
 fn assert_none(violations: impl Iterator<Item = String>) {
@@ -162,8 +175,41 @@ fn waiting_violations(path: &str, source: &str) -> Vec<String> {
         .collect()
 }
 
+fn misplaced_test_violation(path: &str) -> Option<String> {
+    let room = test_room_of(path);
+    let is_known = floor_of(room).is_some() || matches!(room, "support" | "system" | "floor");
+    (!is_known).then(|| {
+        format!(
+            "{path}:1: `{room}` is not a room of src.\n    Put the test into the folder of the room it tests, or into \
+             `system` when it needs a process, a kill or an outage."
+        )
+    })
+}
+
+fn server_violations(path: &str, source: &str) -> Vec<String> {
+    if floor_of(test_room_of(path)).is_none_or(|floor| floor >= WIRE) {
+        return vec![];
+    }
+    ["api", "direct", "http", "proxy", "server", "socket", "stripe"]
+        .iter()
+        .flat_map(|helper| lines_with(source, &["support", "::", helper]).map(move |line| (line, helper)))
+        .map(|(line, helper)| {
+            format!(
+                "{path}:{line}: a test below the wire uses `support::{helper}`.\n    Call the room's own functions, by \
+                 `support::node`, or move the test to `graphql`, `http` or `system`."
+            )
+        })
+        .collect()
+}
+
+/// The folder of a test below `tests/it`.
+fn test_room_of(path: &str) -> &str {
+    let rest = path.strip_prefix("tests/it/").unwrap_or_default();
+    rest.split('/').next().unwrap_or_default().trim_end_matches(".rs")
+}
+
 /// The lines on which these tokens begin.
-fn lines_with(source: &str, needle: &[&str]) -> impl Iterator<Item = usize> {
+fn lines_with(source: &str, needle: &[&str]) -> impl Iterator<Item = usize> + use<> {
     let tokens = tokens(source);
     let hits =
         tokens.windows(needle.len()).filter(|window| window.iter().map(|token| token.text).eq(needle.iter().copied()));
@@ -491,6 +537,10 @@ fn planted_breaches_of_style_are_found() {
     let wait = ["fn f() {\n    tokio::time::", "sleep", "(second).await;\n}"].concat();
     let long = "\n".repeat(MAX_LINES + 1);
 
+    let server = "use crate::support::node::Node;\nuse crate::support::api::Api;";
+
+    assert!(misplaced_test_violation("tests/it/books/holds.rs").is_some());
+    assert!(server_violations("tests/it/ledger/a.rs", server)[0].starts_with("tests/it/ledger/a.rs:2:"));
     assert_eq!(silenced_lint_violations("src/a.rs", &allow).len(), 2);
     assert!(waiting_violations("tests/a.rs", &wait)[0].starts_with("tests/a.rs:2:"));
     assert!(length_violation("src/a.rs", &long).is_some());
@@ -503,6 +553,12 @@ fn what_keeps_the_rules_of_style_is_left_alone() {
     let wait = ["// sleep", "(1) would be flaky\nfn sleepless() {}"].concat();
     let long = "\n".repeat(MAX_LINES);
 
+    let server = "use crate::support::api::Api;";
+
+    for path in ["tests/it/main.rs", "tests/it/floor.rs", "tests/it/http/sse.rs", "tests/it/system/crash.rs"] {
+        assert_eq!(misplaced_test_violation(path), None);
+        assert_eq!(server_violations(path, server), [""; 0]);
+    }
     assert_eq!(silenced_lint_violations("src/a.rs", expect), [""; 0]);
     assert_eq!(waiting_violations("tests/a.rs", &wait), [""; 0]);
     assert_eq!(length_violation("src/a.rs", &long), None);

@@ -8,13 +8,15 @@
 #   postgres.sh run COMMAND…  runs COMMAND beside a server of its own, with SCRIP_TEST_POSTGRES set to its URL, and
 #                             returns COMMAND's exit code; the server is gone afterwards, whatever happened
 #
+# The data lies in SCRIP_TEST_FOLDER, or else in TMPDIR.
+#
 # DURABLE=1 gives a server (another one than without it) that waits for the disk at every commit, which benches need.
 # Without it nothing is synced: the data is thrown away with the server.
 set -euo pipefail
 
 readonly OLDEST_VERSION=15
 readonly DURABLE=${DURABLE:-0}
-readonly HOME_OF_ALL=${TMPDIR:-/tmp}
+readonly HOME_OF_ALL=${SCRIP_TEST_FOLDER:-${TMPDIR:-/tmp}}
 
 # Standard output carries the URL, so everything that is meant for people goes to standard error.
 say() { printf 'postgres.sh: %s\n' "$*" >&2; }
@@ -153,7 +155,7 @@ launch() {
 
 start_server() {
     if ((DURABLE == 1)) && [[ $(stat -f -c %T "$folder" 2>/dev/null) == tmpfs ]]; then
-        say "warning: $folder is in memory, so DURABLE=1 measures no disk; set TMPDIR to a folder on one"
+        say "warning: $folder is in memory, so DURABLE=1 measures no disk; set SCRIP_TEST_FOLDER to a folder on one"
     fi
     create_cluster
     launch

@@ -1,3 +1,6 @@
 //! The database.
 
-mod schema;
+/// PostgreSQL's migrations beside SQLite's.
+mod postgres {
+    mod schema;
+}

@@ -237,7 +237,7 @@ fn examples() -> Vec<&'static str> {
     texts.collect()
 }
 
-both!(each_example_of_the_playground_runs_on_the_demo, async |db| {
+on_sqlite!(each_example_of_the_playground_runs_on_the_demo, async |db| {
     let api = Api::on(db).await;
     prepare(&api.app, SEED).await.expect("it can be made");
     let balance = r#"{ customer(by: {externalId: "acme"}) { creditBalances { id } } }"#;

@@ -215,61 +215,66 @@ both!(l9_holds_captures_releases_and_spends_of_32_clients_share_what_is_there, a
     work_together(&nodes(db, 1)).await;
 });
 
-#[tokio::test]
-async fn l9_two_nodes_share_what_is_there() {
-    work_together(&nodes(&TestDb::postgres().await, 2)).await;
-}
+/// Several nodes on one database, which only PostgreSQL allows.
+mod postgres {
+    use super::*;
 
-#[tokio::test]
-async fn l4_two_nodes_spend_what_is_there_and_no_more() {
-    spend_all(&nodes(&TestDb::postgres().await, 2)).await;
-}
-
-#[tokio::test]
-async fn l4_eight_nodes_on_one_balance_all_get_an_answer() {
-    spend_all(&nodes(&TestDb::postgres().await, 8)).await;
-}
-
-#[tokio::test]
-async fn l5_a_key_used_on_two_nodes_at_once_has_one_effect() {
-    one_key(&nodes(&TestDb::postgres().await, 2)).await;
-}
-
-#[tokio::test]
-async fn l5_an_event_sent_to_two_nodes_at_once_is_recorded_once() {
-    one_event(&nodes(&TestDb::postgres().await, 2)).await;
-}
-
-/// Events of many customers in one request, sent to two nodes in opposite orders: nobody waits for ever, nothing is lost.
-#[tokio::test]
-async fn requests_that_cross_each_other_are_all_recorded() {
-    let db = TestDb::postgres().await;
-    let nodes = nodes(&db, 2);
-    let product = nodes[0].make_product("1").await;
-    let mut balances = Vec::new();
-    for number in 0..20 {
-        let customer = nodes[0].make_customer(&format!("c{number}")).await;
-        let done = nodes[0].open(customer, product, 1_000).await.expect("it can be opened");
-        balances.push(done.balance.account.id);
+    #[tokio::test]
+    async fn l9_two_nodes_share_what_is_there() {
+        work_together(&nodes(&TestDb::postgres().await, 2)).await;
     }
-    let rounds = (0..6).map(|round| {
-        let (node, balances) = (&nodes[round % 2], &balances);
-        async move {
-            let mut events: Vec<_> = balances
-                .iter()
-                .map(|balance| crate::support::node::call(balance.customer, &format!("round-{round}")))
-                .collect();
-            if round % 2 == 1 {
-                events.reverse();
-            }
-            node.0.intake.ingest(events, Mode::Record).await.expect("the intake answers")
+
+    #[tokio::test]
+    async fn l4_two_nodes_spend_what_is_there_and_no_more() {
+        spend_all(&nodes(&TestDb::postgres().await, 2)).await;
+    }
+
+    #[tokio::test]
+    async fn l4_eight_nodes_on_one_balance_all_get_an_answer() {
+        spend_all(&nodes(&TestDb::postgres().await, 8)).await;
+    }
+
+    #[tokio::test]
+    async fn l5_a_key_used_on_two_nodes_at_once_has_one_effect() {
+        one_key(&nodes(&TestDb::postgres().await, 2)).await;
+    }
+
+    #[tokio::test]
+    async fn l5_an_event_sent_to_two_nodes_at_once_is_recorded_once() {
+        one_event(&nodes(&TestDb::postgres().await, 2)).await;
+    }
+
+    /// Events of many customers in one request, sent to two nodes in opposite orders: nobody waits for ever, nothing is lost.
+    #[tokio::test]
+    async fn requests_that_cross_each_other_are_all_recorded() {
+        let db = TestDb::postgres().await;
+        let nodes = nodes(&db, 2);
+        let product = nodes[0].make_product("1").await;
+        let mut balances = Vec::new();
+        for number in 0..20 {
+            let customer = nodes[0].make_customer(&format!("c{number}")).await;
+            let done = nodes[0].open(customer, product, 1_000).await.expect("it can be opened");
+            balances.push(done.balance.account.id);
         }
-    });
-    for receipts in join_all(rounds).await {
-        assert!(receipts.iter().all(|receipt| receipt.status == Status::Accepted), "{receipts:?}");
+        let rounds = (0..6).map(|round| {
+            let (node, balances) = (&nodes[round % 2], &balances);
+            async move {
+                let mut events: Vec<_> = balances
+                    .iter()
+                    .map(|balance| crate::support::node::call(balance.customer, &format!("round-{round}")))
+                    .collect();
+                if round % 2 == 1 {
+                    events.reverse();
+                }
+                node.0.intake.ingest(events, Mode::Record).await.expect("the intake answers")
+            }
+        });
+        for receipts in join_all(rounds).await {
+            assert!(receipts.iter().all(|receipt| receipt.status == Status::Accepted), "{receipts:?}");
+        }
+        for balance in balances {
+            assert_eq!(nodes[1].balance(balance).await.account.settled, credits(994));
+        }
+        nodes[0].assert_sound().await;
     }
-    for balance in balances {
-        assert_eq!(nodes[1].balance(balance).await.account.settled, credits(994));
-    }
-    nodes[0].assert_sound().await;
 }

@@ -1,4 +1,8 @@
 //! The queue of commands, in nodes within this process.
 
 mod concurrency;
-mod races;
+
+/// Two nodes on one database, which only PostgreSQL allows.
+mod postgres {
+    mod races;
+}

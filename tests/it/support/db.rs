@@ -93,7 +93,7 @@ impl Deref for TestDb {
 impl TestDb {
     /// An embedded one.
     pub(crate) async fn sqlite() -> Self {
-        let folder = std::env::temp_dir().join(unique_name());
+        let folder = test_folder().join(unique_name());
         std::fs::create_dir(&folder).expect("a folder can be made");
         let file = folder.join("scrip.db");
         std::fs::copy(sqlite_template().await, &file).expect("the template can be copied");
@@ -166,6 +166,12 @@ impl Drop for Place {
     }
 }
 
+/// Where embedded databases lie: `make` names a folder in memory.
+#[expect(clippy::disallowed_methods, reason = "who runs the tests says where there is room")]
+fn test_folder() -> PathBuf {
+    std::env::var_os("SCRIP_TEST_FOLDER").map_or_else(std::env::temp_dir, PathBuf::from)
+}
+
 /// The URL of the server in which tests make their databases.
 #[expect(clippy::disallowed_methods, reason = "who runs the tests says where their server is")]
 fn server() -> String {
@@ -229,9 +235,9 @@ async fn postgres_template(server: &str) -> String {
 /// A migrated SQLite file that tests copy. It is made under a name of its own and renamed when it is whole, so that tests which
 /// start together replace it by an equal one at worst.
 async fn sqlite_template() -> PathBuf {
-    let file = std::env::temp_dir().join(format!("scrip_template_{:016x}.db", migrations_hash("sqlite")));
+    let file = test_folder().join(format!("scrip_template_{:016x}.db", migrations_hash("sqlite")));
     if !file.exists() {
-        let fresh = std::env::temp_dir().join(unique_name());
+        let fresh = test_folder().join(unique_name());
         migrate(&DbUrl::Sqlite(fresh.clone())).await.expect("a fresh database can be migrated");
         std::fs::rename(fresh, &file).expect("the template can be renamed");
     }

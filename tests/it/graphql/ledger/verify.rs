@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use crate::support::db::{both, on_sqlite};
+use crate::support::db::on_sqlite;
 use crate::support::documents;
 
 /// What the script says of the desk's balance, and whether it was content.
@@ -46,7 +46,7 @@ async fn lived(desk: &Desk) {
     api.burn("too much", "1000").await;
 }
 
-both!(the_script_of_the_documentation_recomputes_the_chain_from_api_answers, async |db| {
+on_sqlite!(the_script_of_the_documentation_recomputes_the_chain_from_api_answers, async |db| {
     let desk = Desk::with(db, "10").await;
     lived(&desk).await;
     let (content, said) = script(&desk).await;
