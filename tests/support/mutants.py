@@ -31,7 +31,8 @@ def main() -> int:
     chosen = [option for glob in RULES for option in ("--file", glob)]
     chosen += [option for glob in NOT_RULES for option in ("--exclude", glob)]
     listed = subprocess.run(["cargo", "mutants", "--list", "--json", *chosen], check=True, capture_output=True)
-    names = sorted(mutant["name"] for mutant in json.loads(listed.stdout))
+    # One name may stand for several mutants of a function; they are run together.
+    names = sorted({mutant["name"] for mutant in json.loads(listed.stdout)})
     sample = random.Random(int(seed)).sample(names, min(int(count), len(names)))
     print(f"{len(sample)} of {len(names)} mutants, seed {seed}", flush=True)
     exact = [option for name in sample for option in ("--re", f"^{re.escape(name)}$")]

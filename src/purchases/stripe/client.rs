@@ -2,6 +2,8 @@
 //!
 //! One call is one attempt. The caller decides when to retry, and under which idempotency key.
 
+use std::error::Error as _;
+
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
@@ -42,7 +44,11 @@ impl Client {
             // A reused connection may be closed by Stripe just as a charge is sent, whose outcome is then unknown.
             .pool_max_idle_per_host(0)
             .build()
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| {
+                // reqwest's own message is "builder error"; what went wrong is in its source.
+                let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+                format!("TLS cannot be set up: {cause}. Install CA certificates (Debian: ca-certificates)")
+            })?;
         let url = format!("{}v1", account.url.as_deref().unwrap_or(API_URL));
         Ok(Self { http, url })
     }
@@ -98,10 +104,10 @@ fn not_stripe() -> Trouble {
 fn refusal(status: StatusCode, body: &[u8]) -> Trouble {
     #[derive(Deserialize)]
     struct Body {
-        error: Error,
+        error: Told,
     }
     #[derive(Deserialize)]
-    struct Error {
+    struct Told {
         #[serde(rename = "type")]
         kind: Option<String>,
         code: Option<String>,

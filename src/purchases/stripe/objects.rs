@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-type Object = serde_json::Map<String, Value>;
-
 use super::{Heard, from_stripe};
 use crate::base::ids::PurchaseId;
 use crate::base::money::Money;
 use crate::purchases::model::Method;
 use crate::purchases::transitions::Fact;
+
+type Object = serde_json::Map<String, Value>;
 
 /// A page to pay on.
 #[derive(Deserialize)]

@@ -1,7 +1,5 @@
 //! The demo: what somebody sees who has just started the program.
 
-#![expect(clippy::too_many_lines, reason = "a whole answer is as long as it is")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use scrip::base::time::{DAY, SECOND};
