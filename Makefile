@@ -55,7 +55,6 @@ MUTANTS_FOLDER ?= /tmp/scrip-mutants
 
 mutants: need-cargo ## mutate a sample of the rules and run the quick tests on each (SEED=1 MUTANTS=80; hours)
 	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install cargo-mutants --locked
-	@mkdir -p $(MUTANTS_FOLDER)
 	$(in_memory) tests/support/mutants.py $(SEED) $(MUTANTS) $(MUTANTS_FOLDER)
 
 soak: need-cargo ## run the tests named `soak` or `property` for long (SOAK_CASES=20000)

@@ -10,11 +10,15 @@
 mod catalog;
 mod customers;
 mod db;
+#[cfg(feature = "wire")]
 mod demo;
 mod floor;
+#[cfg(feature = "wire")]
 mod graphql;
+#[cfg(feature = "wire")]
 mod http;
 mod intake;
 mod ledger;
 mod support;
+#[cfg(feature = "wire")]
 mod system;

@@ -9,8 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::answer::answer;
-use crate::support::api::{Api, trusting};
+use crate::support::api::Api;
 use crate::support::db::on_sqlite;
+use crate::support::node::trusting;
 
 const NEW: &str = "application/graphql-response+json";
 

@@ -6,8 +6,9 @@ use scrip::app::{Settings, Timeouts};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::api::{Api, trusting};
+use crate::support::api::Api;
 use crate::support::db::on_sqlite;
+use crate::support::node::trusting;
 use crate::support::socket::Socket;
 
 const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws");

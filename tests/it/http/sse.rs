@@ -5,8 +5,9 @@ use std::time::Duration;
 use scrip::app::{Settings, Timeouts};
 use serde_json::{Value, json};
 
-use crate::support::api::{Api, trusting};
+use crate::support::api::Api;
 use crate::support::db::on_sqlite;
+use crate::support::node::trusting;
 
 const WATCH: &str = "subscription($id: ID!) { balanceChanges(balanceId: $id) { entry { sequence } } }";
 

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 
 use super::db::TestDb;
 use super::documents;
+use super::node::trusting;
 
 /// When every test begins.
 pub(crate) const BEGIN: &str = "2026-01-01T00:00:00Z";
@@ -51,11 +52,6 @@ pub(crate) struct Api {
     client: reqwest::Client,
     /// What the caller shows; none is anybody on this machine.
     pub(crate) token: Option<String>,
-}
-
-/// The node trusts its own machine.
-pub(crate) fn trusting() -> Settings {
-    Settings { trusts_loopback: true, ..Settings::default() }
 }
 
 impl Api {

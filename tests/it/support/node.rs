@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scrip::app::App;
+use scrip::app::{App, Settings};
 use scrip::base::clock::Clock;
 use scrip::base::credits::Credits;
 use scrip::base::decimal::Decimal;
@@ -22,8 +22,12 @@ use scrip::ledger::store;
 use scrip::metering::event::Mode;
 use scrip::{catalog, customers};
 
-use super::api::trusting;
 use super::db::TestDb;
+
+/// The node trusts its own machine.
+pub(crate) fn trusting() -> Settings {
+    Settings { trusts_loopback: true, ..Settings::default() }
+}
 
 /// When it is, in tests whose clock stands still.
 pub(crate) fn noon() -> Time {

@@ -20,7 +20,8 @@ use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use super::api::{Api, trusting};
+use super::api::Api;
+use super::node::trusting;
 
 /// The keys of its one account.
 pub(crate) const SECRET_KEY: &str = "sk_test_standin0123456789";

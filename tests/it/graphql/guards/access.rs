@@ -3,8 +3,9 @@
 use scrip::app::Settings;
 use serde_json::{Value, json};
 
-use crate::support::api::{Api, trusting};
+use crate::support::api::Api;
 use crate::support::db::{TestDb, both, on_sqlite};
+use crate::support::node::trusting;
 
 /// Every kind of caller, each on a server that wants keys, but for the one that is trusted.
 async fn callers(db: &TestDb) -> Vec<(&'static str, Api)> {

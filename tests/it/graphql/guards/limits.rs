@@ -7,9 +7,10 @@ use scrip::app::{Settings, Timeouts};
 use serde_json::json;
 
 use crate::support::answer::answer;
-use crate::support::api::{Api, trusting};
+use crate::support::api::Api;
 use crate::support::db::on_sqlite;
 use crate::support::documents;
+use crate::support::node::trusting;
 use crate::support::socket::Socket;
 
 on_sqlite!(an_answer_says_what_it_cost_and_when_the_bucket_is_full_again, async |db| {

@@ -10,9 +10,10 @@ mod refusals;
 use scrip::app::Settings;
 use serde_json::{Value, json};
 
-use crate::support::api::{Api, trusting};
+use crate::support::api::Api;
 use crate::support::db::TestDb;
 use crate::support::documents;
+use crate::support::node::trusting;
 
 /// What tests look at of a purchase.
 pub(crate) const PURCHASE: &str = "purchase { id status quantity credits price { amount currency } origin provider paymentUrl \
