@@ -79,8 +79,7 @@ pub fn build_schema(app: App) -> Schema {
     builder().limit_recursive_depth(guards::MAX_LEVELS).data(app).finish()
 }
 
-/// The schema's text, sorted, with descriptions; it needs no database. A field's first argument is described by
-/// introspection alone: there are readers of schemas that take a text right behind a parenthesis for a value.
+/// The schema's text (SDL), sorted, with descriptions. It needs no database.
 #[must_use]
 pub fn sdl() -> String {
     let options = SDLExportOptions::new()
@@ -89,23 +88,7 @@ pub fn sdl() -> String {
         .sorted_enum_items()
         .include_specified_by()
         .use_space_ident();
-    without_first_arguments_texts(&builder().finish().sdl_with_options(options))
-}
-
-/// Leaves out the description that stands right behind the parenthesis of a field's arguments.
-fn without_first_arguments_texts(sdl: &str) -> String {
-    const BLOCK: &str = "\"\"\"";
-    let mut kept = String::with_capacity(sdl.len());
-    let mut lines = sdl.lines().peekable();
-    while let Some(line) = lines.next() {
-        kept.push_str(line);
-        kept.push('\n');
-        let is_text = |next: &&str| line.ends_with('(') && next.trim_start().starts_with('"');
-        if lines.next_if(is_text).is_some_and(|text| text.trim() == BLOCK) {
-            lines.by_ref().find(|text| text.trim() == BLOCK);
-        }
-    }
-    kept
+    builder().finish().sdl_with_options(options)
 }
 
 fn builder() -> SchemaBuilder<QueryRoot, MutationRoot, SubscriptionRoot> {
@@ -117,16 +100,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_arguments_text_is_left_out_of_the_schema_and_no_other() {
-        let sdl = "a(\n  \"one\"\n  b: Int,\n  \"two\"\n  c: Int\n): Int\nd(\n  \"\"\"\n  three\n  \"\"\"\n  e: Int\n): Int\n";
-        let kept = "a(\n  b: Int,\n  \"two\"\n  c: Int\n): Int\nd(\n  e: Int\n): Int\n";
-        assert_eq!(without_first_arguments_texts(sdl), kept);
+    fn schema_is_written_without_a_database() {
+        let sdl = sdl();
+        assert!(sdl.contains("type Query {") && sdl.contains("type Mutation {"));
     }
 
     #[test]
-    fn the_schema_is_written_without_a_database() {
-        let sdl = sdl();
-        assert!(sdl.contains("type Query {") && sdl.contains("type Mutation {"));
-        assert!(!sdl.contains("(\n    \""), "a first argument is described");
+    fn schema_describes_the_first_argument_of_a_field() {
+        assert!(sdl().contains("(\n    \"\"\""));
     }
 }
