@@ -186,6 +186,12 @@ mod tests {
     }
 
     #[test]
+    fn consumed_is_told_in_units_and_in_credits() {
+        let consumed = Consumed { quantity: 1_250_000_000_000, credits: -3_000_010 };
+        assert_eq!((consumed.quantity().as_str(), consumed.credits().as_str()), ("1.25", "-3.00001"));
+    }
+
+    #[test]
     fn there_are_at_most_1000_buckets() {
         let from = time("2026-01-01T00:00:00Z");
         let until = from.plus_micros(1_000 * HOUR).unwrap();

@@ -14,8 +14,8 @@ import re
 import subprocess
 import sys
 
-# What decides, and is pure: a mutant that survives here is a rule without a test. SQL and the shapes of rows are left out, since
-# their tests need a database of each kind.
+# The rules: a mutant that survives here is a rule without a test. SQL and the shapes of rows are left out, since their tests need a
+# database of each kind.
 RULES = ["src/base/**", "src/ledger/**", "src/metering/**", "src/purchases/transitions.rs"]
 GUARDS = ["src/graphql/guards/**"]
 NOT_RULES = ["src/**/store.rs", "src/**/rows.rs", "src/**/rows/**"]
@@ -50,7 +50,7 @@ def main() -> int:
     both = sorted(rules | guards)
     sample = random.Random(int(seed)).sample(both, min(int(count), len(both)))
     print(f"{len(sample)} of {len(both)} mutants, seed {seed}", flush=True)
-    # Rules are built without the wire, which takes a third of the time; what the guards guard is the wire.
+    # Rules are built without the wire, in a third of the time. Guards are part of it.
     failed = run(
         "rules",
         [name for name in sample if name in rules],

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bound_itself_is_let_through() {
+    fn document_at_a_bound_is_accepted_and_one_beyond_it_is_refused() {
         let nested = |levels: usize| format!("{{ a(b: {}{}) }}", "[".repeat(levels - 2), "]".repeat(levels - 2));
         let long = |tokens: usize| format!("{{ {} }}", "a ".repeat(tokens - 2));
         let wide = |bytes: usize| format!("{{ a{}}}", " ".repeat(bytes - 4));
@@ -172,9 +172,9 @@ mod tests {
         }
     }
 
-    /// The parser recurses on lists, objects, selections and list types; each at the bound must leave a thread's stack enough.
+    /// The parser recurses on lists, objects, selections and list types. Half of a worker thread's stack must hold the deepest of each.
     #[test]
-    fn what_is_let_through_does_not_overflow_the_stack_of_its_parser() {
+    fn document_at_the_nesting_bound_does_not_overflow_the_parsers_stack() {
         let of = |open: &str, close: &str| [open.repeat(MAX_NESTING - 2), close.repeat(MAX_NESTING - 2)];
         let ([lists, lists_end], [objects, objects_end]) = (of("[", "]"), of("{c:", "}"));
         let documents = [
@@ -275,9 +275,9 @@ mod tests {
     }
 
     proptest! {
-        /// What the parser reads is nested exactly as deep as was counted before.
+        /// The guard counts exactly the nesting that the parser reads.
         #[test]
-        fn property_a_document_is_nested_as_deep_as_was_counted(
+        fn property_guard_counts_the_nesting_that_the_parser_reads(
             (first, second) in (values(), values()),
             (types, levels) in (0..4_usize, 0..5_usize),
         ) {
@@ -293,7 +293,7 @@ mod tests {
 
         /// The same where quotes, escapes and comments end anywhere: no text hides a bracket that the parser sees.
         #[test]
-        fn property_text_that_the_parser_takes_is_nested_as_deep_as_was_counted(
+        fn property_guard_counts_the_nesting_of_any_text_that_parses(
             text in r#"([\[\]{}a:#$\n]|"|"""|\\"){0,24}"#,
         ) {
             let document = format!("{{ a(b: [{text}]) }}");

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_sorted_by_what_can_be_done_about_it() {
+    fn error_is_sorted_by_what_the_caller_can_do() {
         let of = |status: u16, kind: &str, code: &str| {
             let body = format!(r#"{{"error": {{"type": "{kind}", "code": "{code}", "message": "Told."}}}}"#);
             refusal(StatusCode::from_u16(status).unwrap(), body.as_bytes())
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_not_stripes_refuses_nothing() {
+    fn error_body_that_is_not_stripes_counts_as_away() {
         for body in ["", "<html>not found</html>", r#"{"message": "no route"}"#] {
             assert_eq!(refusal(StatusCode::NOT_FOUND, body.as_bytes()), not_stripe(), "{body}");
             let gone = Trouble::Away("it answers 502".into());

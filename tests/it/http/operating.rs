@@ -1,4 +1,4 @@
-//! What operators see over HTTP: metrics, readiness, the end of streams when the server stops.
+//! Metrics, readiness, and the end of streams when the server stops: the view of operators over HTTP.
 
 use serde_json::json;
 

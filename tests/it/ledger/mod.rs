@@ -11,3 +11,4 @@ pub(crate) mod script;
 pub(crate) mod stage;
 mod store;
 mod story;
+mod view;

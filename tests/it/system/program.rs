@@ -81,7 +81,7 @@ on_sqlite!(traces_go_to_the_collector_that_is_named, async |db| {
         crate::support::http::client().post(server.url("http", "/graphql")).header("x-request-id", "traced-1");
     let body = json!({"query": "query Traced { viewer { id } }"});
     assert_eq!(request.json(&body).send().await.expect("it answers").status(), 200);
-    // What is still to be sent is sent at the end.
+    // The exporter sends its last spans when the server stops.
     server.terminate();
     let (mut connection, _) = listener.accept().await.expect("the server connects");
     let mut said = Vec::new();

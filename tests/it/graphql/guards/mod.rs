@@ -1,4 +1,4 @@
-//! Who may ask what, and how much of it.
+//! Access rules and limits, as callers meet them.
 
 mod access;
 mod limits;
