@@ -6,6 +6,7 @@
 pub(crate) mod audit;
 pub(crate) mod model;
 mod random;
+mod reads;
 mod scenarios;
 pub(crate) mod script;
 pub(crate) mod stage;

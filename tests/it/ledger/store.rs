@@ -207,7 +207,12 @@ impl Played {
                 continue;
             }
             let past = read_past(&mut conn, &balance, seen.at).await.expect("it can be read");
-            let books = past.books(|number| seen.known.contains(&number)).expect("the books are right");
+            let asked: Vec<i32> = past.subscriptions().collect();
+            let was_there = |number: i32| {
+                assert!(asked.contains(&number), "readers look up the subscriptions that are named: {asked:?}");
+                seen.known.contains(&number)
+            };
+            let books = past.books(was_there).expect("the books are right");
             assert_eq!(books.last_sequence, seen.sequence);
             assert_eq!((books.settled, books.held), seen.sums, "at {}", seen.at);
             let lots: Vec<Lot> = books.lots.iter().map(|(_, lot)| *lot).collect();
