@@ -3,9 +3,12 @@
 use scrip::base::credits::Credits;
 use scrip::base::ids::BalanceId;
 use scrip::base::json::CanonicalJson;
+use scrip::base::period::{Calendar, Interval};
+use scrip::base::settings::{CreditLayer, IncludedExpiration};
 use scrip::base::time::{MINUTE, Time};
 use scrip::intake::{Action, NewHold, TopUp};
 use scrip::ledger::model::{Ended, GrantSource, GrantState, HoldState, Lot, Policy};
+use scrip::ledger::plan::{Included, PlanTerms, Stretch};
 use scrip::ledger::reads::find_grants;
 use scrip::ledger::store::find_holds;
 use scrip::ledger::view::{GrantView, View, view};
@@ -99,4 +102,27 @@ both!(view_believes_the_balance_where_a_row_was_read_later, async |db| {
         assert_eq!((told.state, told.record.lot.source), (state, GrantSource::StartingBalance));
         assert_eq!(told.record.metadata, CanonicalJson::empty_object());
     }
+});
+
+/// A plan whose months begin a minute after noon, each with 30 credits that do not end.
+fn plan(since: i64) -> PlanTerms {
+    let included = Included { credits: credits(30), expiration: IncludedExpiration::Never, rollover: Credits::ZERO };
+    let calendar = Calendar { anchor: minute(1), interval: Interval::Month };
+    let stretch = Stretch { from: minute(1), calendar, included, layer: CreditLayer::default() };
+    PlanTerms { subscription: 7, since, stretches: vec![stretch], until: None }
+}
+
+both!(view_shows_grants_of_periods_that_are_not_posted, async |db| {
+    let (node, id) = stage(db).await;
+    let mut balance = node.balance(id).await;
+    let newest = balance.account.sequence;
+    (balance.plan, balance.renews_at) = (Some(plan(newest).into()), Some(minute(1)));
+    let brought = |at: Time| view(balance.clone().into(), Policy::default(), at).brought().collect::<Vec<_>>();
+    assert_eq!(brought(minute(1).plus_micros(-1).expect("a time")), []);
+    let told = brought(minute(2));
+    assert_eq!(told.len(), 1, "{told:?}");
+    let GrantView { record, state } = &told[0];
+    assert_eq!((record.lot.sequence, record.lot.source), (newest + 1, GrantSource::Allowance));
+    assert_eq!((record.lot.remaining, record.lot.effective_at), (credits(30), minute(1)));
+    assert_eq!((record.subscription, record.created_at, *state), (Some(7), minute(2), GrantState::Active));
 });
