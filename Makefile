@@ -21,8 +21,8 @@ has_nextest := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 run_tests = $(CARGO) $(if $(has_nextest),nextest run,test) --no-fail-fast
 
 # The rules, and the rooms below the wire on SQLite.
-export FAST_TESTS = kind(lib) | (binary(it) & test(/^(catalog|customers|floor|intake|ledger)::/) & not test(/postgres/))
-slow_tests = graphql:: http:: demo:: system:: db:: postgres support::
+export FAST_TESTS = kind(lib) | (binary(it) & not test(/^(demo|graphql|http|support|system)::|postgres/))
+slow_tests = demo:: graphql:: http:: support:: system:: postgres
 
 # How long a soak lasts: cases for each property.
 SOAK_CASES ?= 20000

@@ -293,6 +293,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn refund_is_asked_of_the_provider_only_where_it_has_money_to_give_back() {
+        for (provider, money, is_asked) in [
+            (Provider::Stripe, euros(2000), true),
+            (Provider::Stripe, euros(0), false),
+            (Provider::Manual, euros(2000), false),
+        ] {
+            let paid_at = Some(at(1));
+            let mut purchase = Purchase { status: Status::Paid, paid_at, ..pending(provider, Origin::Api) };
+            purchase.refund(money, at(2)).unwrap();
+            assert_eq!((purchase.status, purchase.refunded), (Status::Refunded, money));
+            assert_eq!(purchase.looks_at, at(2).plus_micros(HEAD_START).filter(|_| is_asked), "{provider:?} {money}");
+        }
+    }
+
     fn facts() -> impl Strategy<Value = Fact> {
         let text = || Just("it".to_owned());
         let paid = prop_oneof![3 => Just(euros(2000)), 1 => Just(euros(1999)), 1 => Just(Money { minor: 2000,

@@ -19,6 +19,7 @@ mod graphql;
 mod http;
 mod intake;
 mod ledger;
+mod metering;
 mod support;
 #[cfg(feature = "wire")]
 mod system;
