@@ -159,7 +159,7 @@ on_sqlite!(a_head_that_does_not_come_loses_its_connection, async |db| {
     let api = Api::on(db).await;
     let short = std::time::Duration::from_millis(50);
     let timeouts = scrip::app::Timeouts { head: short, request: short, ..scrip::app::Timeouts::default() };
-    let node = api.beside(db, scrip::app::Settings { timeouts, ..crate::support::api::trusting() }).await;
+    let node = api.beside(db, scrip::app::Settings { timeouts, ..crate::support::node::trusting() }).await;
     let mut silent = TcpStream::connect(node.address).await.expect("it connects");
     silent.write_all(b"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\n").await.expect("it can be written");
     let mut said = Vec::new();

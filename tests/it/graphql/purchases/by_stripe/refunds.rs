@@ -6,9 +6,9 @@ use serde_json::json;
 use super::shop;
 use crate::graphql::purchases::{Shop, option};
 use crate::support::answer::answer;
-use crate::support::api::trusting;
 use crate::support::db::{both, on_sqlite};
 use crate::support::documents;
+use crate::support::node::trusting;
 use crate::support::stripe::Mood;
 
 both!(a_refund_sends_the_money_back_once, async |db| {
