@@ -20,6 +20,10 @@ in_memory := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -1)" -g
 has_nextest := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 run_tests = $(CARGO) $(if $(has_nextest),nextest run,test) --no-fail-fast
 
+# Half as many tests again as there are cores: they also wait for databases and processes.
+NEXTEST_TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
+export NEXTEST_TEST_THREADS
+
 # The rules, and the rooms below the wire on SQLite.
 export FAST_TESTS = kind(lib) | (binary(it) & not test(/^(demo|graphql|http|support|system)::|postgres/))
 slow_tests = demo:: graphql:: http:: support:: system:: postgres
