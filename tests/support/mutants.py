@@ -50,7 +50,7 @@ def main() -> int:
     both = sorted(rules | guards)
     sample = random.Random(int(seed)).sample(both, min(int(count), len(both)))
     print(f"{len(sample)} of {len(both)} mutants, seed {seed}", flush=True)
-    # Rules are built without the wire, in a third of the time. Guards are part of it.
+    # Rules are built without the wire, in half the time. Guards are part of it.
     failed = run(
         "rules",
         [name for name in sample if name in rules],
