@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::config::{Config, Trust};
-use crate::db::{Claim, Db, DbError, check, migrate};
+use crate::db::{Db, DbError, check, migrate};
 use crate::ledger::health;
 use crate::logs::{self, Readers};
 use crate::{demo, graphql, http, keys, worker};
@@ -153,7 +153,6 @@ struct Server {
     app: App,
     listener: TcpListener,
     address: SocketAddr,
-    claim: Claim,
     signals: Signals,
 }
 
@@ -163,7 +162,7 @@ impl Server {
             .await
             .map_err(|error| format!("cannot listen on {} (set SCRIP_LISTEN to another): {error}", config.listen))?;
         let address = listener.local_addr()?;
-        let claim = config.database.claim().map_err(|error| match error {
+        config.database.claim().map_err(|error| match error {
             DbError::Unavailable(why) => format!("{} {why}", config.database),
             other => with_causes(&other),
         })?;
@@ -180,12 +179,12 @@ impl Server {
         tokio::spawn(worker::keep_asking(app.clone()));
         tokio::spawn(app.keyring.clone().watch());
         tokio::spawn(worker::hear_all_nodes(app.clone(), node));
-        Ok(Self { app, listener, address, claim, signals })
+        Ok(Self { app, listener, address, signals })
     }
 
     /// Serves until it is told to stop; then lets nothing more in, and finishes what was let in.
     async fn run(self) {
-        let Self { app, listener, claim, mut signals, .. } = self;
+        let Self { app, listener, mut signals, .. } = self;
         let serving = http::serve(listener, app.clone());
         let hurry = async {
             signals.next().await;
@@ -199,7 +198,6 @@ impl Server {
             () = hurry => tracing::warn!("requests that were still open are cut off"),
         }
         app.intake.drain().await;
-        drop(claim);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Configuration: the one room that reads the environment.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
 use crate::access::budget::Budget;
 use crate::app::Settings;
-use crate::db::DbUrl;
+use crate::db::{DbUrl, DbUrlError};
 use crate::graphql::guards::MAX_COST;
 use crate::purchases::stripe::{Account, PATIENCE, Stripe};
 
@@ -23,9 +24,12 @@ pub struct Config {
 /// Why the environment cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// `DATABASE_URL` is something else.
-    #[error("DATABASE_URL is neither sqlite:PATH nor postgres://…")]
-    Database,
+    /// A variable is not UTF-8.
+    #[error("{0} is not UTF-8 text")]
+    NotText(&'static str),
+    /// `DATABASE_URL` is no address of a database.
+    #[error("DATABASE_URL {0}")]
+    Database(DbUrlError),
     /// `SCRIP_LISTEN` is something else.
     #[error("SCRIP_LISTEN is \"{0}\", which is not an address and port, such as 127.0.0.1:4000 or 0.0.0.0:4000")]
     Listen(String),
@@ -70,7 +74,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] says which variable cannot be used, and how it is written.
     pub fn from_env(trust: Trust) -> Result<Self, ConfigError> {
-        Self::of(trust, &variable)
+        Self::of(trust, &environment)
     }
 
     /// The same for a first look: an embedded database in `.scrip/`, whatever `DATABASE_URL` says, and no keys.
@@ -78,13 +82,18 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] says what cannot be used, and how it is written.
     pub fn for_dev() -> Result<Self, ConfigError> {
-        Self::of(Trust::Loopback, &|name| if name == "DATABASE_URL" { None } else { variable(name) })
+        Self::of(Trust::Loopback, &|name| if name == "DATABASE_URL" { None } else { environment(name) })
     }
 
-    fn of(trust: Trust, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let database = variable("DATABASE_URL").unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
-        let database = DbUrl::parse(&database).ok_or(ConfigError::Database)?;
-        let listen = variable("SCRIP_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    fn of(trust: Trust, environment: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
+        let variable = |name| read(name, environment(name));
+        let database = variable("DATABASE_URL")?.unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+        let database = DbUrl::parse(&database).map_err(ConfigError::Database)?;
+        let database = match variable("PGPASSWORD")? {
+            Some(password) => database.with_password(&password),
+            None => database,
+        };
+        let listen = variable("SCRIP_LISTEN")?.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
         // The one name that needs nobody to resolve it.
         let address = listen.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
         let address = address.as_deref().unwrap_or(&listen).parse();
@@ -92,7 +101,7 @@ impl Config {
         if trust == Trust::Loopback && !listen.ip().is_loopback() {
             return Err(ConfigError::NotLoopback(listen));
         }
-        let number = |name, default, least| match variable(name) {
+        let number = |name, default, least| match variable(name)? {
             None => Ok(default),
             Some(given) => match u64::from_str(&given) {
                 Ok(number) if number >= least => Ok(number),
@@ -102,7 +111,7 @@ impl Config {
         let (usual, most) = (Settings::default(), u64::try_from(MAX_COST).unwrap_or(u64::MAX));
         let settings = Settings {
             trusts_loopback: trust == Trust::Loopback,
-            allowed_origins: origins(&variable("SCRIP_ALLOWED_ORIGINS").unwrap_or_default())?,
+            allowed_origins: origins(variable("SCRIP_ALLOWED_ORIGINS")?.as_deref().unwrap_or_default())?,
             key_budget: Budget {
                 burst: number("SCRIP_KEY_BURST", usual.key_budget.burst, most)?,
                 per_second: number("SCRIP_KEY_RATE", usual.key_budget.per_second, 1)?,
@@ -111,7 +120,7 @@ impl Config {
                 burst: number("SCRIP_PORTAL_BURST", usual.portal_budget.burst, most)?,
                 per_second: number("SCRIP_PORTAL_RATE", usual.portal_budget.per_second, 1)?,
             },
-            stripe: stripe(variable)?,
+            stripe: stripe(&variable)?,
             timeouts: usual.timeouts,
         };
         Ok(Self { database, listen, settings })
@@ -119,8 +128,10 @@ impl Config {
 }
 
 /// Stripe takes the money where its secret key is set.
-fn stripe(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Stripe>, ConfigError> {
-    let (key, secret) = (variable("STRIPE_SECRET_KEY"), variable("STRIPE_WEBHOOK_SECRET"));
+fn stripe(
+    variable: &dyn Fn(&'static str) -> Result<Option<String>, ConfigError>,
+) -> Result<Option<Stripe>, ConfigError> {
+    let (key, secret) = (variable("STRIPE_SECRET_KEY")?, variable("STRIPE_WEBHOOK_SECRET")?);
     let (secret_key, webhook_secret) = match (key, secret) {
         (Some(key), Some(secret)) => (key, secret),
         (None, None) => return Ok(None),
@@ -129,17 +140,20 @@ fn stripe(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Stripe>, C
             return Err(ConfigError::Stripe(message.to_owned()));
         }
     };
-    let url = variable("STRIPE_API_URL").map(|url| format!("{}/", url.trim_end_matches('/')));
+    let url = variable("STRIPE_API_URL")?.map(|url| format!("{}/", url.trim_end_matches('/')));
     let is_address = |url: &String| url.starts_with("https://") || url.starts_with("http://");
-    let is_plain = url.as_ref().is_none_or(|url| is_address(url) && !url.ends_with("/v1/"));
+    let is_base = url.as_ref().is_none_or(|url| is_address(url) && is_graphic(url) && !url.ends_with("/v1/"));
     // What is wrong with a key is not said with the key.
     for (is_so, message) in [
         (
-            secret_key.starts_with("sk_") || secret_key.starts_with("rk_"),
-            "STRIPE_SECRET_KEY must begin with sk_ or rk_",
+            (secret_key.starts_with("sk_") || secret_key.starts_with("rk_")) && is_graphic(&secret_key),
+            "STRIPE_SECRET_KEY must begin with sk_ or rk_ and hold no white space",
         ),
-        (webhook_secret.starts_with("whsec_"), "STRIPE_WEBHOOK_SECRET must begin with whsec_"),
-        (is_plain, "STRIPE_API_URL must be an address without /v1, such as http://127.0.0.1:12111"),
+        (
+            webhook_secret.starts_with("whsec_") && is_graphic(&webhook_secret),
+            "STRIPE_WEBHOOK_SECRET must begin with whsec_ and hold no white space",
+        ),
+        (is_base, "STRIPE_API_URL must be an address without /v1, such as http://127.0.0.1:12111"),
     ] {
         if !is_so {
             return Err(ConfigError::Stripe(message.to_owned()));
@@ -149,45 +163,110 @@ fn stripe(variable: &dyn Fn(&str) -> Option<String>) -> Result<Option<Stripe>, C
     stripe.map(Some).map_err(|error| ConfigError::Stripe(format!("Stripe's settings cannot be used: {error}")))
 }
 
-/// Origins by commas, as a browser writes them: scheme, host and port, and nothing behind.
+/// Origins by commas: scheme, host and port, and nothing behind. They become what a browser writes, which leaves out the port
+/// that a scheme has anyway.
 fn origins(given: &str) -> Result<Vec<String>, ConfigError> {
     let each = given.split(',').map(str::trim).filter(|origin| !origin.is_empty());
     each.map(|origin| {
-        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        let lower = origin.to_ascii_lowercase();
+        let [https, http] = [("https://", ":443"), ("http://", ":80")].map(|(scheme, port)| {
+            lower.strip_prefix(scheme).map(|host| (scheme, host.strip_suffix(port).unwrap_or(host)))
+        });
         let is_plain =
             |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | ':' | '[' | ']');
-        match host {
-            Some(host) if !host.is_empty() && host.chars().all(is_plain) => Ok(origin.to_owned()),
+        match https.or(http) {
+            Some((scheme, host)) if !host.is_empty() && host.chars().all(is_plain) => Ok(format!("{scheme}{host}")),
             _ => Err(ConfigError::Origin(origin.to_owned())),
         }
     })
     .collect()
 }
 
-/// What to log: `SCRIP_LOG`, in the form of `RUST_LOG`; the program's own messages when nothing is said.
-#[must_use]
-pub fn log_filter() -> String {
-    variable("SCRIP_LOG").unwrap_or_else(|| "info".to_owned())
+/// Whether a text is printable ASCII without white space, as keys and addresses are.
+fn is_graphic(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic())
 }
 
-/// Where traces are sent, by OpenTelemetry's own variables.
-#[must_use]
-pub fn traces_endpoint() -> Option<String> {
-    variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"))
+/// The log filter: `SCRIP_LOG`, in the form of `RUST_LOG`; by default the program's own messages.
+///
+/// # Errors
+/// [`ConfigError::NotText`].
+pub fn log_filter() -> Result<String, ConfigError> {
+    Ok(read("SCRIP_LOG", environment("SCRIP_LOG"))?.unwrap_or_else(|| "info".to_owned()))
+}
+
+/// The collector of traces, by OpenTelemetry's own variables; none is not to send traces.
+///
+/// # Errors
+/// [`ConfigError::NotText`].
+pub fn traces_endpoint() -> Result<Option<String>, ConfigError> {
+    for name in ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"] {
+        if let Some(endpoint) = read(name, environment(name))? {
+            return Ok(Some(endpoint));
+        }
+    }
+    Ok(None)
+}
+
+/// A variable's value without the white space around it, such as the line break of a file that it was read from; an
+/// empty one counts as not set.
+fn read(name: &'static str, value: Option<OsString>) -> Result<Option<String>, ConfigError> {
+    let text = value.map(OsString::into_string).transpose().map_err(|_| ConfigError::NotText(name))?;
+    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
+    use crate::base::time::Time;
+    use crate::purchases::stripe::webhook;
 
     fn of(trust: Trust, given: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let find = |name: &str| given.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let find = |name: &str| given.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
         Config::of(trust, &find)
+    }
+
+    #[test]
+    fn white_space_around_a_value_is_left_out() {
+        let config = of(
+            Trust::Keys,
+            &[
+                ("DATABASE_URL", " sqlite:/x/a.db\r\n"),
+                ("SCRIP_LISTEN", "127.0.0.1:1\n"),
+                ("SCRIP_KEY_RATE", "7\n"),
+                ("SCRIP_ALLOWED_ORIGINS", "\n"),
+                ("STRIPE_SECRET_KEY", "sk_test_1\n"),
+                ("STRIPE_WEBHOOK_SECRET", "whsec_1\n"),
+            ],
+        );
+        let config = config.unwrap();
+        assert_eq!((config.database.to_string().as_str(), config.listen.port()), ("sqlite:/x/a.db", 1));
+        assert_eq!(config.settings.key_budget.per_second, 7);
+        let (now, body) =
+            (Time::from_micros(1_700_000_000_000_000).unwrap(), r#"{"type": "x", "data": {"object": {}}}"#);
+        let signature = webhook::header("whsec_1", 1_700_000_000, body);
+        assert_eq!(config.settings.stripe.unwrap().read_webhook(body.as_bytes(), &signature, now), Ok(None));
+    }
+
+    #[test]
+    fn variable_that_is_not_utf_8_is_refused_by_name() {
+        let broken = OsString::from_vec(vec![b's', 0xff]);
+        let find = |name: &str| (name == "SCRIP_LISTEN").then(|| broken.clone());
+        let error = Config::of(Trust::Keys, &find).unwrap_err();
+        assert_eq!(error.to_string(), "SCRIP_LISTEN is not UTF-8 text");
+    }
+
+    #[test]
+    fn password_of_postgresql_may_come_by_its_own_variable() {
+        let config = of(Trust::Keys, &[("DATABASE_URL", "postgres://u@h/d"), ("PGPASSWORD", "a@b")]).unwrap();
+        assert_eq!(config.database, DbUrl::Postgres("postgres://u@h/d?password=a%40b".to_owned()));
     }
 
     #[test]
@@ -205,6 +284,7 @@ mod tests {
         for (name, given) in [
             ("DATABASE_URL", "mysql://x"),
             ("DATABASE_URL", "sqlite:"),
+            ("DATABASE_URL", "sqlite:a.db?mode=rwc"),
             ("SCRIP_LISTEN", "4000"),
             ("SCRIP_ALLOWED_ORIGINS", "https://a.example, b.example"),
             ("SCRIP_ALLOWED_ORIGINS", "https://a.example/"),
@@ -227,7 +307,9 @@ mod tests {
         for (name, given) in [
             ("STRIPE_SECRET_KEY", "pk_test_secret"),
             ("STRIPE_SECRET_KEY", ""),
+            ("STRIPE_SECRET_KEY", "sk_secret\nx"),
             ("STRIPE_WEBHOOK_SECRET", "secret"),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_secret x"),
             ("STRIPE_API_URL", "127.0.0.1:9"),
             ("STRIPE_API_URL", "http://127.0.0.1:9/v1"),
         ] {
@@ -240,7 +322,11 @@ mod tests {
 
     #[test]
     fn origins_are_taken_as_browsers_write_them() {
-        let config = of(Trust::Keys, &[("SCRIP_ALLOWED_ORIGINS", "https://a.example, http://localhost:5173")]).unwrap();
-        assert_eq!(config.settings.allowed_origins, ["https://a.example", "http://localhost:5173"]);
+        let given =
+            "https://a.example:443, http://localhost:5173,HTTP://B.example:80,https://c.example:80, http://[::1]";
+        let config = of(Trust::Keys, &[("SCRIP_ALLOWED_ORIGINS", given)]).unwrap();
+        let origins =
+            ["https://a.example", "http://localhost:5173", "http://b.example", "https://c.example:80", "http://[::1]"];
+        assert_eq!(config.settings.allowed_origins, origins);
     }
 }

@@ -71,7 +71,11 @@ pub(crate) async fn run(command: KeyCommand) -> Result<(), Failure> {
         KeyCommand::Create { name, scopes, expires_at } => {
             let end = expires_at.map(|text| Time::parse(&text).ok_or(text)).transpose();
             let expires_at = end.map_err(|text| format!("--expires-at is \"{text}\", not an RFC 3339 time"))?;
-            let new = NewKey { name, scopes: scopes.into_iter().map(Scope::from).collect(), expires_at };
+            let new = NewKey {
+                name,
+                scopes: scopes.into_iter().map(Scope::from).collect(),
+                expires_at: expires_at.map(Into::into),
+            };
             let ids = Ids::from_entropy();
             let made = db.write(async |txn| service::create_key(txn, &ids, now, &new).await).await;
             let (key, secret) = made.map_err(words)?;
@@ -100,7 +104,7 @@ pub(crate) async fn run(command: KeyCommand) -> Result<(), Failure> {
 
 fn words(failure: db::Failure) -> Failure {
     match failure {
-        db::Failure::Problem(problem) => problem.message.into(),
+        db::Failure::Problems(problems) => problems.to_string().into(),
         db::Failure::Db(error) => Box::new(error),
     }
 }

@@ -51,11 +51,11 @@ impl Drop for Logs {
 pub(crate) fn begin(readers: &Readers) -> Result<Logs, crate::cli::Failure> {
     // Who writes a line does not wait for who reads it, and lines that come together go out together.
     let (out, guard) = tracing_appender::non_blocking(BufWriter::with_capacity(LINES, std::io::stderr()));
-    let provider = match traces_endpoint() {
+    let provider = match traces_endpoint()? {
         None => None,
         Some(_) => Some(provider()?),
     };
-    let wanted = EnvFilter::try_new(log_filter()).map_err(|error| format!("SCRIP_LOG cannot be used: {error}"))?;
+    let wanted = EnvFilter::try_new(log_filter()?).map_err(|error| format!("SCRIP_LOG cannot be used: {error}"))?;
     let filter =
         QUIET.iter().try_fold(wanted, |filter, quiet| quiet.parse().map(|quiet| filter.add_directive(quiet)))?;
     let traces = provider.as_ref().map(|provider| {

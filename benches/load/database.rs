@@ -55,7 +55,7 @@ impl Databases {
     /// That of the bare work, with the tables in it.
     pub(crate) async fn of_bare(&self) -> Result<DbUrl, Failure> {
         let url = self.url(&self.names[1]);
-        let url = DbUrl::parse(&url).ok_or("the URL of the database is none")?;
+        let url = DbUrl::parse(&url)?;
         migrate(&url).await?;
         Ok(url)
     }
@@ -88,7 +88,7 @@ impl Databases {
 
 #[expect(clippy::disallowed_methods, reason = "the bench has no settings of its own but this one")]
 fn postgres_url() -> Result<String, Failure> {
-    std::env::var("SCRIP_TEST_POSTGRES").ok().filter(|url| DbUrl::parse(url).is_some()).ok_or_else(|| {
+    std::env::var("SCRIP_TEST_POSTGRES").ok().filter(|url| DbUrl::parse(url).is_ok()).ok_or_else(|| {
         "SCRIP_TEST_POSTGRES must be the URL (postgres://…) of a server in which databases may be made. \
          `make bench` starts one; so does: DURABLE=1 tests/support/postgres.sh run COMMAND…"
             .into()

@@ -113,7 +113,7 @@ fn at(text: &str) -> Time {
 }
 
 async fn measure(databases: &Databases) -> Result<(Sample, Sample, Duration), Failure> {
-    let url = DbUrl::parse(&databases.of_server()).ok_or("the URL of the database is none")?;
+    let url = DbUrl::parse(&databases.of_server())?;
     migrate(&url).await?;
     let clock = Clock::at(at(BEGIN));
     let app = App::new(Db::connect(&url)?, (clock.clone(), Ids::seeded(1)), "bench", Settings::default());

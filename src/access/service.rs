@@ -3,9 +3,10 @@
 use super::model::{ApiKey, PortalSession, Scopes};
 use super::store::{self, Kept};
 use super::token::{self, Secret};
+use crate::base::fields::{self, optional};
+use crate::base::given::Given;
 use crate::base::ids::{ApiKeyId, CustomerId, Ids};
-use crate::base::problem::Problem;
-use crate::base::text;
+use crate::base::problem::{Problem, all};
 use crate::base::time::Time;
 use crate::db::{Failure, Txn};
 
@@ -22,7 +23,7 @@ pub struct NewKey {
     /// What it may do; at least one.
     pub scopes: Scopes,
     /// From when on it is taken no more; later than now.
-    pub expires_at: Option<Time>,
+    pub expires_at: Option<Given<Time>>,
 }
 
 /// Makes a key; answers it with its secret, which nobody can be told again.
@@ -30,23 +31,27 @@ pub struct NewKey {
 /// # Errors
 /// Invalid.
 pub async fn create_key(txn: &mut Txn, ids: &Ids, now: Time, new: &NewKey) -> Result<(ApiKey, String), Failure> {
-    text::check(&new.name, MAX_NAME).map_err(|error| Problem::invalid(&["name"], format!("name {error}.")))?;
-    if new.scopes.is_empty() {
-        return Err(Problem::invalid(&["scopes"], "scopes is empty; name at least one.").into());
-    }
-    if new.expires_at.is_some_and(|end| end <= now) {
-        return Err(Problem::invalid(&["expiresAt"], "expiresAt is over; name a time that is to come.").into());
-    }
+    let no_scopes = || Problem::invalid(&["scopes"], "scopes is empty; name at least one.");
+    let expires_at = optional(new.expires_at.as_ref(), |given| {
+        let end = *given.read(&["expiresAt"])?;
+        let message = "expiresAt is over; name a time that is to come.";
+        if end > now { Ok(end) } else { Err(Problem::invalid(&["expiresAt"], message)) }
+    });
+    let (name, (), expires_at) = all((
+        fields::text(&["name"], &new.name, MAX_NAME),
+        if new.scopes.is_empty() { Err(no_scopes()) } else { Ok(()) },
+        expires_at,
+    ))?;
     let id = ApiKeyId(ids.uuid(now));
     let secret = Secret::new(id, ids.bytes::<{ token::RANDOM }>());
     let key = ApiKey {
         id,
-        name: new.name.clone(),
+        name,
         scopes: new.scopes,
         hint: secret.hint(),
         created_at: now,
         last_used_at: None,
-        expires_at: new.expires_at,
+        expires_at,
         revoked_at: None,
     };
     store::insert_key(txn, &Kept { key: key.clone(), hash: secret.hash() }).await?;

@@ -4,17 +4,18 @@
 //! So a crash, a lost answer or a second server costs time at most.
 
 use crate::base::clock::Clock;
+use crate::base::credits::Credits;
 use crate::base::ids::PurchaseId;
 use crate::base::money::Money;
-use crate::base::problem::{Problem, ProblemKind};
+use crate::base::problem::{Problem, ProblemKind, Problems, all};
 use crate::base::time::{HOUR, MINUTE, Time};
 use crate::db::{Db, DbError, Failure};
 use crate::intake::{Bought, Intake, PurchaseOrder};
 use crate::ledger::entry::Origin;
 use crate::ledger::store::find_balances;
-use crate::purchases::input::{Ask, NewPurchase};
+use crate::purchases::input::{Ask, GivenPurchase, NewPurchase};
 use crate::purchases::model::{Provider, Purchase, Status};
-use crate::purchases::rules::share;
+use crate::purchases::rules::{check_quantity, share};
 use crate::purchases::store::{claim, find_purchases, list_due};
 use crate::purchases::stripe::{Heard, Stripe, Trouble};
 use crate::purchases::transitions::Fact;
@@ -55,13 +56,6 @@ impl Cashier {
     /// # Errors
     /// A problem that the caller can act on, or the database's failure.
     pub async fn buy(&self, order: PurchaseOrder) -> Result<Bought, Failure> {
-        let order = match order {
-            PurchaseOrder::Create { balance, new: Ok(new), origin, key } => {
-                let new = self.return_url(new.return_url).map(|return_url| NewPurchase { return_url, ..new });
-                PurchaseOrder::Create { balance, new, origin, key }
-            }
-            other => other,
-        };
         let bought = self.intake.purchase(order).await?;
         let Some(purchase) = &bought.purchase else { return Ok(bought) };
         if !self.takes(purchase) || !purchase.is_pending() || purchase.known_as().is_some() {
@@ -69,6 +63,19 @@ impl Cashier {
         }
         let now = self.tell(purchase, None).await?;
         Ok(Bought { replayed: bought.replayed, ..now })
+    }
+
+    /// A purchase that was asked for, as far as it can be checked without the balance.
+    ///
+    /// # Errors
+    /// Invalid, at each field that cannot be taken.
+    pub fn validate(&self, given: &GivenPurchase) -> Result<NewPurchase, Problems> {
+        let (option, quantity, return_url) = all((
+            given.option.read(&["optionId"]).copied(),
+            check_quantity(given.quantity),
+            self.return_url(given.return_url.clone()),
+        ))?;
+        Ok(NewPurchase { option, quantity, return_url })
     }
 
     /// Where a customer comes back to: what is given must be ours.
@@ -168,8 +175,8 @@ impl Cashier {
         match self.tell(&purchase, Some(object)).await {
             Ok(_) => Ok(()),
             Err(Failure::Db(error)) => Err(error),
-            Err(Failure::Problem(problem)) => {
-                tracing::warn!(%id, problem = problem.message, "a webhook changed nothing");
+            Err(Failure::Problems(problems)) => {
+                tracing::warn!(%id, %problems, "a webhook changed nothing");
                 Ok(())
             }
         }
@@ -201,7 +208,7 @@ impl Cashier {
             return Ok(());
         }
         match self.tell(purchase, None).await {
-            Ok(_) | Err(Failure::Problem(_)) => Ok(()),
+            Ok(_) | Err(Failure::Problems(_)) => Ok(()),
             Err(Failure::Db(error)) => Err(error),
         }
     }
@@ -209,9 +216,12 @@ impl Cashier {
     /// The money for what is left of what a purchase brought.
     async fn left(&self, purchase: &Purchase) -> Result<Money, DbError> {
         let balance = find_balances(&mut self.db.read().await?, &[purchase.id.balance]).await?.pop();
-        let lots = balance.map(|balance| balance.account.lots).unwrap_or_default();
+        let missing = || {
+            DbError::Corrupt(format!("there is a purchase of the balance {}, and no such balance", purchase.id.balance))
+        };
+        let lots = balance.ok_or_else(missing)?.account.lots;
         let left = lots.iter().find(|lot| Some(lot.sequence) == purchase.lot).map(|lot| lot.remaining);
-        Ok(share((purchase.price, purchase.provider), purchase.credits, left.unwrap_or_default()))
+        share((purchase.price, purchase.provider), purchase.credits, left.unwrap_or(Credits::ZERO))
     }
 
     /// Whether it was made longer ago than the provider keeps keys, and pages open.

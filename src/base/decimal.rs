@@ -150,6 +150,12 @@ impl Decimal {
         &self.0
     }
 
+    /// Zero.
+    #[must_use]
+    pub fn zero() -> Self {
+        Self("0".to_owned())
+    }
+
     /// The one text of the value, however it was given: "25.5" for "025.50".
     #[must_use]
     pub fn canonical(&self) -> String {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::credits::Credits;
 use super::decimal::Decimal;
+use super::given::Given;
 use super::json::CanonicalJson;
 use super::patch::Patch;
 use super::problem::Problem;
@@ -71,16 +72,24 @@ pub fn metadata(path: &[&str], given: Option<&Value>) -> Result<CanonicalJson, P
 ///
 /// # Errors
 /// Invalid when it is none.
-pub fn amount(path: &[&str], given: &Decimal) -> Result<Credits, Problem> {
-    Credits::amount(given).map_err(|error| refused(path, error))
+pub fn amount(path: &[&str], given: &Given<Decimal>) -> Result<Credits, Problem> {
+    Credits::amount(given.read(path)?).map_err(|error| refused(path, error))
 }
 
 /// An amount of credits above 0.
 ///
 /// # Errors
 /// Invalid when it is none.
-pub fn positive_amount(path: &[&str], given: &Decimal) -> Result<Credits, Problem> {
-    Credits::positive_amount(given).map_err(|error| refused(path, error))
+pub fn positive_amount(path: &[&str], given: &Given<Decimal>) -> Result<Credits, Problem> {
+    Credits::positive_amount(given.read(path)?).map_err(|error| refused(path, error))
+}
+
+/// A check of a value that may be absent.
+///
+/// # Errors
+/// Those of `check`.
+pub fn optional<T: ?Sized, U, E>(given: Option<&T>, check: impl FnOnce(&T) -> Result<U, E>) -> Result<Option<U>, E> {
+    given.map(check).transpose()
 }
 
 /// What an update says of a field that cannot be empty: a value, or nothing.
@@ -93,6 +102,30 @@ pub fn not_cleared<T>(path: &[&str], given: Patch<T>) -> Result<Option<T>, Probl
         Patch::Set(value) => Ok(Some(value)),
         Patch::Clear => Err(refused(path, "cannot be null; leave it out to keep what is there")),
     }
+}
+
+/// What an update says of a name, which cannot be cleared.
+///
+/// # Errors
+/// Invalid, at `["name"]`.
+pub fn new_name(given: Patch<&String>) -> Result<Option<String>, Problem> {
+    optional(not_cleared(&["name"], given)?.map(String::as_str), |given| name(&["name"], given))
+}
+
+/// What an update says of a description.
+///
+/// # Errors
+/// Invalid, at `["description"]`.
+pub fn new_description(given: Patch<&String>) -> Result<Patch<String>, Problem> {
+    given.try_map(|given| prose(&["description"], given))
+}
+
+/// What an update says of metadata.
+///
+/// # Errors
+/// Invalid, at `["metadata"]`.
+pub fn new_metadata(given: Patch<&Value>) -> Result<Patch<CanonicalJson>, Problem> {
+    given.try_map(|given| metadata(&["metadata"], Some(given)))
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub mod clock;
 pub mod credits;
 pub mod decimal;
 pub mod fields;
+pub mod given;
+pub mod idempotency;
 pub mod ids;
 pub mod json;
 pub mod money;

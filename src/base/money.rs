@@ -7,28 +7,35 @@ use thiserror::Error;
 
 use super::decimal::{self, Decimal, DecimalError};
 
-/// A currency of ISO 4217; stored as its code.
+/// A currency of ISO 4217, active or ended; stored as its code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Currency([u8; 3]);
 
-/// Active codes of ISO 4217 that money is kept in; two fraction digits unless listed below.
-const CODES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD \
+/// The currencies that can be chosen: those of ISO 4217's list one as published on 2026-01-01, without codes of funds, metals
+/// and units of account other than CLF and UYW. In order, and two fraction digits unless listed below.
+const CODES: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD \
 CAD CDF CHF CLF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD \
 HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD \
 MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON \
 RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX \
-USD UYU UYW UZS VED VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG";
+USD UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG";
 const NO_DIGITS: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF";
 const THREE_DIGITS: &str = "BHD IQD JOD KWD LYD OMR TND";
 const FOUR_DIGITS: &str = "CLF UYW";
 
 impl Currency {
-    /// Reads a code such as "EUR"; `None` when ISO 4217 has no such active currency.
+    /// Reads a code such as "EUR" that a caller chose; `None` when ISO 4217 has no such active currency.
     #[must_use]
     pub fn parse(code: &str) -> Option<Self> {
+        CODES.split(' ').any(|known| known == code).then(|| Self::stored(code)).flatten()
+    }
+
+    /// Reads a code that was stored, whether or not its currency has ended since; `None` when it is not three capital letters.
+    #[must_use]
+    pub fn stored(code: &str) -> Option<Self> {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
-        CODES.split(' ').any(|known| known == code).then_some(Self(bytes))
+        bytes.iter().all(u8::is_ascii_uppercase).then_some(Self(bytes))
     }
 
     /// The three letters.
@@ -60,13 +67,19 @@ impl TryFrom<String> for Currency {
     type Error = &'static str;
 
     fn try_from(code: String) -> Result<Self, Self::Error> {
-        Self::parse(&code).ok_or("is no currency")
+        Self::stored(&code).ok_or("is no currency")
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
     }
 }
 
 impl fmt::Debug for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -143,6 +156,29 @@ mod tests {
         {
             let money = Money::price(&Decimal::new(given).unwrap(), Currency::parse(code).unwrap()).unwrap();
             assert_eq!(money.amount(), written);
+        }
+    }
+
+    #[test]
+    fn list_of_currencies_is_in_order_and_complete() {
+        let codes: Vec<&str> = CODES.split(' ').collect();
+        assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+        assert_eq!(codes.len(), 157);
+        for listed in [NO_DIGITS, THREE_DIGITS, FOUR_DIGITS] {
+            assert!(listed.split(' ').all(|code| codes.contains(&code)), "{listed}");
+        }
+    }
+
+    #[test]
+    fn currency_that_has_ended_is_read_and_not_offered() {
+        for (ended, successor) in [("BGN", "EUR"), ("ANG", "XCG")] {
+            assert_eq!(Currency::parse(ended), None);
+            assert!(Currency::parse(successor).is_some());
+            let stored: Currency = serde_json::from_str(&format!("\"{ended}\"")).unwrap();
+            assert_eq!(Money { minor: 1999, currency: stored }.to_string(), format!("19.99 {ended}"));
+        }
+        for code in ["", "eur", "EURO", "E1R"] {
+            assert_eq!(Currency::stored(code), None, "{code}");
         }
     }
 

@@ -1,5 +1,9 @@
 //! Text from outside: what a name, key or reason may be, and the folded copy that searches compare.
 
+use std::collections::BTreeSet;
+
+use icu_casemap::CaseMapper;
+use icu_normalizer::ComposingNormalizerBorrowed;
 use thiserror::Error;
 
 /// Why a text is not taken.
@@ -64,10 +68,33 @@ pub fn check_key(text: &str) -> Result<(), TextError> {
     if fits { Ok(()) } else { Err(TextError::Key) }
 }
 
-/// The copy of a text that searches compare: lower case, in every script that has cases.
+/// The form of a text in which searches compare: composed (NFC), with the full case folding of Unicode, composed again. So
+/// "STRASSE" is "Straße", and a letter with its accent is the same in one code point or in two.
 #[must_use]
 pub fn fold(text: &str) -> String {
-    text.to_lowercase()
+    let compose = ComposingNormalizerBorrowed::new_nfc();
+    let composed = compose.normalize(text);
+    let folded = CaseMapper::new().fold_string(&composed);
+    compose.normalize(&folded).into_owned()
+}
+
+/// The words by whose beginnings a search finds these texts: for each word, what stands from there up to the next white
+/// space, folded. "Ada@Example.com" is found by "ada@ex", "example" and "com".
+#[must_use]
+pub fn searchable_words<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for text in texts {
+        for part in fold(text).split_whitespace() {
+            let mut before: Option<char> = None;
+            for (at, char) in part.char_indices() {
+                if before.is_none_or(|before| !before.is_alphanumeric() && char.is_alphanumeric()) {
+                    words.extend(part.get(at..).map(str::to_owned));
+                }
+                before = Some(char);
+            }
+        }
+    }
+    words
 }
 
 /// The least text that is greater than every text with this beginning, compared byte by byte; `None` when there is
@@ -113,7 +140,46 @@ mod tests {
         assert_eq!(check("a\0", 200), Err(TextError::Nul));
     }
 
+    #[test]
+    fn folded_texts_are_the_same_however_they_are_written() {
+        for (one, other) in [
+            ("Straße", "STRASSE"),
+            ("ΟΔΥΣΣΕΥΣ", "οδυσσευς"),
+            ("Caf\u{e9}", "CAFE\u{301}"),
+            ("\u{1100}\u{1161}", "가"),
+            ("ﬃ", "FFI"),
+            ("\u{345}\u{301}", "\u{301}ι"),
+        ] {
+            assert_eq!(fold(one), fold(other), "{one} {other}");
+        }
+        assert_eq!(fold("ΟΔΥΣ"), "οδυσ", "a sigma at the end of a search may stand inside a word");
+    }
+
+    #[test]
+    fn words_begin_after_white_space_and_punctuation() {
+        let words = |text| searchable_words([text]).into_iter().collect::<Vec<_>>();
+        assert_eq!(words("Acme  Corporation"), ["acme", "corporation"]);
+        assert_eq!(words("Ada@Example.com"), ["ada@example.com", "com", "example.com"]);
+        assert_eq!(words("(Acme) 🎉 e\u{301}"), ["(acme)", "acme)", "é", "🎉"]);
+        assert!(words(" \t").is_empty());
+        assert_eq!(searchable_words(["a b", "B c"]).len(), 3);
+    }
+
     proptest! {
+        #[test]
+        fn folding_twice_changes_nothing_more(text in "\\PC{0,12}") {
+            let once = fold(&text);
+            prop_assert_eq!(fold(&once), once);
+        }
+
+        #[test]
+        fn text_is_found_by_each_beginning_of_its_words(text in "\\PC{0,12}") {
+            let words = searchable_words([text.as_str()]);
+            for part in fold(&text).split_whitespace() {
+                prop_assert!(words.contains(part));
+            }
+        }
+
         #[test]
         fn the_prefix_range_holds_what_begins_with_it_and_nothing_else(prefix in "\\PC{1,4}", other in "\\PC{0,6}") {
             let end = prefix_end(&prefix);

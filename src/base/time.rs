@@ -51,8 +51,8 @@ impl Time {
     /// Reads RFC 3339 in any offset; digits finer than a microsecond are cut off. `None` when it is not such a text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        // chrono also takes a space in the middle and a lower-case t or z, which RFC 3339 only tolerates.
-        if text.as_bytes().get(10) != Some(&b'T') {
+        // chrono also takes a space between date and time.
+        if !matches!(text.as_bytes().get(10), Some(b'T' | b't')) {
             return None;
         }
         let parsed = DateTime::parse_from_rfc3339(text).ok()?;
@@ -114,6 +114,7 @@ mod tests {
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000000Z"),
             ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
             ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999999Z"),
+            ("2026-01-02t03:04:05z", "2026-01-02T03:04:05.000000Z"),
         ] {
             assert_eq!(Time::parse(given).map(|t| t.to_string()).as_deref(), Some(written), "{given}");
         }

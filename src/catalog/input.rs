@@ -1,9 +1,10 @@
 //! What callers ask of the catalog: plain values, of the right form but not judged yet.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::model::{EventFilter, PricedKind, ProductKind};
+use super::model::{EventFilter, ProductKind};
 use crate::base::decimal::Decimal;
+use crate::base::given::Given;
 use crate::base::ids::{MeterId, ProductId};
 use crate::base::money::Currency;
 use crate::base::page::PageRequest;
@@ -48,9 +49,9 @@ pub struct MeterChanges {
 #[derive(Clone, Debug)]
 pub struct GivenRule {
     /// The meter.
-    pub meter: MeterId,
+    pub meter: Given<MeterId>,
     /// Credits for each unit: 0 to 10^12, at most twelve fraction digits.
-    pub credits_per_unit: Decimal,
+    pub credits_per_unit: Given<Decimal>,
 }
 
 /// Whether a balance may go below zero.
@@ -68,7 +69,7 @@ pub struct GivenOverdraft {
     /// Whether.
     pub policy: OverdraftPolicy,
     /// How far; only with ALLOW, absent is without limit.
-    pub limit: Option<Decimal>,
+    pub limit: Option<Given<Decimal>>,
 }
 
 /// How credits end.
@@ -105,7 +106,7 @@ pub struct NewCreditProduct {
     /// Which usage burns credits, in order.
     pub consumption: Vec<GivenRule>,
     /// Warn when what is available is at or below this.
-    pub low_balance_threshold: Option<Decimal>,
+    pub low_balance_threshold: Option<Given<Decimal>>,
     /// Absent is DENY.
     pub overdraft: Option<GivenOverdraft>,
     /// Absent is NEVER.
@@ -118,9 +119,20 @@ pub struct NewCreditProduct {
 #[derive(Clone, Debug)]
 pub struct GivenPrice {
     /// In major units.
-    pub amount: Decimal,
+    pub amount: Given<Decimal>,
     /// The currency.
-    pub currency: Currency,
+    pub currency: Given<Currency>,
+}
+
+/// What is paid for, as it was given.
+#[derive(Clone, Debug)]
+pub enum GivenKind {
+    /// A period.
+    FlatFee,
+    /// A seat for a period.
+    Seat,
+    /// Usage that a meter measures.
+    Usage(Given<MeterId>),
 }
 
 /// A product to be made that money is paid for.
@@ -129,7 +141,7 @@ pub struct NewPricedProduct {
     /// Its key.
     pub key: String,
     /// What is paid for.
-    pub kind: PricedKind,
+    pub kind: GivenKind,
     /// For people.
     pub name: String,
     /// For people, longer.
@@ -152,7 +164,7 @@ pub struct CreditProductChanges {
     /// Which usage burns credits; cleared is none.
     pub consumption: Patch<Vec<GivenRule>>,
     /// Warn when what is available is at or below this.
-    pub low_balance_threshold: Patch<Decimal>,
+    pub low_balance_threshold: Patch<Given<Decimal>>,
     /// Cleared is DENY.
     pub overdraft: Patch<GivenOverdraft>,
     /// Cleared is NEVER.
@@ -183,19 +195,32 @@ impl From<ProductChanges> for CreditProductChanges {
 #[derive(Clone, Debug)]
 pub struct NewPurchaseOption {
     /// The product whose credits it sells.
-    pub product: ProductId,
+    pub product: Given<ProductId>,
     /// For people.
     pub name: String,
     /// How many credits, above 0.
-    pub credits: Decimal,
+    pub credits: Given<Decimal>,
     /// For all of them, in major units with no more digits than the currency has; may be 0.
-    pub price: Decimal,
-    /// The price's currency.
-    pub currency: Currency,
+    pub price: GivenPrice,
     /// Whether customers see it in the portal.
     pub show_in_portal: bool,
     /// Where it stands among the product's options; the lower comes first.
     pub position: i32,
+}
+
+impl NewPurchaseOption {
+    /// Its fields, for an idempotency key.
+    #[must_use]
+    pub fn fields(&self) -> Value {
+        json!({
+            "productId": self.product.to_string(),
+            "name": self.name,
+            "credits": self.credits.canonical(),
+            "price": [self.price.amount.canonical(), self.price.currency.to_string()],
+            "showInPortal": self.show_in_portal,
+            "position": self.position,
+        })
+    }
 }
 
 /// What changes about a purchase option.

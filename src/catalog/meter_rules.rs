@@ -6,7 +6,8 @@ use super::model::{Aggregation, EventFilter, Meter};
 use crate::base::fields::{self, refused};
 use crate::base::ids::MeterId;
 use crate::base::json::CanonicalJson;
-use crate::base::problem::Problem;
+use crate::base::patch::Patch;
+use crate::base::problem::{Problem, Problems, all};
 use crate::base::text::MAX_REFERENCE;
 use crate::base::time::Time;
 
@@ -14,32 +15,29 @@ use crate::base::time::Time;
 ///
 /// # Errors
 /// Invalid, at the field that cannot be taken.
-pub fn created(id: MeterId, now: Time, new: &NewMeter) -> Result<Meter, Problem> {
-    Ok(Meter {
-        id,
-        key: fields::key(&["key"], &new.key)?,
-        name: fields::name(&["name"], &new.name)?,
-        event_type: fields::text(&["eventType"], &new.event_type, MAX_REFERENCE)?,
-        aggregation: aggregation(new.aggregation, new.property.as_deref())?,
-        filter: kept_filter(&new.filter)?,
-        created_at: now,
-        updated_at: now,
-        archived_at: None,
-    })
+pub fn created(id: MeterId, now: Time, new: &NewMeter) -> Result<Meter, Problems> {
+    let (key, name, event_type, aggregation, filter) = all((
+        fields::key(&["key"], &new.key),
+        fields::name(&["name"], &new.name),
+        fields::text(&["eventType"], &new.event_type, MAX_REFERENCE),
+        aggregation(new.aggregation, new.property.as_deref()),
+        kept_filter(&new.filter),
+    ))?;
+    Ok(Meter { id, key, name, event_type, aggregation, filter, created_at: now, updated_at: now, archived_at: None })
 }
 
 /// The meter with its changes.
 ///
 /// # Errors
 /// Invalid, at the field that cannot be taken; a state when it is archived.
-pub fn changed(meter: &Meter, now: Time, changes: &MeterChanges) -> Result<Meter, Problem> {
+pub fn changed(meter: &Meter, now: Time, changes: &MeterChanges) -> Result<Meter, Problems> {
     if meter.archived_at.is_some() {
-        return Err(Problem::state(&["id"], "ARCHIVED", "The meter is archived; make a new one with another key."));
+        let message = "The meter is archived; make a new one with another key.";
+        return Err(Problem::state(&["id"], "ARCHIVED", message).into());
     }
-    let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
-    let filter = changes.filter.as_ref().try_map(|given| kept_filter(given))?;
+    let (name, filter) = checked(changes)?;
     let next = Meter {
-        name: name.map_or_else(|| Ok(meter.name.clone()), |name| fields::name(&["name"], name))?,
+        name: name.unwrap_or_else(|| meter.name.clone()),
         filter: filter.over(meter.filter.clone(), Vec::new()),
         ..meter.clone()
     };
@@ -47,6 +45,18 @@ pub fn changed(meter: &Meter, now: Time, changes: &MeterChanges) -> Result<Meter
 }
 
 /// COUNT takes no property, SUM needs one of 1 to 255 characters.
+fn checked(changes: &MeterChanges) -> Result<(Option<String>, Patch<Vec<EventFilter>>), Problems> {
+    all((fields::new_name(changes.name.as_ref()), changes.filter.as_ref().try_map(|given| kept_filter(given))))
+}
+
+/// Checks changes as far as that takes no meter.
+///
+/// # Errors
+/// Invalid, at each field that cannot be taken.
+pub fn check(changes: &MeterChanges) -> Result<(), Problems> {
+    checked(changes).map(drop)
+}
+
 fn aggregation(kind: AggregationKind, property: Option<&str>) -> Result<Aggregation, Problem> {
     let path = ["property"];
     match (kind, property) {
@@ -85,7 +95,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::base::patch::Patch;
     use crate::catalog::model::{FilterOperator, PropertyFilter};
 
     fn new() -> NewMeter {
@@ -99,12 +108,13 @@ mod tests {
         }
     }
 
-    fn create(new: &NewMeter) -> Result<Meter, Problem> {
+    fn create(new: &NewMeter) -> Result<Meter, Problems> {
         created(MeterId(uuid::Uuid::nil()), Time::MIN, new)
     }
 
     fn refusal(new: &NewMeter) -> (Vec<String>, String) {
-        create(new).map_err(|problem| (problem.path, problem.message)).unwrap_err()
+        let mut problems = create(new).unwrap_err().into_iter();
+        problems.next().map(|problem| (problem.path, problem.message)).unwrap()
     }
 
     #[test]
@@ -139,6 +149,6 @@ mod tests {
         let clear = MeterChanges { filter: Patch::Clear, ..MeterChanges::default() };
         assert_eq!(changed(&meter, Time::MAX, &clear).unwrap().filter, []);
         let nameless = MeterChanges { name: Patch::Clear, ..MeterChanges::default() };
-        assert_eq!(changed(&meter, Time::MAX, &nameless).unwrap_err().path, ["name"]);
+        assert_eq!(changed(&meter, Time::MAX, &nameless).unwrap_err().as_slice()[0].path, ["name"]);
     }
 }

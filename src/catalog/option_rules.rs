@@ -1,26 +1,32 @@
 //! What a purchase option may be, and what one credit of it costs.
 
-use super::input::{NewPurchaseOption, PurchaseOptionChanges};
+use super::input::{GivenPrice, NewPurchaseOption, PurchaseOptionChanges};
 use super::model::PurchaseOption;
 use crate::base::credits::Credits;
 use crate::base::decimal;
 use crate::base::fields::{self, refused};
 use crate::base::ids::PurchaseOptionId;
 use crate::base::money::Money;
-use crate::base::problem::Problem;
+use crate::base::problem::{Problem, Problems, all};
 use crate::base::time::Time;
 
 /// The option that was asked for.
 ///
 /// # Errors
-/// Invalid, at the field that cannot be taken.
-pub fn created(id: PurchaseOptionId, now: Time, new: &NewPurchaseOption) -> Result<PurchaseOption, Problem> {
+/// Invalid, at each field that cannot be taken.
+pub fn created(id: PurchaseOptionId, now: Time, new: &NewPurchaseOption) -> Result<PurchaseOption, Problems> {
+    let (product, name, credits, price) = all((
+        new.product.read(&["productId"]).copied(),
+        fields::name(&["name"], &new.name),
+        fields::positive_amount(&["credits"], &new.credits),
+        price(&["price"], &new.price),
+    ))?;
     Ok(PurchaseOption {
         id,
-        product: new.product,
-        name: fields::name(&["name"], &new.name)?,
-        credits: fields::positive_amount(&["credits"], &new.credits)?,
-        price: Money::price(&new.price, new.currency).map_err(|error| refused(&["price", "amount"], error))?,
+        product,
+        name,
+        credits,
+        price,
         show_in_portal: new.show_in_portal,
         position: new.position,
         created_at: now,
@@ -36,13 +42,27 @@ pub fn changed(option: &PurchaseOption, changes: &PurchaseOptionChanges) -> Resu
     if option.archived_at.is_some() {
         return Err(Problem::state(&["id"], "ARCHIVED", "The purchase option is archived; make a new one."));
     }
-    let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
+    let name = fields::new_name(changes.name.as_ref())?;
     Ok(PurchaseOption {
-        name: name.map_or_else(|| Ok(option.name.clone()), |name| fields::name(&["name"], name))?,
+        name: name.unwrap_or_else(|| option.name.clone()),
         show_in_portal: changes.show_in_portal.over(option.show_in_portal, true),
         position: changes.position.over(option.position, 0),
         ..option.clone()
     })
+}
+
+/// Checks changes as far as that takes no option.
+///
+/// # Errors
+/// Invalid, at the field that cannot be taken.
+pub fn check(changes: &PurchaseOptionChanges) -> Result<(), Problem> {
+    fields::new_name(changes.name.as_ref()).map(drop)
+}
+
+fn price(path: &[&str], given: &GivenPrice) -> Result<Money, Problems> {
+    let amount = [path, &["amount"]].concat();
+    let (given, currency) = all((given.amount.read(&amount), given.currency.read(&[path, &["currency"]].concat())))?;
+    Ok(Money::price(given, *currency).map_err(|error| refused(&amount, error))?)
 }
 
 /// What one credit costs, as a decimal of major units: at most six fraction digits, rounded half away from zero.
@@ -66,25 +86,30 @@ mod tests {
 
     fn new(credits: &str, price: &str, currency: &str) -> NewPurchaseOption {
         NewPurchaseOption {
-            product: ProductId(uuid::Uuid::nil()),
+            product: ProductId(uuid::Uuid::nil()).into(),
             name: "Pack".into(),
-            credits: Decimal::new(credits).unwrap(),
-            price: Decimal::new(price).unwrap(),
-            currency: Currency::parse(currency).unwrap(),
+            credits: Decimal::new(credits).unwrap().into(),
+            price: GivenPrice {
+                amount: Decimal::new(price).unwrap().into(),
+                currency: Currency::parse(currency).unwrap().into(),
+            },
             show_in_portal: true,
             position: 0,
         }
     }
 
-    fn create(credits: &str, price: &str, currency: &str) -> Result<PurchaseOption, Problem> {
+    fn create(credits: &str, price: &str, currency: &str) -> Result<PurchaseOption, Problems> {
         created(PurchaseOptionId(uuid::Uuid::nil()), Time::MIN, &new(credits, price, currency))
     }
 
     #[test]
     fn an_option_sells_some_credits_for_a_price_in_its_currencys_digits() {
-        assert_eq!(create("0", "1", "EUR").unwrap_err().path, ["credits"]);
-        assert_eq!(create("1", "1.5", "JPY").unwrap_err().path, ["price", "amount"]);
-        assert_eq!(create("1", "-1", "EUR").unwrap_err().path, ["price", "amount"]);
+        let paths = |credits, price, currency| -> Vec<String> {
+            create(credits, price, currency).unwrap_err().into_iter().map(|problem| problem.path.join(".")).collect()
+        };
+        assert_eq!(paths("0", "1", "EUR"), ["credits"]);
+        assert_eq!(paths("1", "1.5", "JPY"), ["price.amount"]);
+        assert_eq!(paths("-1", "-1", "EUR"), ["credits", "price.amount"]);
         assert_eq!(create("1", "0", "EUR").unwrap().price.minor, 0);
     }
 

@@ -1,12 +1,16 @@
 //! What a product may be that money is paid for: a flat fee, seats, usage.
 
-use super::input::{GivenPrice, NewPricedProduct, ProductChanges};
+use std::collections::HashSet;
+
+use super::input::{GivenKind, GivenPrice, NewPricedProduct, ProductChanges};
 use super::model::{Price, PricedKind, PricedProduct, ProductKind};
-use crate::base::fields::{self, refused};
+use crate::base::decimal::Decimal;
+use crate::base::fields::{self, optional, refused};
 use crate::base::ids::ProductId;
 use crate::base::json::CanonicalJson;
 use crate::base::money::{Currency, Money, MoneyError};
-use crate::base::problem::Problem;
+use crate::base::patch::Patch;
+use crate::base::problem::{Problem, Problems, all, all_of};
 use crate::base::settings::Rate;
 use crate::base::time::Time;
 
@@ -17,15 +21,23 @@ pub const MAX_PRICES: usize = 100;
 ///
 /// # Errors
 /// Invalid, at the field that cannot be taken.
-pub fn created(id: ProductId, now: Time, new: &NewPricedProduct) -> Result<PricedProduct, Problem> {
+pub fn created(id: ProductId, now: Time, new: &NewPricedProduct) -> Result<PricedProduct, Problems> {
+    let (key, name, description, kind, prices, metadata) = all((
+        fields::key(&["key"], &new.key),
+        fields::name(&["name"], &new.name),
+        optional(new.description.as_deref(), |given| fields::prose(&["description"], given)),
+        kind(&new.kind),
+        prices(&new.kind, &new.prices),
+        fields::metadata(&["metadata"], new.metadata.as_ref()),
+    ))?;
     Ok(PricedProduct {
         id,
-        key: fields::key(&["key"], &new.key)?,
-        kind: new.kind,
-        name: fields::name(&["name"], &new.name)?,
-        description: new.description.as_deref().map(|given| fields::prose(&["description"], given)).transpose()?,
-        metadata: fields::metadata(&["metadata"], new.metadata.as_ref())?,
-        prices: prices(new.kind, &new.prices)?,
+        key,
+        kind,
+        name,
+        description,
+        metadata,
+        prices,
         created_at: now,
         updated_at: now,
         archived_at: None,
@@ -36,14 +48,12 @@ pub fn created(id: ProductId, now: Time, new: &NewPricedProduct) -> Result<Price
 ///
 /// # Errors
 /// Invalid, at the field that cannot be taken; a state when it is archived.
-pub fn changed(product: &PricedProduct, now: Time, changes: &ProductChanges) -> Result<PricedProduct, Problem> {
+pub fn changed(product: &PricedProduct, now: Time, changes: &ProductChanges) -> Result<PricedProduct, Problems> {
     super::product_rules::check_open((&product.key, product.archived_at), &["id"])?;
     let was = product.clone();
-    let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
-    let description = changes.description.as_ref().try_map(|given| fields::prose(&["description"], given))?;
-    let metadata = changes.metadata.as_ref().try_map(|given| fields::metadata(&["metadata"], Some(given)))?;
+    let (name, description, metadata) = checked(changes)?;
     let next = PricedProduct {
-        name: name.map_or_else(|| Ok(was.name), |name| fields::name(&["name"], name))?,
+        name: name.unwrap_or(was.name),
         description: description.over_optional(was.description),
         metadata: metadata.over(was.metadata, CanonicalJson::empty_object()),
         ..was
@@ -51,41 +61,73 @@ pub fn changed(product: &PricedProduct, now: Time, changes: &ProductChanges) -> 
     Ok(if next == *product { next } else { PricedProduct { updated_at: now, ..next } })
 }
 
-/// Prices as they were given: one for each currency, at least one.
-fn prices(kind: PricedKind, given: &[GivenPrice]) -> Result<Vec<Price>, Problem> {
-    let list = if kind.kind() == ProductKind::Usage { "unitPrices" } else { "prices" };
-    if given.is_empty() {
-        return Err(refused(&[list], "is empty; give a price for each currency in which it is sold"));
-    }
-    if given.len() > MAX_PRICES {
-        return Err(refused(&[list], format!("has more than {MAX_PRICES} prices")));
-    }
-    let mut prices: Vec<Price> = Vec::with_capacity(given.len());
-    for (index, given) in given.iter().enumerate() {
-        let index = index.to_string();
-        if prices.iter().any(|price| price.currency == given.currency) {
-            let message = "names a currency that an earlier price names already";
-            return Err(refused(&[list, &index, "currency"], message));
-        }
-        let price = price(kind.kind(), given).map_err(|error| refused(&[list, &index, "amount"], error))?;
-        prices.push(price);
-    }
-    Ok(prices)
+fn kind(given: &GivenKind) -> Result<PricedKind, Problem> {
+    Ok(match given {
+        GivenKind::FlatFee => PricedKind::FlatFee,
+        GivenKind::Seat => PricedKind::Seat,
+        GivenKind::Usage(meter) => PricedKind::Usage { meter: *meter.read(&["meterId"])? },
+    })
 }
 
-/// A price as it was given: 0 to 10^12, of a metered unit with at most twelve fraction digits, else with no more than its
-/// currency has.
+/// Prices as they were given: one for each currency, at least one.
+fn prices(kind: &GivenKind, given: &[GivenPrice]) -> Result<Vec<Price>, Problems> {
+    let (kind, list) = match kind {
+        GivenKind::FlatFee => (ProductKind::FlatFee, "prices"),
+        GivenKind::Seat => (ProductKind::Seat, "prices"),
+        GivenKind::Usage(_) => (ProductKind::Usage, "unitPrices"),
+    };
+    if given.is_empty() {
+        return Err(refused(&[list], "is empty; give a price for each currency in which it is sold").into());
+    }
+    if given.len() > MAX_PRICES {
+        return Err(refused(&[list], format!("has more than {MAX_PRICES} prices")).into());
+    }
+    let mut seen = HashSet::new();
+    all_of(given.iter().enumerate().map(|(index, given)| {
+        let index = index.to_string();
+        let path = [list, &index];
+        let price = price(&path, kind, given)?;
+        if seen.insert(price.currency) {
+            return Ok(price);
+        }
+        let message = "names a currency that an earlier price names already";
+        Err(Problems::from(refused(&[list, &index, "currency"], message)))
+    }))
+}
+
+/// A price as it was given: of usage with up to twelve fraction digits, of the others with no more than the currency has.
 ///
 /// # Errors
-/// What is wrong with the amount.
-pub fn price(kind: ProductKind, given: &GivenPrice) -> Result<Price, MoneyError> {
-    let currency = given.currency;
+/// Invalid, at the amount or currency within `path`.
+pub fn price(path: &[&str], kind: ProductKind, given: &GivenPrice) -> Result<Price, Problems> {
+    let at = [path, &["amount"]].concat();
+    let (given, currency) = all((given.amount.read(&at), given.currency.read(&[path, &["currency"]].concat())))?;
+    Ok(exact(kind, given, *currency).map_err(|error| refused(&at, error))?)
+}
+
+fn exact(kind: ProductKind, given: &Decimal, currency: Currency) -> Result<Price, MoneyError> {
     if kind != ProductKind::Usage {
-        Money::price(&given.amount, currency)?;
+        Money::price(given, currency)?;
     }
-    let negative = given.amount.as_str().starts_with('-');
-    let amount = Rate::of(&given.amount)?.ok_or(if negative { MoneyError::Negative } else { MoneyError::TooLarge })?;
+    let negative = given.as_str().starts_with('-');
+    let amount = Rate::of(given)?.ok_or(if negative { MoneyError::Negative } else { MoneyError::TooLarge })?;
     Ok(Price { amount, currency })
+}
+
+fn checked(changes: &ProductChanges) -> Result<(Option<String>, Patch<String>, Patch<CanonicalJson>), Problems> {
+    all((
+        fields::new_name(changes.name.as_ref()),
+        fields::new_description(changes.description.as_ref()),
+        fields::new_metadata(changes.metadata.as_ref()),
+    ))
+}
+
+/// Checks changes as far as that takes no product.
+///
+/// # Errors
+/// Invalid, at each field that cannot be taken.
+pub fn check(changes: &ProductChanges) -> Result<(), Problems> {
+    checked(changes).map(drop)
 }
 
 /// What a plan in a currency needs of a priced product.
@@ -111,10 +153,10 @@ mod tests {
 
     fn given(amount: &str, currency: &str) -> GivenPrice {
         let (amount, currency) = (Decimal::new(amount).unwrap(), Currency::parse(currency).unwrap());
-        GivenPrice { amount, currency }
+        GivenPrice { amount: amount.into(), currency: currency.into() }
     }
 
-    fn create(kind: PricedKind, prices: Vec<GivenPrice>) -> Result<PricedProduct, Problem> {
+    fn create(kind: GivenKind, prices: Vec<GivenPrice>) -> Result<PricedProduct, Problems> {
         let (key, name) = ("seats".into(), "Seats".into());
         let new = NewPricedProduct { key, kind, name, description: None, prices, metadata: None };
         created(ProductId(uuid::Uuid::nil()), Time::MIN, &new)
@@ -122,27 +164,31 @@ mod tests {
 
     #[test]
     fn a_product_has_one_price_in_each_of_its_currencies() {
-        assert_eq!(create(PricedKind::Seat, vec![]).unwrap_err().path, ["prices"]);
+        assert_eq!(create(GivenKind::Seat, vec![]).unwrap_err().as_slice()[0].path, ["prices"]);
         let twice = vec![given("1", "EUR"), given("2", "EUR")];
-        assert_eq!(create(PricedKind::Seat, twice).unwrap_err().path, ["prices", "1", "currency"]);
-        let many = create(PricedKind::Seat, vec![given("1", "EUR"), given("200", "JPY")]).unwrap();
+        assert_eq!(create(GivenKind::Seat, twice).unwrap_err().as_slice()[0].path, ["prices", "1", "currency"]);
+        let many = create(GivenKind::Seat, vec![given("1", "EUR"), given("200", "JPY")]).unwrap();
         assert_eq!(many.prices.iter().map(|price| price.text()).collect::<Vec<_>>(), ["1.00", "200"]);
         assert_eq!(many.prices[1].money().minor, 200);
     }
 
     #[test]
     fn a_unit_may_cost_less_than_the_smallest_coin_and_a_seat_may_not() {
-        let usage = PricedKind::Usage { meter: crate::base::ids::MeterId(uuid::Uuid::nil()) };
-        let price = create(usage, vec![given("0.000000000001", "EUR")]).unwrap().prices[0];
+        let usage = || GivenKind::Usage(crate::base::ids::MeterId(uuid::Uuid::nil()).into());
+        let price = create(usage(), vec![given("0.000000000001", "EUR")]).unwrap().prices[0];
         assert_eq!(price.text(), "0.000000000001");
         for (kind, amount, list) in [
-            (PricedKind::FlatFee, "0.001", "prices"),
-            (PricedKind::FlatFee, "-1", "prices"),
-            (PricedKind::Seat, "1000000000000.01", "prices"),
-            (usage, "-1", "unitPrices"),
-            (usage, "0.0000000000001", "unitPrices"),
+            (GivenKind::FlatFee, "0.001", "prices"),
+            (GivenKind::FlatFee, "-1", "prices"),
+            (GivenKind::Seat, "1000000000000.01", "prices"),
+            (usage(), "-1", "unitPrices"),
+            (usage(), "0.0000000000001", "unitPrices"),
         ] {
-            assert_eq!(create(kind, vec![given(amount, "EUR")]).unwrap_err().path, [list, "0", "amount"], "{amount}");
+            assert_eq!(
+                create(kind, vec![given(amount, "EUR")]).unwrap_err().as_slice()[0].path,
+                [list, "0", "amount"],
+                "{amount}"
+            );
         }
     }
 }

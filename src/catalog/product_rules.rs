@@ -7,10 +7,14 @@ use super::input::{
     OverdraftPolicy,
 };
 use super::model::{ConsumptionRule, CreditProduct, Expiration, Meter};
-use crate::base::fields::{self, refused};
+use crate::base::credits::Credits;
+use crate::base::decimal::Decimal;
+use crate::base::fields::{self, optional, refused};
+use crate::base::given::Given;
 use crate::base::ids::{MeterId, ProductId};
 use crate::base::json::CanonicalJson;
-use crate::base::problem::Problem;
+use crate::base::patch::Patch;
+use crate::base::problem::{Problem, Problems, all, all_of};
 use crate::base::settings::{Overdraft, Weight};
 use crate::base::text::MAX_NAME;
 use crate::base::time::Time;
@@ -25,23 +29,35 @@ pub const DEFAULT_UNIT: &str = "credit";
 /// The product that was asked for; its meters are still to be checked by `check_meters`.
 ///
 /// # Errors
-/// Invalid, at the field that cannot be taken.
-pub fn created(id: ProductId, now: Time, new: &NewCreditProduct) -> Result<CreditProduct, Problem> {
+/// Invalid, at each field that cannot be taken.
+pub fn created(id: ProductId, now: Time, new: &NewCreditProduct) -> Result<CreditProduct, Problems> {
+    let called = all((
+        fields::key(&["key"], &new.key),
+        fields::name(&["name"], &new.name),
+        optional(new.description.as_deref(), |given| fields::prose(&["description"], given)),
+        unit_name(&new.unit_name),
+    ));
+    let settings = all((
+        consumption(&new.consumption),
+        optional(new.low_balance_threshold.as_ref(), low_balance_threshold),
+        optional(new.overdraft.as_ref(), overdraft),
+        optional(new.expiration.as_ref(), expiration),
+        fields::metadata(&["metadata"], new.metadata.as_ref()),
+    ));
+    let (called, settings) = all((called, settings))?;
+    let (key, name, description, unit_name) = called;
+    let (consumption, low_balance_threshold, overdraft, expiration, metadata) = settings;
     Ok(CreditProduct {
         id,
-        key: fields::key(&["key"], &new.key)?,
-        name: fields::name(&["name"], &new.name)?,
-        description: new.description.as_deref().map(|given| fields::prose(&["description"], given)).transpose()?,
-        unit_name: unit_name(&new.unit_name)?,
-        consumption: consumption(&new.consumption)?,
-        low_balance_threshold: new
-            .low_balance_threshold
-            .as_ref()
-            .map(|given| fields::amount(&["lowBalanceThreshold"], given))
-            .transpose()?,
-        overdraft: new.overdraft.as_ref().map(overdraft).transpose()?.unwrap_or_default(),
-        expiration: new.expiration.as_ref().map(expiration).transpose()?.unwrap_or_default(),
-        metadata: fields::metadata(&["metadata"], new.metadata.as_ref())?,
+        key,
+        name,
+        description,
+        unit_name,
+        consumption,
+        low_balance_threshold,
+        overdraft: overdraft.unwrap_or_default(),
+        expiration: expiration.unwrap_or_default(),
+        metadata,
         created_at: now,
         updated_at: now,
         archived_at: None,
@@ -51,29 +67,65 @@ pub fn created(id: ProductId, now: Time, new: &NewCreditProduct) -> Result<Credi
 /// The product with its changes; meters of a new consumption are still to be checked by `check_meters`.
 ///
 /// # Errors
-/// Invalid, at the field that cannot be taken; a state when it is archived.
-pub fn changed(product: &CreditProduct, now: Time, changes: &CreditProductChanges) -> Result<CreditProduct, Problem> {
+/// Invalid, at each field that cannot be taken; a state when it is archived.
+pub fn changed(product: &CreditProduct, now: Time, changes: &CreditProductChanges) -> Result<CreditProduct, Problems> {
     check_open((&product.key, product.archived_at), &["id"])?;
     let was = product.clone();
-    let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
-    let unit = changes.unit_name.as_ref().try_map(|given| unit_name(given))?;
-    let description = changes.description.as_ref().try_map(|given| fields::prose(&["description"], given))?;
-    let rules = changes.consumption.as_ref().try_map(|given| consumption(given))?;
-    let threshold = changes.low_balance_threshold.as_ref();
-    let threshold = threshold.try_map(|given| fields::amount(&["lowBalanceThreshold"], given))?;
-    let metadata = changes.metadata.as_ref().try_map(|given| fields::metadata(&["metadata"], Some(given)))?;
+    let checked = checked(changes)?;
     let next = CreditProduct {
-        name: name.map_or_else(|| Ok(was.name), |name| fields::name(&["name"], name))?,
-        description: description.over_optional(was.description),
-        unit_name: unit.over(was.unit_name, DEFAULT_UNIT.to_owned()),
-        consumption: rules.over(was.consumption, Vec::new()),
-        low_balance_threshold: threshold.over_optional(was.low_balance_threshold),
-        overdraft: changes.overdraft.as_ref().try_map(overdraft)?.over(was.overdraft, Overdraft::default()),
-        expiration: changes.expiration.as_ref().try_map(expiration)?.over(was.expiration, Expiration::default()),
-        metadata: metadata.over(was.metadata, CanonicalJson::empty_object()),
+        name: checked.name.unwrap_or(was.name),
+        description: checked.description.over_optional(was.description),
+        unit_name: checked.unit_name.over(was.unit_name, DEFAULT_UNIT.to_owned()),
+        consumption: checked.consumption.over(was.consumption, Vec::new()),
+        low_balance_threshold: checked.low_balance_threshold.over_optional(was.low_balance_threshold),
+        overdraft: checked.overdraft.over(was.overdraft, Overdraft::default()),
+        expiration: checked.expiration.over(was.expiration, Expiration::default()),
+        metadata: checked.metadata.over(was.metadata, CanonicalJson::empty_object()),
         ..was
     };
     Ok(if next == *product { next } else { CreditProduct { updated_at: now, ..next } })
+}
+
+/// Changes of which each is right by itself.
+struct Checked {
+    name: Option<String>,
+    description: Patch<String>,
+    unit_name: Patch<String>,
+    consumption: Patch<Vec<ConsumptionRule>>,
+    low_balance_threshold: Patch<Credits>,
+    overdraft: Patch<Overdraft>,
+    expiration: Patch<Expiration>,
+    metadata: Patch<CanonicalJson>,
+}
+
+fn checked(changes: &CreditProductChanges) -> Result<Checked, Problems> {
+    let (name, description, unit_name, consumption, low_balance_threshold, overdraft, expiration, metadata) = all((
+        fields::new_name(changes.name.as_ref()),
+        fields::new_description(changes.description.as_ref()),
+        changes.unit_name.as_ref().try_map(|given| unit_name(given)),
+        changes.consumption.as_ref().try_map(|given| consumption(given)),
+        changes.low_balance_threshold.as_ref().try_map(low_balance_threshold),
+        changes.overdraft.as_ref().try_map(overdraft),
+        changes.expiration.as_ref().try_map(expiration),
+        fields::new_metadata(changes.metadata.as_ref()),
+    ))?;
+    Ok(Checked { name, description, unit_name, consumption, low_balance_threshold, overdraft, expiration, metadata })
+}
+
+/// Checks changes as far as that takes no product.
+///
+/// # Errors
+/// Invalid, at each field that cannot be taken.
+pub fn check(changes: &CreditProductChanges) -> Result<(), Problems> {
+    checked(changes).map(drop)
+}
+
+/// The number of credits at or below which a balance is LOW.
+///
+/// # Errors
+/// Invalid, at `["lowBalanceThreshold"]`.
+pub fn low_balance_threshold(given: &Given<Decimal>) -> Result<Credits, Problem> {
+    fields::amount(&["lowBalanceThreshold"], given)
 }
 
 /// Whether something can still be done with a product, by its key and when it was archived.
@@ -96,26 +148,31 @@ fn unit_name(given: &str) -> Result<String, Problem> {
 /// digits.
 ///
 /// # Errors
-/// Invalid, at the rule's field: `["consumption", "1", "meterId"]`.
-pub fn consumption(given: &[GivenRule]) -> Result<Vec<ConsumptionRule>, Problem> {
+/// Invalid, at each rule's field: `["consumption", "1", "meterId"]`.
+pub fn consumption(given: &[GivenRule]) -> Result<Vec<ConsumptionRule>, Problems> {
     if given.len() > MAX_RULES {
-        return Err(refused(&["consumption"], format!("has more than {MAX_RULES} rules")));
+        return Err(refused(&["consumption"], format!("has more than {MAX_RULES} rules")).into());
     }
     let mut seen = HashSet::new();
+    let mut meter = |path: &[&str], given: &Given<MeterId>| {
+        let meter = *given.read(path)?;
+        let is_new = seen.insert(meter);
+        if is_new { Ok(meter) } else { Err(refused(path, "names a meter that an earlier rule names already")) }
+    };
     let rule = |(index, rule): (usize, &GivenRule)| {
         let index = index.to_string();
-        if !seen.insert(rule.meter) {
-            return Err(refused(
-                &["consumption", &index, "meterId"],
-                "names a meter that an earlier rule names already",
-            ));
-        }
-        let path = ["consumption", &index, "creditsPerUnit"];
-        let weight = Weight::of(&rule.credits_per_unit).map_err(|error| refused(&path, error))?;
-        let weight = weight.ok_or_else(|| refused(&path, "must be 0 to 1000000000000"))?;
-        Ok(ConsumptionRule { meter: rule.meter, credits_per_unit: weight })
+        let (meter, credits_per_unit) = all((
+            meter(&["consumption", &index, "meterId"], &rule.meter),
+            weight(&["consumption", &index, "creditsPerUnit"], &rule.credits_per_unit),
+        ))?;
+        Ok::<_, Problems>(ConsumptionRule { meter, credits_per_unit })
     };
-    given.iter().enumerate().map(rule).collect()
+    all_of(given.iter().enumerate().map(rule))
+}
+
+fn weight(path: &[&str], given: &Given<Decimal>) -> Result<Weight, Problem> {
+    let weight = Weight::of(given.read(path)?).map_err(|error| refused(path, error))?;
+    weight.ok_or_else(|| refused(path, "must be 0 to 1000000000000"))
 }
 
 /// Whether the rules' meters, as they were found, are there and can be used.
@@ -171,16 +228,13 @@ pub fn expiration(given: &GivenExpiration) -> Result<Expiration, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::credits::Credits;
-    use crate::base::decimal::Decimal;
-    use crate::base::patch::Patch;
 
-    fn decimal(text: &str) -> Decimal {
-        Decimal::new(text).unwrap()
+    fn decimal(text: &str) -> Given<Decimal> {
+        Decimal::new(text).unwrap().into()
     }
 
     fn rule(meter: u128, weight: &str) -> GivenRule {
-        GivenRule { meter: MeterId(uuid::Uuid::from_u128(meter)), credits_per_unit: decimal(weight) }
+        GivenRule { meter: MeterId(uuid::Uuid::from_u128(meter)).into(), credits_per_unit: decimal(weight) }
     }
 
     fn product() -> CreditProduct {
@@ -198,8 +252,9 @@ mod tests {
         created(ProductId(uuid::Uuid::nil()), Time::MIN, &new).unwrap()
     }
 
-    fn place<T: std::fmt::Debug>(result: Result<T, Problem>) -> String {
-        result.unwrap_err().path.join(".")
+    fn place<T: std::fmt::Debug>(result: Result<T, impl Into<Problems> + std::fmt::Debug>) -> String {
+        let problems: Problems = result.unwrap_err().into();
+        problems.as_slice()[0].path.join(".")
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl PriceRow {
 
     pub(super) fn price(&self) -> Result<Price, DbError> {
         let amount = Rate::try_from(self.amount.clone()).map_err(|_| corrupt("a product's price"))?;
-        let currency = Currency::parse(&self.currency).ok_or_else(|| corrupt("the currency of a product's price"))?;
+        let currency = Currency::stored(&self.currency).ok_or_else(|| corrupt("the currency of a product's price"))?;
         Ok(Price { amount, currency })
     }
 }
@@ -303,7 +303,7 @@ impl OptionRow {
     }
 
     pub(super) fn option(self) -> Result<PurchaseOption, DbError> {
-        let currency = Currency::parse(&self.currency).ok_or_else(|| corrupt("a purchase option's currency"))?;
+        let currency = Currency::stored(&self.currency).ok_or_else(|| corrupt("a purchase option's currency"))?;
         Ok(PurchaseOption {
             id: self.id,
             product: self.product_id,

@@ -11,9 +11,11 @@ use super::input::{
 };
 use super::model::{CreditProduct, Meter, PricedKind, PricedProduct, Product, PurchaseOption};
 use super::{meter_rules, option_rules, plans, priced_rules, product_rules, store};
+use crate::base::idempotency::Key;
 use crate::base::ids::{Ids, MeterId, ProductId, PurchaseOptionId};
 use crate::base::problem::Problem;
 use crate::base::time::Time;
+use crate::db::creation_keys::take_key;
 use crate::db::{Conn, Failure, Txn};
 
 // --- Meters ------------------------------------------------------------------------------------------------------------
@@ -224,19 +226,23 @@ async fn check_meters(conn: &mut Conn, product: &CreditProduct) -> Result<(), Fa
 
 // --- Purchase options --------------------------------------------------------------------------------------------------
 
-/// Makes a purchase option: a new one each time.
+/// Makes a purchase option, once per idempotency key; without a key a new one each time.
 ///
 /// # Errors
-/// Invalid, or a product that is not there or archived.
+/// Invalid, a product that is not there or archived, or a key that was used with another input.
 pub async fn create_purchase_option(
     txn: &mut Txn,
-    ids: &Ids,
-    now: Time,
+    (ids, now): (&Ids, Time),
     new: &NewPurchaseOption,
+    key: Option<&Key>,
 ) -> Result<PurchaseOption, Failure> {
-    let option = option_rules::created(PurchaseOptionId(ids.uuid(now)), now, new)?;
+    let id = PurchaseOptionId(ids.uuid(now));
+    if let Some(first) = take_key(txn, key, (id.0, now)).await? {
+        return get_option(txn, PurchaseOptionId(first)).await;
+    }
+    let option = option_rules::created(id, now, new)?;
     store::lock_catalog(txn).await?;
-    let product = get_product(txn, new.product, "productId").await?;
+    let product = get_product(txn, option.product, "productId").await?;
     product_rules::check_open((&product.key, product.archived_at), &["productId"])?;
     store::insert_option(txn, &option).await?;
     Ok(option)

@@ -1,7 +1,8 @@
 //! What callers ask of customers: plain values, of the right form but not judged yet.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::base::given::Given;
 use crate::base::ids::CustomerId;
 use crate::base::money::Currency;
 use crate::base::page::PageRequest;
@@ -17,9 +18,23 @@ pub struct NewCustomer {
     /// For people.
     pub email: Option<String>,
     /// The currency that it pays in.
-    pub currency: Option<Currency>,
+    pub currency: Option<Given<Currency>>,
     /// Absent is `{}`.
     pub metadata: Option<Value>,
+}
+
+impl NewCustomer {
+    /// Its fields, for an idempotency key.
+    #[must_use]
+    pub fn fields(&self) -> Value {
+        json!({
+            "externalId": self.external_id,
+            "name": self.name,
+            "email": self.email,
+            "currency": self.currency.as_ref().map(ToString::to_string),
+            "metadata": self.metadata.clone().unwrap_or_else(|| json!({})),
+        })
+    }
 }
 
 /// What changes about a customer.
@@ -32,7 +47,7 @@ pub struct CustomerChanges {
     /// For people.
     pub email: Patch<String>,
     /// The currency that it pays in.
-    pub currency: Patch<Currency>,
+    pub currency: Patch<Given<Currency>>,
     /// Cleared is `{}`.
     pub metadata: Patch<Value>,
 }

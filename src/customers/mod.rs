@@ -5,7 +5,8 @@
 //!   customer itself can take it up again. `customer_external_ids` holds them all, keyed by that value alone.
 //! - **U2** An archived customer is read and corrected, since what is kept of a person must be right, but gets no new
 //!   balance. One with open balances is not archived; archiving it again answers it as it is.
-//! - **U3** Searches compare the folded copies, which are written with what they are copies of.
+//! - **U3** A search finds a customer by the beginnings of the words of name, email address and external id, folded, or by the
+//!   whole id. `customer_words` is written with what it is taken from.
 //!
 //! Not here: balances and their numbers' use (`ledger`), events, who may see a customer.
 

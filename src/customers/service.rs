@@ -3,17 +3,28 @@
 use super::input::{CustomerChanges, NewCustomer};
 use super::model::Customer;
 use super::{rules, store};
+use crate::base::idempotency::Key;
 use crate::base::ids::{CustomerId, Ids};
 use crate::base::problem::Problem;
 use crate::base::time::Time;
+use crate::db::creation_keys::take_key;
 use crate::db::{Failure, Txn};
 
-/// Makes a customer; without an external id a new one each time.
+/// Makes a customer, once per idempotency key; with neither a key nor an external id a new one each time.
 ///
 /// # Errors
-/// Invalid, or the customer that the external id names already.
-pub async fn create_customer(txn: &mut Txn, ids: &Ids, now: Time, new: &NewCustomer) -> Result<Customer, Failure> {
-    let customer = rules::created(CustomerId(ids.uuid(now)), now, new)?;
+/// Invalid, the customer that the external id names already, or a key that was used with another input.
+pub async fn create_customer(
+    txn: &mut Txn,
+    (ids, now): (&Ids, Time),
+    new: &NewCustomer,
+    key: Option<&Key>,
+) -> Result<Customer, Failure> {
+    let id = CustomerId(ids.uuid(now));
+    if let Some(first) = take_key(txn, key, (id.0, now)).await? {
+        return lock(txn, CustomerId(first), &[]).await;
+    }
+    let customer = rules::created(id, now, new)?;
     claim(txn, &customer).await?;
     store::insert_customer(txn, &customer).await?;
     Ok(customer)

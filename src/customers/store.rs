@@ -6,18 +6,21 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 
 use super::input::ListCustomers;
 use super::model::Customer;
-use super::rules;
+use super::rules::Search;
 use crate::base::ids::CustomerId;
 use crate::base::json::CanonicalJson;
 use crate::base::money::Currency;
 use crate::base::page::Page;
 use crate::base::text::{self, MAX_REFERENCE};
 use crate::base::time::Time;
-use crate::db::schema::{customer_external_ids, customers};
+use crate::db::bulk::bulk_insert;
+use crate::db::schema::{customer_external_ids, customer_words, customers};
+use crate::db::types::Id;
 use crate::db::{Conn, DbError, Failure, Txn, on};
 
 #[derive(Queryable, Selectable)]
@@ -37,7 +40,7 @@ struct CustomerRow {
 impl CustomerRow {
     fn customer(self) -> Result<Customer, DbError> {
         let currency = |code: String| {
-            Currency::parse(&code).ok_or_else(|| DbError::Corrupt(format!("a customer's currency {code}")))
+            Currency::stored(&code).ok_or_else(|| DbError::Corrupt(format!("a customer's currency {code}")))
         };
         Ok(Customer {
             id: self.id,
@@ -53,6 +56,14 @@ impl CustomerRow {
     }
 }
 
+bulk_insert! {
+    /// A word by whose beginning a search finds a customer.
+    struct WordRow of customer_words {
+        customer_id: CustomerId as Id,
+        word: String as Text,
+    }
+}
+
 /// What is written of a customer: all but the number of its newest balance.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = customers, treat_none_as_null = true)]
@@ -63,9 +74,6 @@ struct WrittenRow {
     email: Option<String>,
     currency: Option<String>,
     metadata: CanonicalJson,
-    name_folded: String,
-    email_folded: Option<String>,
-    external_id_folded: Option<String>,
     created_at: Time,
     updated_at: Time,
     archived_at: Option<Time>,
@@ -80,9 +88,6 @@ impl WrittenRow {
             email: customer.email.clone(),
             currency: customer.currency.map(|currency| currency.code().to_owned()),
             metadata: customer.metadata.clone(),
-            name_folded: text::fold(&customer.name),
-            email_folded: customer.email.as_deref().map(text::fold),
-            external_id_folded: customer.external_id.as_deref().map(text::fold),
             created_at: customer.created_at,
             updated_at: customer.updated_at,
             archived_at: customer.archived_at,
@@ -98,8 +103,8 @@ impl WrittenRow {
 /// Those of the database.
 pub(super) async fn insert_customer(txn: &mut Txn, customer: &Customer) -> Result<(), DbError> {
     let row = WrittenRow::of(customer);
-    on!(txn, |c| diesel::insert_into(customers::table).values((&row, customers::last_balance.eq(0))).execute(c))
-        .map(drop)
+    on!(txn, |c| diesel::insert_into(customers::table).values((&row, customers::last_balance.eq(0))).execute(c))?;
+    insert_words(txn, customer).await
 }
 
 /// Writes a customer as it is now.
@@ -108,7 +113,15 @@ pub(super) async fn insert_customer(txn: &mut Txn, customer: &Customer) -> Resul
 /// Those of the database.
 pub(super) async fn update_customer(txn: &mut Txn, customer: &Customer) -> Result<(), DbError> {
     let row = WrittenRow::of(customer);
-    on!(txn, |c| diesel::update(customers::table.find(customer.id)).set(&row).execute(c)).map(drop)
+    on!(txn, |c| diesel::update(customers::table.find(customer.id)).set(&row).execute(c))?;
+    let words = customer_words::table.filter(customer_words::customer_id.eq(customer.id));
+    on!(txn, |c| diesel::delete(words).execute(c))?;
+    insert_words(txn, customer).await
+}
+
+async fn insert_words(txn: &mut Txn, customer: &Customer) -> Result<(), DbError> {
+    let row = |word| WordRow { customer_id: customer.id, word };
+    WordRow::insert_all(txn, customer.searchable_words().into_iter().map(row).collect()).await
 }
 
 /// Reads a customer and keeps everybody else from changing it, or giving it a balance, until the transaction ends.
@@ -239,15 +252,21 @@ pub async fn find_archived_at(
 /// # Errors
 /// A search that cannot be, and those of the database.
 pub async fn list_customers(conn: &mut Conn, list: &ListCustomers) -> Result<Page<Customer>, Failure> {
-    let search = list.search.as_deref().map(rules::search_range).transpose()?.flatten();
+    let search = list.search.as_deref().map(Search::read).transpose()?.flatten();
     let page = &list.page;
     let rows: Vec<CustomerRow> = on!(conn, |c, B| {
         let mut query = customers::table.select(CustomerRow::as_select()).into_boxed::<B>();
-        if let Some((from, until)) = &search {
-            let by_name = customers::name_folded.ge(from).and(customers::name_folded.lt(until));
-            let by_email = customers::email_folded.ge(from).and(customers::email_folded.lt(until));
-            let by_external = customers::external_id_folded.ge(from).and(customers::external_id_folded.lt(until));
-            query = query.filter(by_external.or(by_email).or(by_name));
+        if let Some(Search { id, ranges }) = &search {
+            for (from, until) in ranges {
+                let words = customer_words::table
+                    .filter(customer_words::word.ge(from))
+                    .filter(customer_words::word.lt(until))
+                    .select(customer_words::customer_id);
+                query = query.filter(customers::id.eq_any(words));
+            }
+            if let Some(id) = id {
+                query = query.or_filter(customers::id.eq(id));
+            }
         }
         if !list.include_archived {
             query = query.filter(customers::archived_at.is_null());

@@ -1,8 +1,6 @@
-//! Connections: which database it is, how its connections are set up, and where one gets one.
+//! Connections: how they are set up, and the pools that hand them out.
 
-use std::fmt;
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,83 +13,13 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
-use super::DbError;
+use super::url::make_folder_of;
+use super::{DbError, DbUrl};
 
 /// A connection to PostgreSQL.
 pub type PgConn = AsyncPgConnection;
 /// A connection to SQLite, whose work is done on a thread where blocking is allowed.
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection>;
-
-/// Where the database is.
-#[derive(Clone, PartialEq, Eq)]
-pub enum DbUrl {
-    /// `postgres://…`
-    Postgres(String),
-    /// `sqlite:PATH`
-    Sqlite(PathBuf),
-}
-
-impl DbUrl {
-    /// Reads `postgres://…`, `postgresql://…` or `sqlite:PATH`, which some write `sqlite://PATH`.
-    #[must_use]
-    pub fn parse(url: &str) -> Option<Self> {
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Some(Self::Postgres(url.to_owned()));
-        }
-        let path = url.strip_prefix("sqlite:")?;
-        let path = Some(path.strip_prefix("//").unwrap_or(path)).filter(|path| !path.is_empty())?;
-        Some(Self::Sqlite(PathBuf::from(path)))
-    }
-}
-
-/// That nobody else serves an embedded database, for as long as this is held; the system gives it up when the process
-/// ends, however it ends.
-#[derive(Debug)]
-pub struct Claim {
-    #[expect(dead_code, reason = "held, not read")]
-    file: Option<File>,
-}
-
-impl DbUrl {
-    /// Claims an embedded database for this process. PostgreSQL can be served by many.
-    ///
-    /// # Errors
-    /// [`DbError::Unavailable`] when another process has claimed it.
-    pub fn claim(&self) -> Result<Claim, DbError> {
-        let Self::Sqlite(path) = self else { return Ok(Claim { file: None }) };
-        make_folder_of(path)?;
-        let mut name = path.clone().into_os_string();
-        name.push(".lock");
-        let file = File::options().create(true).append(true).open(name).map_err(DbError::unavailable)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Claim { file: Some(file) }),
-            Err(TryLockError::WouldBlock) => {
-                Err(DbError::unavailable("is served by another process; several share a PostgreSQL database"))
-            }
-            Err(TryLockError::Error(error)) => Err(DbError::unavailable(format!("cannot be claimed: {error}"))),
-        }
-    }
-}
-
-/// Where it is, without user and password.
-impl fmt::Display for DbUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Postgres(url) => {
-                let place = url.split_once("://").map_or("", |(_, place)| place);
-                let place = place.split('?').next().unwrap_or_default();
-                write!(f, "postgres://{}", place.rsplit('@').next().unwrap_or_default())
-            }
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-        }
-    }
-}
-
-impl fmt::Debug for DbUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// The database, shared by everybody.
 #[derive(Clone)]
@@ -235,13 +163,6 @@ impl Conn {
                 statements.fetch_add(1, Ordering::Relaxed);
             }
         }
-    }
-}
-
-fn make_folder_of(path: &Path) -> Result<(), DbError> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => std::fs::create_dir_all(folder).map_err(DbError::unavailable),
-        _ => Ok(()),
     }
 }
 

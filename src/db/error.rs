@@ -2,7 +2,8 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 
-use crate::base::problem::Problem;
+use crate::base::credits::Overflow;
+use crate::base::problem::{Problem, Problems};
 
 /// A failure of the database.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum DbError {
     /// Anything else: a fault of the program.
     #[error("a query failed")]
     Query(#[source] Error),
+    /// A command that could not be applied, told to its caller by the committer that tried it.
+    #[error(transparent)]
+    Failed(std::sync::Arc<Self>),
     /// What was read is not what was written.
     #[error("the database holds what the program never writes: {0}")]
     Corrupt(String),
@@ -35,6 +39,13 @@ impl DbError {
     #[must_use]
     pub const fn overtaken() -> Self {
         Self::Conflict(Error::RollbackTransaction)
+    }
+}
+
+/// Sums of what is stored stay within what a balance holds, so that one which does not is a fault.
+impl From<Overflow> for DbError {
+    fn from(overflow: Overflow) -> Self {
+        Self::Corrupt(overflow.to_string())
     }
 }
 
@@ -80,8 +91,8 @@ impl From<Error> for DbError {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The caller can act on it.
-    #[error("{}", .0.message)]
-    Problem(Problem),
+    #[error("{0}")]
+    Problems(Problems),
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -92,7 +103,18 @@ impl Failure {
     #[must_use]
     pub fn within(self, outer: &[&str]) -> Self {
         match self {
-            Self::Problem(problem) => Self::Problem(problem.within(outer)),
+            Self::Problems(problems) => Self::Problems(problems.within(outer)),
+            Self::Db(error) => Self::Db(error),
+        }
+    }
+}
+
+impl Failure {
+    /// As [`Problems::about`].
+    #[must_use]
+    pub fn about(self, field: &str) -> Self {
+        match self {
+            Self::Problems(problems) => Self::Problems(problems.about(field)),
             Self::Db(error) => Self::Db(error),
         }
     }
@@ -100,7 +122,19 @@ impl Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
+        Self::Problems(problem.into())
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Problems(problems)
+    }
+}
+
+impl From<Overflow> for Failure {
+    fn from(overflow: Overflow) -> Self {
+        Self::Db(overflow.into())
     }
 }
 
@@ -108,7 +142,7 @@ impl super::txn::AsDbError for Failure {
     fn as_db_error(&self) -> Option<&DbError> {
         match self {
             Self::Db(error) => Some(error),
-            Self::Problem(_) => None,
+            Self::Problems(_) => None,
         }
     }
 }

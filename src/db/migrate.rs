@@ -6,13 +6,46 @@ use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::schema::{customer_words, customers};
 use super::{Conn, DbError, DbUrl, PgConn, on};
+use crate::base::ids::CustomerId;
+use crate::base::text::searchable_words;
 
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 
 /// Held in PostgreSQL while migrations run, so that nodes which start together do not run them side by side.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7021802)";
+
+/// The migration that makes `customer_words`; the program writes its rows.
+const CUSTOMER_WORDS: &str = "20261201000000";
+/// How many customers are read at once while their words are written.
+const CHUNK: i64 = 1_000;
+
+/// Finishes what the SQL of a migration has begun, in its transaction: writes the words of all customers.
+macro_rules! finish {
+    ($conn:ident, $run:ident) => {
+        if $run.iter().any(|version| version == CUSTOMER_WORDS) {
+            use diesel::prelude::*;
+            let texts = (customers::id, customers::name, customers::email, customers::external_id);
+            let query = customers::table.select(texts).order(customers::id).limit(CHUNK);
+            let mut chunk: Vec<CustomerTexts> = query.load($conn)?;
+            while let Some((last, ..)) = chunk.last() {
+                let next = query.filter(customers::id.gt(*last)).load($conn)?;
+                for (id, name, email, external_id) in std::mem::replace(&mut chunk, next) {
+                    let texts = [Some(&name), email.as_ref(), external_id.as_ref()];
+                    for word in searchable_words(texts.into_iter().flatten().map(String::as_str)) {
+                        let row = (customer_words::customer_id.eq(id), customer_words::word.eq(word));
+                        diesel::insert_into(customer_words::table).values(row).execute($conn)?;
+                    }
+                }
+            }
+        }
+    };
+}
+
+/// Id, name, email address and external id.
+type CustomerTexts = (CustomerId, String, Option<String>, Option<String>);
 
 /// Why the database could not be brought to the program's version.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +75,9 @@ pub async fn migrate(url: &DbUrl) -> Result<Vec<String>, MigrationError> {
             let mut conn = AsyncConnectionWrapper::<PgConn>::establish(path).map_err(open(&url))?;
             conn.transaction(|conn| {
                 diesel::sql_query(LOCK).execute(conn).map_err(failed)?;
-                run(conn, || POSTGRES)
+                let run = run(conn, || POSTGRES)?;
+                finish!(conn, run);
+                Ok(run)
             })
         }
         DbUrl::Sqlite(path) => {
@@ -50,7 +85,11 @@ pub async fn migrate(url: &DbUrl) -> Result<Vec<String>, MigrationError> {
             for setup in ["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL"] {
                 diesel::sql_query(setup).execute(&mut conn).map_err(open(&url))?;
             }
-            conn.immediate_transaction(|conn| run(conn, || SQLITE))
+            conn.immediate_transaction(|conn| {
+                let run = run(conn, || SQLITE)?;
+                finish!(conn, run);
+                Ok(run)
+            })
         }
     };
     tokio::task::spawn_blocking(run).await.map_err(failed)?
@@ -92,7 +131,8 @@ struct Latest {
 pub async fn is_migrated(conn: &mut Conn) -> Result<bool, DbError> {
     let query = "SELECT max(version) AS version FROM __diesel_schema_migrations";
     let rows: Vec<Latest> = on!(conn, |c| diesel_async::RunQueryDsl::load(diesel::sql_query(query), c))?;
-    let known = MigrationSource::<Sqlite>::migrations(&SQLITE).unwrap_or_default();
+    let unreadable = |error| DbError::Corrupt(format!("the program's migrations: {error}"));
+    let known = MigrationSource::<Sqlite>::migrations(&SQLITE).map_err(unreadable)?;
     let newest = known.iter().map(|migration| migration.name().version().to_string()).max();
     Ok(rows.iter().any(|latest| Some(&latest.version) >= newest.as_ref()))
 }

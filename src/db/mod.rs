@@ -11,17 +11,20 @@
 
 pub mod bulk;
 mod connect;
+pub mod creation_keys;
 mod error;
 pub mod listen;
 mod migrate;
 pub mod schema;
 mod txn;
 pub mod types;
+mod url;
 
-pub use connect::{Claim, Conn, Db, DbUrl, PgConn, SqliteConn};
+pub use connect::{Conn, Db, PgConn, SqliteConn};
 pub use error::{DbError, Failure};
 pub use migrate::{MigrationError, check, is_migrated, migrate};
 pub use txn::{AsDbError, Txn};
+pub use url::{DbUrl, DbUrlError};
 
 /// Runs one Diesel expression against whichever database the connection is of, and counts it.
 ///

@@ -100,13 +100,32 @@ diesel::table! {
         email -> Nullable<Text>,
         currency -> Nullable<Text>,
         metadata -> Text,
-        name_folded -> Text,
-        email_folded -> Nullable<Text>,
-        external_id_folded -> Nullable<Text>,
         last_balance -> Integer,
         created_at -> Micros,
         updated_at -> Micros,
         archived_at -> Nullable<Micros>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Binary, Text};
+    use crate::db::types::{Id, Micros};
+
+    creation_keys (key) {
+        key -> Text,
+        input_hash -> Binary,
+        made -> Id,
+        created_at -> Micros,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::Text;
+    use crate::db::types::Id;
+
+    customer_words (customer_id, word) {
+        customer_id -> Id,
+        word -> Text,
     }
 }
 
@@ -498,6 +517,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     purchase_options,
     customers,
     customer_external_ids,
+    customer_words,
     balances,
     lots,
     holds,

@@ -12,10 +12,12 @@ use diesel::internal::derives::as_expression::Bound;
 use diesel::pg::{Pg, PgValue};
 use diesel::query_builder::QueryId;
 use diesel::serialize::{self, IsNull, Output, ToSql};
-use diesel::sql_types::{BigInt, Binary, Nullable, SqlType, Uuid as PgUuid};
+use diesel::sql_types::{BigInt, Binary, Nullable, SqlType, Text, Uuid as PgUuid};
 use diesel::sqlite::Sqlite;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::DbError;
 use crate::base::credits::Credits;
 use crate::base::ids::{ApiKeyId, CustomerId, MeterId, PlanId, PlanVersionId, ProductId, PurchaseOptionId};
 use crate::base::json::CanonicalJson;
@@ -33,6 +35,10 @@ pub struct Id;
 #[diesel(sqlite_type(name = "Long"))]
 pub struct Micros;
 
+/// The id of anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnyId(pub Uuid);
+
 /// An instant that may never come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(i64);
@@ -48,6 +54,29 @@ impl Deadline {
     #[must_use]
     pub fn time(self) -> Option<Time> {
         Time::from_micros(self.0)
+    }
+}
+
+/// A value as JSON in a text column. A value that has no JSON form fails the statement that is to write it, so that its
+/// transaction writes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonText(Result<String, String>);
+
+impl JsonText {
+    /// The value's JSON.
+    #[must_use]
+    pub fn of(value: &impl Serialize) -> Self {
+        Self(serde_json::to_string(value).map_err(|error| error.to_string()))
+    }
+
+    /// The value that was stored; `what` names it in the error.
+    ///
+    /// # Errors
+    /// [`DbError::Corrupt`] when the text is not its JSON.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self, what: &str) -> Result<T, DbError> {
+        let corrupt = |why: &dyn std::fmt::Display| DbError::Corrupt(format!("{what}: {why}"));
+        let text = self.0.as_deref().map_err(|error| corrupt(error))?;
+        serde_json::from_str(text).map_err(|error| corrupt(&error))
     }
 }
 
@@ -102,6 +131,7 @@ macro_rules! stored_as {
 }
 
 stored_as! {
+    AnyId => Id,
     ApiKeyId => Id,
     CustomerId => Id,
     MeterId => Id,
@@ -112,7 +142,8 @@ stored_as! {
     Time => Micros,
     Deadline => Micros,
     Credits => BigInt,
-    CanonicalJson => diesel::sql_types::Text,
+    CanonicalJson => Text,
+    JsonText => Text,
 }
 
 macro_rules! uuids {
@@ -142,7 +173,7 @@ macro_rules! uuids {
     )+};
 }
 
-uuids!(ApiKeyId, CustomerId, MeterId, PlanId, PlanVersionId, ProductId, PurchaseOptionId);
+uuids!(AnyId, ApiKeyId, CustomerId, MeterId, PlanId, PlanVersionId, ProductId, PurchaseOptionId);
 
 fn to_postgres(micros: i64, out: &mut Output<'_, '_, Pg>) -> serialize::Result {
     let value = if micros == i64::MAX { micros } else { micros.saturating_sub(POSTGRES_EPOCH) };
@@ -227,20 +258,41 @@ where
     }
 }
 
-impl<DB: diesel::backend::Backend> ToSql<diesel::sql_types::Text, DB> for CanonicalJson
+impl<DB: diesel::backend::Backend> ToSql<Text, DB> for CanonicalJson
 where
-    str: ToSql<diesel::sql_types::Text, DB>,
+    str: ToSql<Text, DB>,
 {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-        ToSql::<diesel::sql_types::Text, DB>::to_sql(self.as_str(), out)
+        ToSql::<Text, DB>::to_sql(self.as_str(), out)
     }
 }
 
-impl<DB: diesel::backend::Backend> FromSql<diesel::sql_types::Text, DB> for CanonicalJson
+impl<DB: diesel::backend::Backend> FromSql<Text, DB> for CanonicalJson
 where
-    String: FromSql<diesel::sql_types::Text, DB>,
+    String: FromSql<Text, DB>,
 {
     fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
         String::from_sql(value).map(Self::from_stored)
+    }
+}
+
+impl<DB: diesel::backend::Backend> ToSql<Text, DB> for JsonText
+where
+    str: ToSql<Text, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        match &self.0 {
+            Ok(text) => ToSql::<Text, DB>::to_sql(text.as_str(), out),
+            Err(error) => Err(format!("a value has no JSON form: {error}").into()),
+        }
+    }
+}
+
+impl<DB: diesel::backend::Backend> FromSql<Text, DB> for JsonText
+where
+    String: FromSql<Text, DB>,
+{
+    fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        String::from_sql(value).map(|text| Self(Ok(text)))
     }
 }

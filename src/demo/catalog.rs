@@ -8,10 +8,10 @@ use crate::base::patch::Patch;
 use crate::base::period::Interval;
 use crate::base::time::Time;
 use crate::catalog::input::{
-    AggregationKind, ExpirationPolicy, GivenExpiration, GivenPrice, GivenRule, NewCreditProduct, NewMeter,
+    AggregationKind, ExpirationPolicy, GivenExpiration, GivenKind, GivenPrice, GivenRule, NewCreditProduct, NewMeter,
     NewPricedProduct, NewPurchaseOption,
 };
-use crate::catalog::model::{EventFilter, FilterOperator, PricedKind, PropertyFilter};
+use crate::catalog::model::{EventFilter, FilterOperator, PropertyFilter};
 use crate::catalog::plans::input::{GivenCredit, GivenItem, GivenOptions, NewContent, NewPlan};
 use crate::catalog::plans::service::create_plan;
 use crate::catalog::product_rules::DEFAULT_UNIT;
@@ -41,7 +41,7 @@ pub(super) async fn make_catalog(txn: &mut Txn, ids: &Ids, now: Time) -> Result<
             filter: vec![EventFilter { all: vec![filter] }],
         };
         let meter = catalog::create_meter(txn, ids, now, &meter).await?.id;
-        consumption.push(GivenRule { meter, credits_per_unit: decimal(weight)? });
+        consumption.push(GivenRule { meter: meter.into(), credits_per_unit: decimal(weight)? });
     }
     let images = NewMeter {
         key: "images".into(),
@@ -52,7 +52,7 @@ pub(super) async fn make_catalog(txn: &mut Txn, ids: &Ids, now: Time) -> Result<
         filter: Vec::new(),
     };
     let meter = catalog::create_meter(txn, ids, now, &images).await?.id;
-    consumption.push(GivenRule { meter, credits_per_unit: decimal("10")? });
+    consumption.push(GivenRule { meter: meter.into(), credits_per_unit: decimal("10")? });
     let product = NewCreditProduct {
         key: PRODUCT.into(),
         name: "AI credits".into(),
@@ -69,15 +69,14 @@ pub(super) async fn make_catalog(txn: &mut Txn, ids: &Ids, now: Time) -> Result<
         (0..).zip([("Starter", "500", "9.00"), ("Team", "2500", "39.00"), ("Studio", "10000", "129.00")])
     {
         let option = NewPurchaseOption {
-            product,
+            product: product.into(),
             name: name.into(),
             credits: decimal(amount)?,
-            price: decimal(price)?,
-            currency: euro()?,
+            price: self::price(price)?,
             show_in_portal: true,
             position,
         };
-        catalog::create_purchase_option(txn, ids, now, &option).await?;
+        catalog::create_purchase_option(txn, (ids, now), &option, None).await?;
     }
     make_plans(txn, ids, now, (product, meter)).await?;
     Ok(product)
@@ -95,12 +94,12 @@ async fn make_plans(
         let (key, name) = (key.to_owned(), name.to_owned());
         Ok::<_, Failure>(NewPricedProduct { key, kind, name, description: None, prices, metadata: None })
     };
-    let seats = priced("workspace_seats", PricedKind::Seat, "Seats", "12.00")?;
+    let seats = priced("workspace_seats", GivenKind::Seat, "Seats", "12.00")?;
     let seats = catalog::create_priced_product(txn, ids, now, &seats).await?.id;
-    let delivery = priced("image_delivery", PricedKind::Usage { meter: images }, "Image delivery", "0.015")?;
+    let delivery = priced("image_delivery", GivenKind::Usage(images.into()), "Image delivery", "0.015")?;
     let delivery = catalog::create_priced_product(txn, ids, now, &delivery).await?.id;
     for (key, name, included, rollover, fee) in PLANS {
-        let platform = priced(&format!("{key}_fee"), PricedKind::FlatFee, &format!("{name} platform fee"), fee)?;
+        let platform = priced(&format!("{key}_fee"), GivenKind::FlatFee, &format!("{name} platform fee"), fee)?;
         let platform = catalog::create_priced_product(txn, ids, now, &platform).await?.id;
         let credit = GivenCredit {
             included_credits: Patch::Set(decimal(included)?),
@@ -108,7 +107,7 @@ async fn make_plans(
             ..GivenCredit::default()
         };
         let included = GivenOptions::Usage(Patch::Keep, Patch::Set(decimal("10")?));
-        let item = |product, options| GivenItem { product, options };
+        let item = |product: ProductId, options| GivenItem { product: product.into(), options };
         let items = vec![
             item(credits, Some(GivenOptions::Credit(Box::new(credit)))),
             item(platform, None),

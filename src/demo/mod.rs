@@ -18,6 +18,8 @@ use crate::app::{App, Settings};
 use crate::base::clock::Clock;
 use crate::base::credits::Credits;
 use crate::base::decimal::Decimal;
+use crate::base::given::Given;
+use crate::base::idempotency::{Key, Scope};
 use crate::base::ids::{BalanceId, CustomerId, ProductId};
 use crate::base::json::CanonicalJson;
 use crate::base::money::Currency;
@@ -30,7 +32,7 @@ use crate::customers::input::{CustomerChanges, NewCustomer};
 use crate::customers::service::{create_customer, update_customer};
 use crate::customers::store::{find_by_external_ids, resolve};
 use crate::db::Failure;
-use crate::intake::{Action, Given, IncomingEvent, Key, NewBalance, Order, Scope, TopUp, Whose};
+use crate::intake::{Action, IncomingEvent, NewBalance, Order, Provenance, TopUp, Whose};
 use crate::ledger::entry::Origin;
 use crate::ledger::store::{find_balances, list_open_balances};
 use crate::metering::event::Mode;
@@ -254,7 +256,7 @@ async fn get_more(app: &App, persona: &Persona, balance: BalanceId, key: &str) -
 }
 
 async fn top_up(app: &App, balance: BalanceId, (key, reason): (&str, &str), top_up: TopUp) -> Result<(), Failure> {
-    let given = Given {
+    let given = Provenance {
         origin: Origin::Api,
         reason: Some(reason.to_owned()),
         metadata: Some(CanonicalJson::empty_object()),
@@ -267,12 +269,12 @@ fn credits(whole: i64) -> Credits {
     Credits::from_micros(whole.saturating_mul(1_000_000))
 }
 
-fn decimal(text: &str) -> Result<Decimal, Failure> {
-    Decimal::new(text).map_err(|error| Problem::invalid(&[], error.to_string()).into())
+fn decimal(text: &str) -> Result<Given<Decimal>, Failure> {
+    Decimal::new(text).map(Given::from).map_err(|error| Problem::invalid(&[], error.to_string()).into())
 }
 
-fn euro() -> Result<Currency, Failure> {
-    Currency::parse("EUR").ok_or_else(|| Problem::invalid(&[], "There is no euro.").into())
+fn euro() -> Result<Given<Currency>, Failure> {
+    Currency::parse("EUR").map(Given::from).ok_or_else(|| Problem::invalid(&[], "There is no euro.").into())
 }
 
 /// A customer, which may be there already.
@@ -292,7 +294,7 @@ async fn make_customer(
         metadata,
     };
     let now = app.clock.now();
-    Ok(app.db.write(async |txn| create_customer(txn, &app.ids, now, &new).await).await?.id)
+    Ok(app.db.write(async |txn| create_customer(txn, (&app.ids, now), &new, None).await).await?.id)
 }
 
 /// The id of a customer that is there.

@@ -2,13 +2,15 @@
 
 use super::customer_id;
 use crate::app::App;
+use crate::base::credits::Credits;
+use crate::base::idempotency::{Key, Scope};
 use crate::base::ids::{BalanceId, PurchaseOptionId};
 use crate::base::page::PageRequest;
 use crate::base::patch::Patch;
 use crate::base::problem::Problem;
 use crate::catalog::store::all_options;
 use crate::db::Failure;
-use crate::intake::{Key, PurchaseOrder, Scope};
+use crate::intake::PurchaseOrder;
 use crate::ledger::entry::Origin;
 use crate::ledger::store::list_open_balances;
 use crate::purchases::input::{Ask, AutoTopUpChanges, ListPurchases, NewPurchase};
@@ -23,8 +25,8 @@ const TRANSFER: &str = "Transferred by bank";
 pub(super) async fn buy_by_itself(app: &App, balance: BalanceId) -> Result<(), Failure> {
     let changes = AutoTopUpChanges {
         enabled: true,
-        threshold: Patch::Set(super::decimal("75")?),
-        option: Patch::Set(option(app, "Starter").await?),
+        threshold: Some(Credits::from_micros(75_000_000)),
+        option: Some(option(app, "Starter").await?),
         target: Patch::Keep,
         daily_limit: Patch::Keep,
     };

@@ -2,6 +2,8 @@
 
 use super::{customer_id, decimal};
 use crate::app::App;
+use crate::base::given::Given;
+use crate::base::idempotency::{Key, Scope};
 use crate::base::ids::{CustomerId, ProductId, SubscriptionId};
 use crate::base::patch::Patch;
 use crate::base::problem::Problem;
@@ -11,7 +13,7 @@ use crate::catalog::plans::model::Plan;
 use crate::catalog::plans::store::find_plan_by_key;
 use crate::catalog::store::find_of_any_kind_by_key;
 use crate::db::Failure;
-use crate::intake::{Key, PlanOrder, Scope};
+use crate::intake::PlanOrder;
 use crate::subscriptions::input::{Ask, GivenOverride, NewSubscription, Timing};
 
 /// How many days before the demo's history the first subscriptions began: so each has renewed since.
@@ -31,9 +33,12 @@ pub(super) async fn subscribe(app: &App, begin: Time) -> Result<(), Failure> {
         ..GivenCredit::default()
     };
     let own = vec![
-        GivenOverride { product: product(app, super::PRODUCT).await?, options: GivenOptions::Credit(Box::new(credit)) },
         GivenOverride {
-            product: product(app, "workspace_seats").await?,
+            product: product(app, super::PRODUCT).await?.into(),
+            options: GivenOptions::Credit(Box::new(credit)),
+        },
+        GivenOverride {
+            product: product(app, "workspace_seats").await?.into(),
             options: GivenOptions::Seat(Patch::Keep, Patch::Set(25)),
         },
     ];
@@ -67,7 +72,13 @@ async fn one(
 ) -> Result<SubscriptionId, Failure> {
     let customer: CustomerId = customer_id(app, customer).await?;
     let plan = plan(app, key).await?.id;
-    let new = NewSubscription { customer, plan, starts_at, overrides, metadata: None };
+    let new = NewSubscription {
+        customer,
+        plan: plan.into(),
+        starts_at: starts_at.map(Given::from),
+        overrides,
+        metadata: None,
+    };
     let key = Key::of(Scope::Api, format!("demo-{key}"), "demo");
     Ok(app.intake.subscribe(PlanOrder::Create { new, key }).await?.subscription.id)
 }

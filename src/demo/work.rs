@@ -2,11 +2,12 @@
 
 use super::{credits, customer_id};
 use crate::app::App;
+use crate::base::idempotency::{Key, Scope};
 use crate::base::ids::{BalanceId, EntryId, HoldId};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::time::DAY;
 use crate::db::Failure;
-use crate::intake::{Action, Capture, Given, Key, NewHold, Order, Retention, Scope, TakeBack};
+use crate::intake::{Action, Capture, NewHold, Order, Provenance, Retention, TakeBack};
 use crate::ledger::command::Overrun;
 use crate::ledger::entry::Origin;
 use crate::ledger::store::list_open_balances;
@@ -48,7 +49,7 @@ async fn order(
     action: Action,
     (key, reason): (&str, &str),
 ) -> Result<Option<EntryId>, Failure> {
-    let given = Given {
+    let given = Provenance {
         origin: Origin::Api,
         reason: Some(reason.to_owned()),
         metadata: None,
@@ -57,7 +58,7 @@ async fn order(
     match app.intake.order(Order::Move { balance, action: Ok(action), given }).await {
         Ok(done) => Ok(done.entry.map(|entry| entry.id())),
         // Who has used up all there is does not begin.
-        Err(Failure::Problem(Problem { kind: ProblemKind::Insufficient { .. }, .. })) => Ok(None),
+        Err(Failure::Problems(problems)) if problems.as_slice().iter().all(lacks_credits) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
@@ -68,4 +69,8 @@ async fn balance(app: &App, name: &str) -> Result<BalanceId, Failure> {
     let open = list_open_balances(&mut app.db.read().await?, &[customer]).await?;
     let first = open.into_iter().map(|balance| balance.account.id).next();
     first.ok_or_else(|| Problem::not_found(&[], "credit balance", name).into())
+}
+
+fn lacks_credits(problem: &Problem) -> bool {
+    matches!(problem.kind, ProblemKind::Insufficient { .. })
 }

@@ -4,16 +4,18 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::context::{Reach, read};
-use super::customers::{Customer, customer_of};
+use super::customers::{Customer, resolve_customer};
 use super::errors::{UserError, answer, failed, payload};
-use super::ids::{CustomerBy, id_input};
+use super::ids::{CustomerBy, customer_input, id_input};
 use super::paging::{List, PageArgs, Rows, connection};
 use super::scalars::DateTime;
-use crate::access::model::{self, Caller};
+use crate::access::model::{self, Caller, PortalSession};
 use crate::access::service::{self, NewKey};
 use crate::access::store;
-use crate::base::ids::ApiKeyId;
-use crate::base::problem::Problem;
+use crate::base::given::Given;
+use crate::base::ids::{ApiKeyId, CustomerId};
+use crate::base::problem::{Problem, all};
+use crate::base::time::Time;
 use crate::customers::store::find_customer;
 use crate::db::Failure;
 
@@ -135,7 +137,7 @@ pub struct CreateApiKeyInput {
     /// What it may do; at least one.
     pub scopes: Vec<Scope>,
     /// From when on it is taken no more; left out, it does not expire.
-    pub expires_at: Option<DateTime>,
+    pub expires_at: Option<Given<Time>>,
 }
 
 /// Which key is revoked.
@@ -253,10 +255,10 @@ impl AccessMutation {
         let new = NewKey {
             name: input.name,
             scopes: input.scopes.into_iter().map(model::Scope::from).collect(),
-            expires_at: input.expires_at.map(|time| time.0),
+            expires_at: input.expires_at,
         };
         let outcome = db.write(async |txn| service::create_key(txn, ids, now, &new).await).await;
-        answer(outcome, |(key, secret)| ApiKeyPayload {
+        answer(ctx, outcome, |(key, secret)| ApiKeyPayload {
             api_key: Some(ApiKey(key)),
             secret: Some(secret),
             errors: Vec::new(),
@@ -278,7 +280,7 @@ impl AccessMutation {
             let _ = app.keyring.turn().await;
             Ok::<_, Failure>(key)
         };
-        answer(outcome.await, |key| ApiKeyPayload { api_key: Some(ApiKey(key)), ..ApiKeyPayload::default() })
+        answer(ctx, outcome.await, |key| ApiKeyPayload { api_key: Some(ApiKey(key)), ..ApiKeyPayload::default() })
     }
 
     /// Begins a session for a customer: a token with which one customer sees and buys for himself, and nothing else.
@@ -290,14 +292,17 @@ impl AccessMutation {
         let now = ctx.refresh();
         let app = ctx.app();
         let outcome = async {
-            let customer = customer_of(ctx, &input.customer).await?;
+            let nobody = CustomerId(uuid::Uuid::nil());
+            let valid = service::portal_session(nobody, now, input.ttl_seconds.into());
+            let (named, session) = all((customer_input(&["customer"], &input.customer), valid))?;
+            let customer = resolve_customer(ctx, named).await?;
             if find_customer(&mut app.db.read().await?, customer).await?.is_none() {
                 return Err(Problem::not_found(&["customer", "id"], "customer", customer.to_string()).into());
             }
-            let session = service::portal_session(customer, now, input.ttl_seconds.into())?;
+            let session = PortalSession { customer, ..session };
             Ok::<_, Failure>((app.keyring.sign(session).await?, session.expires_at))
         };
-        answer(outcome.await, |(token, end)| PortalSessionPayload {
+        answer(ctx, outcome.await, |(token, end)| PortalSessionPayload {
             token: Some(token),
             expires_at: Some(end.into()),
             errors: Vec::new(),

@@ -9,7 +9,7 @@ use super::catalog::ArchiveInput;
 use super::catalog::products::find_product;
 use super::context::{Reach, read};
 use super::errors::{UserError, answer, bad_input, payload, refused_query};
-use super::ids::{CustomerBy, KeyBy, customer_input, id_argument, id_input};
+use super::ids::{CustomerBy, KeyBy, id_argument, id_input};
 use super::ledger::CreditBalance;
 use super::ledger::balances::balances_of;
 use super::loaders::ExternalId;
@@ -21,11 +21,14 @@ use super::purchases::{PurchaseArgs, PurchaseConnection, PurchaseStatus, purchas
 use super::scalars::{Currency, DateTime, Json};
 use super::streams::customer_cursor;
 use super::subscriptions::{PlanSubscriptionConnection, PlanSubscriptionStatus, SubscriptionArgs, subscriptions};
+use crate::base::given::Given;
+use crate::base::idempotency::Key;
 use crate::base::ids::CustomerId;
-use crate::base::problem::Problem;
+use crate::base::money;
+use crate::base::problem::{Problem, Problems, all};
 use crate::base::text::{self, MAX_REFERENCE};
 use crate::customers::input::{CustomerChanges, ListCustomers, NewCustomer};
-use crate::customers::{model, service, store};
+use crate::customers::{model, rules, service, store};
 use crate::db::Failure;
 use crate::metering::event::event_key;
 
@@ -187,9 +190,12 @@ pub struct CreateCustomerInput {
     /// Its email address: at most 320 characters.
     pub email: Option<String>,
     /// The currency that it pays in.
-    pub currency: Option<Currency>,
+    pub currency: Option<Given<money::Currency>>,
     /// Your own data: a JSON object of at most 16 KiB; left out, `{}`.
     pub metadata: Option<Json>,
+    /// What makes a repeat harmless: 1 to 255 characters, unique among the keys of all customers and purchase options that
+    /// are made. The same key with the same input answers the same customer, as it stands now.
+    pub idempotency_key: Option<String>,
 }
 
 /// What changes about a customer.
@@ -204,7 +210,7 @@ pub struct UpdateCustomerInput {
     /// Its email address: at most 320 characters; null clears it.
     pub email: MaybeUndefined<String>,
     /// The currency that it pays in; null clears it.
-    pub currency: MaybeUndefined<Currency>,
+    pub currency: MaybeUndefined<Given<money::Currency>>,
     /// Your own data, replaced as a whole; null is `{}`.
     pub metadata: MaybeUndefined<Json>,
 }
@@ -243,12 +249,12 @@ pub async fn find_customer(ctx: &Context<'_>, argument: &str, by: &CustomerBy) -
     Ok(found?.filter(|customer| ctx.may_see(customer.id)).map(Customer))
 }
 
-/// The customer that an input names by its field `customer`.
+/// The customer that an input names by its field `customer`: by an id, or by an external id.
 ///
 /// # Errors
-/// Not found or invalid, at that field; the database's failure.
-pub async fn customer_of(ctx: &Context<'_>, by: &CustomerBy) -> Result<CustomerId, Failure> {
-    match customer_input(&["customer"], by)? {
+/// Not found, at that field; the database's failure.
+pub async fn resolve_customer(ctx: &Context<'_>, named: Result<CustomerId, String>) -> Result<CustomerId, Failure> {
+    match named {
         Ok(id) => Ok(id),
         Err(name) => {
             let mut conn = ctx.app().db.read().await?;
@@ -301,7 +307,7 @@ pub struct CustomerMutation;
 
 #[Object]
 impl CustomerMutation {
-    /// Makes a customer. AlreadyExists names the one that the external id names, now or formerly.
+    /// Makes a customer, once per idempotency key. AlreadyExists names the one that the external id names, now or formerly.
     async fn create_customer(
         &self,
         ctx: &Context<'_>,
@@ -313,11 +319,16 @@ impl CustomerMutation {
             external_id: input.external_id,
             name: input.name,
             email: input.email,
-            currency: input.currency.map(|currency| currency.0),
+            currency: input.currency,
             metadata: input.metadata.map(|metadata| metadata.0),
         };
-        let outcome = db.write(async |txn| service::create_customer(txn, ids, now, &new).await).await;
-        answer(outcome, CustomerPayload::from)
+        let outcome = async {
+            let key = Key::of_creation(input.idempotency_key.as_deref(), "createCustomer", new.fields());
+            let check = || rules::created(CustomerId(uuid::Uuid::nil()), now, &new);
+            let key = key.map_err(|problem| Problems::from(problem).and(check()))?;
+            db.write(async |txn| service::create_customer(txn, (ids, now), &new, key.as_ref()).await).await
+        };
+        answer(ctx, outcome.await, CustomerPayload::from)
     }
 
     /// Changes a customer, an archived one too.
@@ -332,14 +343,14 @@ impl CustomerMutation {
             external_id: patch(input.external_id, |external_id| external_id),
             name: patch(input.name, |name| name),
             email: patch(input.email, |email| email),
-            currency: patch(input.currency, |currency| currency.0),
+            currency: patch(input.currency, |currency| currency),
             metadata: patch(input.metadata, |metadata| metadata.0),
         };
         let outcome = async {
-            let id = id_input(&["id"], &input.id)?;
+            let (id, ()) = all((id_input(&["id"], &input.id), rules::check(&changes)))?;
             db.write(async |txn| service::update_customer(txn, now, id, &changes).await).await
         };
-        answer(outcome.await, CustomerPayload::from)
+        answer(ctx, outcome.await, CustomerPayload::from)
     }
 
     /// Archives a customer without open balances: it can be read and corrected, and gets no new balance. InvalidState
@@ -362,6 +373,6 @@ impl CustomerMutation {
             })
             .await
         };
-        answer(outcome.await, CustomerPayload::from)
+        answer(ctx, outcome.await, CustomerPayload::from)
     }
 }

@@ -6,6 +6,7 @@
 use std::error::Error as _;
 use std::fmt::Display;
 
+use async_graphql::registry::{MetaType, MetaTypeName, Registry};
 use async_graphql::{Context, Enum, Error, ErrorExtensions, Interface, Object, Pos, Result, ServerError, Value};
 
 use super::catalog::PurchaseOption;
@@ -25,6 +26,8 @@ pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 /// The code of what this caller may not ask for.
 pub const FORBIDDEN: &str = "FORBIDDEN";
+/// The code of a hash that was sent in place of a document.
+pub const PERSISTED_QUERY_NOT_SUPPORTED: &str = "PERSISTED_QUERY_NOT_SUPPORTED";
 /// The code of a request that asks for too much at once.
 pub const QUERY_TOO_COMPLEX: &str = "QUERY_TOO_COMPLEX";
 /// The code of a caller who asks for too much in a time.
@@ -93,7 +96,7 @@ pub fn failed(error: &DbError) -> Error {
                            nothing happens twice.";
             coded(UNAVAILABLE, message).extend_with(|_, extensions| extensions.set("retryable", true))
         }
-        DbError::Duplicate(_) | DbError::Query(_) | DbError::Corrupt(_) => {
+        DbError::Duplicate(_) | DbError::Query(_) | DbError::Failed(_) | DbError::Corrupt(_) => {
             tracing::error!(error = %chain(error), "a query failed");
             internal()
         }
@@ -123,9 +126,9 @@ fn internal() -> Error {
 pub fn refused_query(failure: Failure) -> Error {
     match failure {
         Failure::Db(error) => failed(&error),
-        Failure::Problem(problem) => {
-            let argument = problem.path.join(".");
-            bad_input(&argument, problem.message)
+        Failure::Problems(problems) => {
+            let argument = problems.as_slice().first().map(|problem| problem.path.join(".")).unwrap_or_default();
+            bad_input(&argument, problems.to_string())
         }
     }
 }
@@ -164,12 +167,52 @@ macro_rules! payload {
 pub(crate) use payload;
 
 /// A mutation's answer: its payload, done or refused, or a top-level error when the database failed.
-pub fn answer<T, P: Payload>(outcome: Result<T, Failure>, done: impl FnOnce(T) -> P) -> Option<Result<P>> {
+pub fn answer<T, P: Payload>(
+    ctx: &Context<'_>,
+    outcome: Result<T, Failure>,
+    done: impl FnOnce(T) -> P,
+) -> Option<Result<P>> {
     Some(match outcome {
         Ok(value) => Ok(done(value)),
-        Err(Failure::Problem(problem)) => Ok(P::refused(vec![problem.into()])),
-        Err(Failure::Db(error)) => Err(failed(&error)),
+        Err(failure) => refused(ctx, failure),
     })
+}
+
+/// The payload of a mutation that did nothing: its problems in the order of the input's fields, or a top-level error when the
+/// database failed.
+///
+/// # Errors
+/// The top-level error.
+pub fn refused<P: Payload>(ctx: &Context<'_>, failure: Failure) -> Result<P> {
+    match failure {
+        Failure::Problems(problems) => {
+            let registry = &ctx.schema_env.registry;
+            let mutation = registry.types.get("Mutation").and_then(|root| root.field_by_name(ctx.field().name()));
+            let input = mutation.and_then(|field| field.args.get("input")).map_or("", |input| input.ty.as_str());
+            let mut problems: Vec<Problem> = problems.into_iter().collect();
+            problems.sort_by_cached_key(|problem| place_in_input(registry, input, &problem.path));
+            Ok(P::refused(problems.into_iter().map(UserError::from).collect()))
+        }
+        Failure::Db(error) => Err(failed(&error)),
+    }
+}
+
+/// The places of a path's steps: those of fields in their input type, and those of a list's entries.
+fn place_in_input(registry: &Registry, kind: &str, path: &[String]) -> Vec<usize> {
+    let mut kind = kind;
+    let step = |step: &String| {
+        if let Ok(index) = step.parse() {
+            return index;
+        }
+        let fields = match registry.types.get(MetaTypeName::concrete_typename(kind)) {
+            Some(MetaType::InputObject { input_fields, .. }) => input_fields,
+            _ => return usize::MAX,
+        };
+        let found = fields.get_full(step.as_str());
+        kind = found.map_or("", |(_, _, field)| field.ty.as_str());
+        found.map_or(usize::MAX, |(place, ..)| place)
+    };
+    path.iter().map(step).collect()
 }
 
 // --- Errors that a caller can act on -----------------------------------------------------------------------------------
@@ -232,7 +275,7 @@ impl From<Problem> for UserError {
         let said = Said { message, path };
         match kind {
             ProblemKind::Invalid => Self::InvalidInput(InvalidInput { said }),
-            ProblemKind::NotFound { id } => Self::NotFound(NotFound { said, id }),
+            ProblemKind::NotFound { id } => Self::NotFound(NotFound { said, requested: id }),
             ProblemKind::Exists { existing } => Self::AlreadyExists(AlreadyExists { said, existing }),
             ProblemKind::State { state } => Self::InvalidState(InvalidState { said, state: state.to_owned() }),
             ProblemKind::Insufficient { balance, available, required, shortfall } => {
@@ -284,7 +327,7 @@ impl InvalidInput {
 #[derive(Clone, Debug)]
 pub struct NotFound {
     said: Said,
-    id: String,
+    requested: String,
 }
 
 /// What the input names is not there, or not for you; nothing happened.
@@ -306,8 +349,8 @@ impl NotFound {
     }
 
     /// What was looked for, as the input named it: an id, a key or an external id.
-    async fn id(&self) -> String {
-        self.id.clone()
+    async fn requested(&self) -> String {
+        self.requested.clone()
     }
 }
 

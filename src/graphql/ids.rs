@@ -7,6 +7,7 @@ use async_graphql::{Error, ID, OneofObject};
 
 use super::errors::bad_input;
 use crate::base::fields::{refused, text};
+use crate::base::given::Given;
 use crate::base::ids::{CustomerId, IdError};
 use crate::base::problem::Problem;
 use crate::base::text::MAX_REFERENCE;
@@ -43,6 +44,12 @@ pub fn id_argument<I: FromStr<Err = IdError>>(argument: &str, id: &ID) -> Result
 /// Invalid, at `path`.
 pub fn id_input<I: FromStr<Err = IdError>>(path: &[&str], id: &ID) -> Result<I, Problem> {
     id.parse().map_err(|error| refused(path, error))
+}
+
+/// An id inside a mutation's input, to be told with everything else that is wrong when it is none.
+#[must_use]
+pub fn id_given<I: FromStr<Err = IdError>>(id: &ID) -> Given<I> {
+    id.parse::<I>().map_or_else(|error| Given::unreadable(id.as_str(), error), Given::from)
 }
 
 /// A customer's id in a mutation's input, where it is named by one; `Err` holds the external id otherwise.

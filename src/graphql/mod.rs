@@ -76,7 +76,8 @@ pub struct SubscriptionRoot(streams::LedgerSubscription);
 /// Builds the schema over the running program. Each request needs [`request_data`] besides.
 #[must_use]
 pub fn build_schema(app: App) -> Schema {
-    builder().limit_recursive_depth(guards::MAX_LEVELS).data(app).finish()
+    // The guards name what was most likely meant, and one name only.
+    builder().limit_recursive_depth(guards::MAX_LEVELS).disable_suggestions().data(app).finish()
 }
 
 /// The schema's text (SDL), sorted, with descriptions. It needs no database.

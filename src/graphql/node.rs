@@ -5,7 +5,8 @@ use futures_util::future::join_all;
 
 use super::access::ApiKey;
 use super::catalog::{
-    CreditProduct, FlatFeeProduct, Meter, Plan, PlanVersion, Product, PurchaseOption, SeatProduct, UsageProduct,
+    CreditProduct, FlatFeeProduct, Meter, Plan, PlanItem, PlanVersion, Product, PurchaseOption, SeatProduct,
+    UsageProduct,
 };
 use super::context::Reach;
 use super::customers::Customer;
@@ -15,10 +16,10 @@ use super::ledger::{CreditBalance, Grant, Hold, LedgerEntry};
 use super::loaders::{Batches, OfAnyKind};
 use super::metering::UsageEvent;
 use super::purchases::Purchase;
-use super::subscriptions::{Charge, PlanSubscription, find_charge};
+use super::subscriptions::{Charge, PlanSubscription, SubscriptionItem, find_charge};
 use crate::base::ids::{
     ApiKeyId, BalanceId, ChargeId, CustomerId, EntryId, EventKey, GrantId, HoldId, IdError, MeterId, PlanId,
-    PlanVersionId, ProductId, PurchaseId, PurchaseOptionId, SubscriptionId,
+    PlanItemId, PlanVersionId, ProductId, PurchaseId, PurchaseOptionId, SubscriptionId, SubscriptionItemId,
 };
 
 /// How many nodes can be asked for at once.
@@ -43,8 +44,12 @@ pub enum Node {
     Plan(Plan),
     /// A version of a plan.
     PlanVersion(PlanVersion),
+    /// What a plan has of one product.
+    PlanItem(PlanItem),
     /// A subscription to a plan.
     PlanSubscription(PlanSubscription),
+    /// What a subscription has of one product.
+    SubscriptionItem(SubscriptionItem),
     /// A charge.
     Charge(Charge),
     /// A purchase option.
@@ -104,6 +109,10 @@ pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<
         }
         SubscriptionId::PREFIX => {
             Ok(PlanSubscription::find(ctx, id_argument(argument, &given)?).await?.map(Node::PlanSubscription))
+        }
+        PlanItemId::PREFIX => Ok(PlanItem::find(ctx, id_argument(argument, &given)?).await?.map(Node::PlanItem)),
+        SubscriptionItemId::PREFIX => {
+            Ok(SubscriptionItem::find(ctx, id_argument(argument, &given)?).await?.map(Node::SubscriptionItem))
         }
         PurchaseId::PREFIX => Ok(Purchase::find(ctx, id_argument(argument, &given)?).await?.map(Node::Purchase)),
         ChargeId::PREFIX => Ok(find_charge(ctx, id_argument(argument, &given)?).await?.map(Node::Charge)),

@@ -3,7 +3,6 @@
 use async_graphql::{InputType, MaybeUndefined};
 
 use crate::base::patch::Patch;
-use crate::base::problem::Problem;
 
 /// A field of an update as a domain reads it.
 pub fn patch<T: InputType, U>(given: MaybeUndefined<T>, read: impl FnOnce(T) -> U) -> Patch<U> {
@@ -12,15 +11,4 @@ pub fn patch<T: InputType, U>(given: MaybeUndefined<T>, read: impl FnOnce(T) -> 
         MaybeUndefined::Null => Patch::Clear,
         MaybeUndefined::Value(value) => Patch::Set(read(value)),
     }
-}
-
-/// As [`patch`], where reading the value may fail.
-///
-/// # Errors
-/// Those of `read`.
-pub fn try_patch<T: InputType, U>(
-    given: MaybeUndefined<T>,
-    read: impl FnOnce(T) -> Result<U, Problem>,
-) -> Result<Patch<U>, Problem> {
-    patch(given, |value| value).try_map(read)
 }

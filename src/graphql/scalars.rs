@@ -1,13 +1,19 @@
 //! Scalars: exact amounts, instants, currencies, JSON and 64-bit integers.
 //!
-//! Each says in `is_valid` what it takes, so that a bad literal is refused before any field of a mutation has run.
+//! Each says in `is_valid` what it takes, so that a bad literal is refused before any field of a mutation has run. Amounts,
+//! times and currencies take any text there: in the input of a mutation a text that is none is told in its payload, with
+//! everything else that is wrong ([`Given`]). Elsewhere the guards refuse it ([`is_readable`]).
 
+use std::borrow::Cow;
+
+use async_graphql::registry::Registry;
 use async_graphql::{
     InputObject, InputType, InputValueError, InputValueResult, Number, Scalar, ScalarType, SimpleObject, Value,
 };
 
 use crate::base::credits::Credits;
 use crate::base::decimal;
+use crate::base::given::Given;
 use crate::base::json::CanonicalJson;
 use crate::base::money;
 use crate::base::settings::Weight;
@@ -27,6 +33,86 @@ const WANTED: [(&str, &str); 5] = [
 #[must_use]
 pub fn advice(scalar: &str) -> Option<&'static str> {
     WANTED.iter().find(|(name, _)| *name == scalar).map(|(_, advice)| *advice)
+}
+
+/// Whether an argument that is a text can be read as that scalar.
+#[must_use]
+pub fn is_readable(scalar: &str, value: &Value) -> bool {
+    match scalar {
+        "Currency" => <Currency as ScalarType>::parse(value.clone()).is_ok(),
+        "DateTime" => <DateTime as ScalarType>::parse(value.clone()).is_ok(),
+        "Decimal" => read_decimal(value).is_some(),
+        _ => true,
+    }
+}
+
+/// A value of the domain that a scalar of texts stands for.
+pub trait Written: Sized + Send + Sync {
+    /// The scalar.
+    type Scalar: ScalarType + InputType + From<Self>;
+    /// The value of a scalar that could be read.
+    fn of(scalar: Self::Scalar) -> Self;
+}
+
+macro_rules! written {
+    ($($value:ty => $scalar:ty),+) => {$(
+        impl Written for $value {
+            type Scalar = $scalar;
+            fn of(scalar: Self::Scalar) -> Self {
+                scalar.0
+            }
+        }
+    )+};
+}
+written!(Time => DateTime, decimal::Decimal => Decimal, money::Currency => Currency);
+
+impl From<decimal::Decimal> for Decimal {
+    fn from(value: decimal::Decimal) -> Self {
+        Self(value)
+    }
+}
+
+impl From<money::Currency> for Currency {
+    fn from(currency: money::Currency) -> Self {
+        Self(currency)
+    }
+}
+
+/// In a mutation's input: any text, so that one which cannot be read is told in the payload.
+impl<T: Written + Clone> InputType for Given<T> {
+    type RawValueType = Self;
+
+    fn type_name() -> Cow<'static, str> {
+        <T::Scalar as InputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <T::Scalar as InputType>::create_type_info(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        let value = value.unwrap_or_default();
+        match (<T::Scalar as ScalarType>::parse(value.clone()), value) {
+            (Ok(scalar), _) => Ok(T::of(scalar).into()),
+            (Err(_), Value::String(text)) => {
+                let (name, advice) = (Self::type_name(), advice(&Self::type_name()).unwrap_or_default());
+                let why = format!("is not a {name}: {advice}");
+                Ok(Self::unreadable(text, why))
+            }
+            (Err(error), _) => Err(error.propagate()),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self.read(&[]) {
+            Ok(value) => ScalarType::to_value(&T::Scalar::from(value.clone())),
+            Err(_) => Value::Null,
+        }
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        Some(self)
+    }
 }
 
 fn wanted<T: InputType>() -> InputValueError<T> {
@@ -51,7 +137,7 @@ impl ScalarType for DateTime {
     }
 
     fn is_valid(value: &Value) -> bool {
-        matches!(value, Value::String(text) if Time::parse(text).is_some())
+        matches!(value, Value::String(_))
     }
 
     fn to_value(&self) -> Value {
@@ -80,7 +166,7 @@ impl ScalarType for Decimal {
     }
 
     fn is_valid(value: &Value) -> bool {
-        read_decimal(value).is_some()
+        matches!(value, Value::String(_)) || read_decimal(value).is_some()
     }
 
     fn to_value(&self) -> Value {
@@ -156,7 +242,7 @@ impl ScalarType for Currency {
     }
 
     fn is_valid(value: &Value) -> bool {
-        matches!(value, Value::String(code) if money::Currency::parse(code).is_some())
+        matches!(value, Value::String(_))
     }
 
     fn to_value(&self) -> Value {
@@ -183,9 +269,9 @@ impl From<money::Money> for Money {
 #[derive(InputObject, Clone, Debug)]
 pub struct MoneyInput {
     /// Major units, with no more digits than the currency has: `"25"` or `"25.00"` for 25 euros. 0 to 1000000000000.
-    pub amount: Decimal,
+    pub amount: Given<decimal::Decimal>,
     /// The currency.
-    pub currency: Currency,
+    pub currency: Given<money::Currency>,
 }
 
 // --- JSON --------------------------------------------------------------------------------------------------------------
@@ -296,7 +382,7 @@ mod tests {
             value!(null),
             value!(["1"]),
         ] {
-            assert!(!<Decimal as ScalarType>::is_valid(&given), "{given}");
+            assert!(!is_readable("Decimal", &given), "{given}");
             assert!(<Decimal as ScalarType>::parse(given).is_err());
         }
     }
@@ -314,8 +400,25 @@ mod tests {
         let given = value!("2026-01-02T03:04:05.1234569+02:00");
         assert_eq!(read(given).unwrap(), value!("2026-01-02T01:04:05.123456Z"));
         for given in [value!(1_700_000_000), value!("2026-01-02"), value!(null)] {
-            assert!(!<DateTime as ScalarType>::is_valid(&given), "{given}");
+            assert!(!is_readable("DateTime", &given), "{given}");
             assert!(read(given).is_err());
+        }
+    }
+
+    #[test]
+    fn text_of_an_input_that_cannot_be_read_is_told_at_its_field() {
+        type Amount = Given<decimal::Decimal>;
+        assert_eq!(
+            <Amount as InputType>::parse(Some(value!("1.50"))).ok(),
+            decimal::Decimal::new("1.50").ok().map(Given::from)
+        );
+        let Ok(given) = <Amount as InputType>::parse(Some(value!("12,5"))) else { panic!("any text is taken") };
+        let problem = given.read(&["input", "credits"]).unwrap_err();
+        assert_eq!(problem.path, ["input", "credits"]);
+        assert!(problem.message.starts_with("credits is not a Decimal: write it in quotes"), "{}", problem.message);
+        for no_text in [float(1.5), value!(true), value!(["1"]), Value::Null] {
+            assert!(!<Decimal as ScalarType>::is_valid(&no_text), "{no_text}");
+            assert!(<Amount as InputType>::parse(Some(no_text)).is_err());
         }
     }
 

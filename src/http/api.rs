@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{ErrorExtensions, Request, Response as Answer, ServerError, Value, Variables, value};
+use async_graphql::{Error, ErrorExtensions, Request, Response as Answer, ServerError, Value, Variables, value};
 use futures_util::{Stream, StreamExt, stream};
+use serde::de::Error as _;
 use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
@@ -22,7 +23,10 @@ use crate::access::budget::Account;
 use crate::access::model::Caller;
 use crate::app::App;
 use crate::graphql::context::StreamPosition;
-use crate::graphql::errors::{BAD_USER_INPUT, INTERNAL, RATE_LIMITED, TIMEOUT, code_of, coded, complete, of_request};
+use crate::graphql::errors::{
+    BAD_USER_INPUT, INTERNAL, PERSISTED_QUERY_NOT_SUPPORTED, RATE_LIMITED, TIMEOUT, code_of, coded, complete,
+    of_request,
+};
 use crate::graphql::guards::{Admitted, Guards};
 use crate::graphql::{Schema, build_schema, request_data};
 
@@ -64,23 +68,59 @@ impl Ready {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Body {
-    pub(super) query: String,
+    /// Left out by clients that send the hash of a document first.
+    #[serde(default)]
+    pub(super) query: Option<String>,
     pub(super) operation_name: Option<String>,
-    #[serde(default)]
-    pub(super) variables: Option<serde_json::Map<String, serde_json::Value>>,
-    #[serde(default)]
-    #[expect(dead_code, reason = "a part of the protocol that must be an object, and that nothing here reads")]
-    pub(super) extensions: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default, deserialize_with = "variables")]
+    pub(super) variables: Option<JsonObject>,
+    #[serde(default, deserialize_with = "extensions")]
+    pub(super) extensions: Option<JsonObject>,
 }
 
-impl From<Body> for Request {
-    fn from(body: Body) -> Self {
+/// A JSON object.
+pub(super) type JsonObject = serde_json::Map<String, serde_json::Value>;
+
+fn variables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JsonObject>, D::Error> {
+    object("variables", serde_json::Value::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+fn extensions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JsonObject>, D::Error> {
+    object("extensions", serde_json::Value::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// An object of a request, by its name; null is absent.
+fn object(name: &str, value: serde_json::Value) -> Result<Option<JsonObject>, String> {
+    match value {
+        serde_json::Value::Null => Ok(None),
+        serde_json::Value::Object(object) => Ok(Some(object)),
+        serde_json::Value::String(_) => {
+            Err(format!("{name} is a text; send the object itself, not its JSON in quotes"))
+        }
+        _ => Err(format!("{name} is not a JSON object")),
+    }
+}
+
+impl TryFrom<Body> for Request {
+    type Error = Error;
+
+    /// Fails for a request without a document. Clients of persisted queries then send the document itself, by the error's
+    /// code and message, which are those of Apollo's protocol.
+    fn try_from(body: Body) -> Result<Self, Error> {
+        let Some(query) = body.query.filter(|query| !query.is_empty()) else {
+            let is_hash = body.extensions.is_some_and(|extensions| extensions.contains_key("persistedQuery"));
+            return Err(if is_hash {
+                coded(PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")
+            } else {
+                coded(BAD_USER_INPUT, "The request has no query; send a GraphQL document as \"query\".")
+            });
+        };
         let variables = body.variables.map(serde_json::Value::Object).unwrap_or_default();
-        let request = Self::new(body.query).variables(Variables::from_json(variables));
-        match body.operation_name {
+        let request = Self::new(query).variables(Variables::from_json(variables));
+        Ok(match body.operation_name {
             Some(name) if !name.is_empty() => request.operation_name(name),
             _ => request,
-        }
+        })
     }
 }
 
@@ -90,11 +130,12 @@ impl Api {
     }
 
     /// Lets an operation in, or answers why not; then nothing has happened.
-    pub(super) fn admit(&self, request: Request, asker: &Asker) -> Result<Ready, Box<Answer>> {
+    pub(super) fn admit(&self, body: Body, asker: &Asker) -> Result<Ready, Box<Answer>> {
         let refused = |error: ServerError| {
             self.metrics.refused(code_of(&error).unwrap_or(BAD_USER_INPUT));
-            Box::new(finished(Answer::from_errors(vec![error]), &asker.id))
+            Box::new(self.finished(Answer::from_errors(vec![error]), &asker.id))
         };
+        let request = Request::try_from(body).map_err(|error| refused(of_request(error)))?;
         let admitted = self.guards.admit(request, &asker.caller).map_err(refused)?;
         let points = u64::try_from(admitted.cost).unwrap_or(u64::MAX);
         match self.app.buckets.take(&asker.caller, points, self.app.clock.now()) {
@@ -108,6 +149,16 @@ impl Api {
         }
     }
 
+    /// Every top-level error carries a code, the name that was most likely meant where the schema has not the one that was
+    /// given, and the id under which the log tells of the request.
+    fn finished(&self, mut answer: Answer, id: &str) -> Answer {
+        for error in &mut answer.errors {
+            self.guards.complete(error);
+            complete(error, id);
+        }
+        answer
+    }
+
     /// Runs one operation that answers once.
     pub(super) async fn execute(&self, ready: Ready) -> Answer {
         let Ready { admitted, asker, cost } = ready;
@@ -116,7 +167,7 @@ impl Api {
         let limit = self.app.settings.timeouts.operation;
         let answer = carried_out(admitted.kind, limit, async move { schema.execute(request).await }).await;
         self.metrics.ran(name_of(admitted.kind), if answer.errors.is_empty() { "data" } else { "error" });
-        finished(answer, &asker.id).extension("cost", cost)
+        self.finished(answer, &asker.id).extension("cost", cost)
     }
 
     /// Runs one operation that may answer many times; `position` is where its stream goes on, and comes to.
@@ -128,10 +179,10 @@ impl Api {
         let Ready { admitted, asker, cost } = ready;
         let (app, caller, points) = (self.app.clone(), asker.caller.clone(), admitted.message_cost);
         let request = request_data(admitted.request, &self.app, asker.caller, position);
-        let (mut cost, metrics) = (Some(cost), self.metrics.clone());
+        let (mut cost, metrics, api) = (Some(cost), self.metrics.clone(), self.clone());
         // The first message was paid for when the stream was let in.
         let told = move |answer| {
-            let answer = finished(answer, &asker.id);
+            let answer = api.finished(answer, &asker.id);
             let Some(cost) = cost.take() else { return (answer, points) };
             metrics.ran(name_of(OperationType::Subscription), if is_executed(&answer) { "data" } else { "error" });
             (answer.extension("cost", cost), 0)
@@ -210,7 +261,7 @@ fn panicked() -> Answer {
     Answer::from_errors(vec![of_request(error)])
 }
 
-fn timed_out(kind: OperationType) -> async_graphql::Error {
+fn timed_out(kind: OperationType) -> Error {
     let message = match kind {
         OperationType::Mutation => {
             "It takes too long to wait for, and goes on. Send it again: with the same idempotency key or event id, nothing \
@@ -243,14 +294,6 @@ impl Serialize for Shown<'_> {
         }
         fields.end()
     }
-}
-
-/// Every top-level error carries a code, and the id under which the log tells of the request.
-fn finished(mut answer: Answer, id: &str) -> Answer {
-    for error in &mut answer.errors {
-        complete(error, id);
-    }
-    answer
 }
 
 #[cfg(test)]

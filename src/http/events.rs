@@ -10,7 +10,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Query, Request, State};
-use axum::http::header::{CONTENT_ENCODING, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 
 use super::door::{self, TurnedAway};
 use super::observe::Asked;
-use super::request::media_type;
+use super::request::{NOT_ENCODED, is_encoded, media_type, without_bom};
 use crate::access::model::{Caller, Scope};
 use crate::app::App;
 use crate::base::problem::Problem;
@@ -161,10 +161,10 @@ async fn take(
 type Part = (String, Result<IncomingEvent, Problem>);
 
 fn parts(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Part>, Refused> {
-    let coding = headers.get(CONTENT_ENCODING).map_or(b"identity".as_slice(), HeaderValue::as_bytes);
-    if !coding.eq_ignore_ascii_case(b"identity") {
-        return Err(Refused::MediaType("Send the body as it is, without a Content-Encoding."));
+    if is_encoded(headers) {
+        return Err(Refused::MediaType(NOT_ENCODED));
     }
+    let body = without_bom(body);
     let kind = media_type(headers).ok_or(Refused::MediaType("Send the body in UTF-8."))?;
     match kind.as_str() {
         "application/cloudevents+json" => {
@@ -177,7 +177,6 @@ fn parts(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Part>, Refused> {
             Ok(events.into_iter().map(|event| part("The event", event.get())).collect())
         }
         "application/x-ndjson" => {
-            let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
             let lines = (1..).zip(body.split(|byte| *byte == b'\n'));
             let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
             check_number(lines.clone().count())?;

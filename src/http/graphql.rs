@@ -5,7 +5,7 @@
 //! 200. Who is not let in gets 401 in either.
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, Response as Answer, ServerError, Value};
+use async_graphql::{Response as Answer, ServerError, Value};
 use axum::body::Bytes;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequest, FromRequestParts, RawQuery, State};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::api::{Api, Asker, Body, Ready, Shown, is_executed};
 use super::door::{self, TurnedAway};
 use super::observe::Asked;
-use super::request::{AnObject, count_values, media_type, request_id};
+use super::request::{AnObject, NOT_ENCODED, count_values, is_encoded, media_type, request_id, without_bom};
 use super::{socket, sse};
 use crate::graphql::errors::{
     BAD_USER_INPUT, FORBIDDEN, INTERNAL, QUERY_TOO_COMPLEX, RATE_LIMITED, TIMEOUT, UNAUTHENTICATED, UNAVAILABLE,
@@ -43,6 +43,9 @@ pub(super) async fn post(State(api): State<Api>, request: axum::extract::Request
     if media_type(&headers).is_none_or(|kind| kind != JSON) {
         return reply.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8.");
     }
+    if is_encoded(&headers) {
+        return reply.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, NOT_ENCODED);
+    }
     let body = match body {
         Ok(body) => body,
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
@@ -54,8 +57,11 @@ pub(super) async fn post(State(api): State<Api>, request: axum::extract::Request
         let message = format!("The body holds more than {MAX_VALUES} values; send less at once.");
         return reply.refuse_with(StatusCode::BAD_REQUEST, of_request(coded(QUERY_TOO_COMPLEX, message)));
     }
-    match serde_json::from_slice::<AnObject<Body>>(&body) {
-        Ok(AnObject(body)) => match reply.admit(&api, body.into(), &asker) {
+    match serde_json::from_slice::<AnObject<Body>>(without_bom(&body)) {
+        Ok(AnObject(Body { query: None, extensions: None, .. })) => {
+            reply.refuse(StatusCode::BAD_REQUEST, "The body is not a GraphQL request: it has no query.")
+        }
+        Ok(AnObject(body)) => match reply.admit(&api, body, &asker) {
             Ok(ready) => reply.run(&api, ready, (&asker, &headers)).await,
             Err(refused) => *refused,
         },
@@ -106,7 +112,7 @@ pub(super) async fn get(
 }
 
 /// The query, variables and operation name of a URL.
-fn query_request(query: &str) -> Result<Request, String> {
+fn query_request(query: &str) -> Result<Body, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Parameters {
@@ -122,14 +128,12 @@ fn query_request(query: &str) -> Result<Request, String> {
         Some(text) if text.is_empty() => Ok(None),
         Some(text) => serde_json::from_str(&text).map_err(|error| format!("{name} is not a JSON object: {error}.")),
     };
-    let query = parameters.query.filter(|query| !query.is_empty()).ok_or("The URL has no query.")?;
-    Ok(Body {
-        query,
-        operation_name: parameters.operation_name.filter(|name| !name.is_empty()),
-        variables: object("variables", parameters.variables)?,
-        extensions: object("extensions", parameters.extensions)?,
+    let (query, extensions) = (parameters.query, object("extensions", parameters.extensions)?);
+    if query.as_ref().is_none_or(String::is_empty) && extensions.is_none() {
+        return Err("The URL has no query.".to_owned());
     }
-    .into())
+    let variables = object("variables", parameters.variables)?;
+    Ok(Body { query, operation_name: parameters.operation_name, variables, extensions })
 }
 
 fn not_acceptable() -> Response {
@@ -164,8 +168,8 @@ impl Reply {
         }
     }
 
-    fn admit(&self, api: &Api, request: Request, asker: &Asker) -> Result<Ready, Box<Response>> {
-        api.admit(request, asker).map_err(|answer| {
+    fn admit(&self, api: &Api, body: Body, asker: &Asker) -> Result<Ready, Box<Response>> {
+        api.admit(body, asker).map_err(|answer| {
             let mut response = match self.kind {
                 Kind::Events => sse::one(&answer),
                 Kind::Response | Kind::Json => self.answer(&answer),

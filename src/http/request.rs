@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 use std::net::IpAddr;
 
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -27,6 +27,20 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
         })
     };
     parts.all(utf8).then_some(kind)
+}
+
+/// What a client is told whose body is compressed.
+pub(super) const NOT_ENCODED: &str = "Send the body as it is, without a Content-Encoding.";
+
+/// Whether the body comes in a coding, such as gzip.
+pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
+    let coding = headers.get(CONTENT_ENCODING).map_or(b"identity".as_slice(), HeaderValue::as_bytes);
+    !coding.eq_ignore_ascii_case(b"identity")
+}
+
+/// A body without the mark that some programs write before UTF-8.
+pub(super) fn without_bom(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// Whether a request was sent to this very machine by name. A page from elsewhere can make its own name lead here, and

@@ -1,12 +1,12 @@
 //! Which path leads where, and what every answer carries.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::middleware::{Next, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -22,8 +22,8 @@ use tower_http::timeout::TimeoutLayer;
 use super::api::Api;
 use super::metrics::{self, Metrics};
 use super::observe::observe;
-use super::request::{LAST_EVENT_ID, REQUEST_ID, is_to_loopback};
-use super::{events, graphql, health, playground, webhooks};
+use super::request::{REQUEST_ID, is_to_loopback};
+use super::{door, events, graphql, health, playground, webhooks};
 use crate::app::App;
 use crate::graphql::errors::INTERNAL;
 
@@ -60,6 +60,7 @@ pub fn router(app: App) -> Router {
         .layer(header(REFERRER_POLICY, "no-referrer"))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(CONTENT_SECURITY_POLICY, POLICY))
+        .layer(from_fn_with_state((app.clone(), Strangers::default()), name_strangers))
         .layer(cross_origin(&app))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.settings.timeouts.request))
         .layer(CatchPanicLayer::custom(|_| panicked()))
@@ -98,7 +99,8 @@ fn cross_origin(app: &App) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, ACCEPT, LAST_EVENT_ID, REQUEST_ID])
+        // Pages that may call at all may send what their libraries add, such as trace ids.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([REQUEST_ID, RETRY_AFTER])
         .max_age(PREFLIGHT)
 }
@@ -110,6 +112,30 @@ async fn to_loopback_alone(State(app): State<App>, request: Request<Body>, next:
     }
     let message = "This server trusts its own machine: call it by a loopback name, such as 127.0.0.1 or localhost.\n";
     (StatusCode::MISDIRECTED_REQUEST, message).into_response()
+}
+
+/// Origins of pages that were not let in, as far as the log has named them.
+type Strangers = Arc<Mutex<HashSet<String>>>;
+/// How many of them are named at most.
+const MAX_STRANGERS: usize = 100;
+
+/// Names each origin that is not let in once in the log, on a server that trusts its own machine: there the developer of the
+/// page reads it.
+async fn name_strangers(
+    State((app, strangers)): State<(App, Strangers)>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    if app.settings.trusts_loopback
+        && !door::is_allowed_origin(&app, request.headers())
+        && let Some(origin) = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok())
+    {
+        let mut named = strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.len() < MAX_STRANGERS && named.insert(origin.to_owned()) {
+            tracing::warn!(origin, "a page is not let in; start again with SCRIP_ALLOWED_ORIGINS={origin}");
+        }
+    }
+    next.run(request).await
 }
 
 async fn nothing_here() -> (StatusCode, &'static str) {

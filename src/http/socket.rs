@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use async_graphql::Request;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
@@ -51,6 +50,11 @@ enum FromClient {
     Complete {
         id: String,
     },
+}
+
+/// A member of an object, by its name in any case.
+fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 /// What a client is told of one operation. The payload keeps the order of its fields.
@@ -196,7 +200,7 @@ impl Session {
             }
             FromClient::Subscribe { id, payload } => {
                 let asker = self.asker.clone().ok_or((4401, "Unauthorized"))?;
-                self.start(id, payload.0.into(), &asker);
+                self.start(id, payload.0, &asker);
                 Ok(())
             }
             FromClient::Complete { id } => {
@@ -208,8 +212,9 @@ impl Session {
 
     /// Who it is, by what the first message shows, or the request did.
     async fn caller(&self, payload: Option<&Map<String, Value>>) -> Result<Caller, End> {
-        let named = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case("authorization");
-        let shown = payload.and_then(|payload| payload.iter().find(named)).and_then(|(_, shown)| shown.as_str());
+        // Some clients put what they would send as headers into an object of its own.
+        let headers = payload.and_then(|payload| member(payload, "headers")).and_then(Value::as_object);
+        let shown = payload.into_iter().chain(headers).find_map(|fields| member(fields, "authorization")?.as_str());
         let found = match shown.or(self.shown.as_deref()) {
             Some(shown) => door::who_shows(&self.api.app, Some(shown)).await,
             None => door::who_shows_nothing(&self.api.app),
@@ -229,10 +234,10 @@ impl Session {
     }
 
     /// Runs an operation beside the others; its answers wait for the socket, and it for them.
-    fn start(&mut self, id: String, request: Request, asker: &Asker) {
+    fn start(&mut self, id: String, body: Body, asker: &Asker) {
         self.started = self.started.saturating_add(1);
         let (answers, name, number) = (self.answers.clone(), (id.clone(), self.started), self.started);
-        let stream = match self.api.admit(request, asker) {
+        let stream = match self.api.admit(body, asker) {
             Ok(ready) => self.api.stream(ready, StreamPosition::default()).left_stream(),
             Err(refused) => futures_util::stream::iter([*refused]).right_stream(),
         };

@@ -24,6 +24,7 @@ use crate::ledger::entry::Entry;
 use crate::ledger::feeds::{self, Feeds};
 use crate::ledger::model::Balance;
 use crate::ledger::store;
+use crate::metering::event::NewEvent;
 use crate::metering::store::{find_known, insert_types};
 use crate::purchases::model::Provider;
 use crate::purchases::store::find_purchases;
@@ -68,7 +69,7 @@ impl From<DbError> for Failed {
         match error {
             DbError::Unavailable(_) => Self::Away(error),
             DbError::Conflict(_) | DbError::Duplicate(_) => Self::Conflict,
-            DbError::Query(_) | DbError::Corrupt(_) => Self::Fault(error),
+            DbError::Query(_) | DbError::Failed(_) | DbError::Corrupt(_) => Self::Fault(error),
         }
     }
 }
@@ -110,7 +111,8 @@ impl Committer {
                 Ok(outcomes) => answer(batch, outcomes),
                 Err(Failed::Away(error)) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
-                    refuse(batch, || DbError::unavailable("the database is away"));
+                    let error = Arc::new(error);
+                    refuse(batch, || DbError::unavailable(error.clone()));
                 }
                 Err(failed) => match (halve(&mut batch), failed) {
                     (Some(half), _) => {
@@ -119,8 +121,8 @@ impl Committer {
                         rest.push(batch);
                     }
                     (None, Failed::Fault(error)) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "a command failed");
-                        refuse(batch, || DbError::Corrupt("the command could not be applied".to_owned()));
+                        let error = Arc::new(error);
+                        refuse(batch, || DbError::Failed(error.clone()));
                     }
                     (None, _) => {
                         tracing::error!("a command was always in conflict with what is there");
@@ -180,21 +182,22 @@ impl Committer {
         for Queued { job, .. } in batch {
             outcomes.push(match job {
                 Job::Events { events, mode, .. } => {
-                    Outcome::Events(events.iter().map(|(place, event)| (*place, work.record(event, *mode))).collect())
+                    let record = |(place, event): &(usize, NewEvent)| Ok((*place, work.record(event, *mode)?));
+                    Outcome::Events(events.iter().map(record).collect::<Result<_, DbError>>()?)
                 }
                 Job::Order { order, .. } => match work.order(txn, order).await {
                     Ok(done) => Outcome::Order(Ok(Box::new(done))),
-                    Err(Failure::Problem(problem)) => Outcome::Order(Err(problem)),
+                    Err(Failure::Problems(problems)) => Outcome::Order(Err(problems)),
                     Err(Failure::Db(error)) => return Err(error.into()),
                 },
                 Job::Purchase { order, .. } => match work.purchase_order(txn, order).await {
                     Ok(bought) => Outcome::Purchase(Ok(Box::new(bought))),
-                    Err(Failure::Problem(problem)) => Outcome::Purchase(Err(problem)),
+                    Err(Failure::Problems(problems)) => Outcome::Purchase(Err(problems)),
                     Err(Failure::Db(error)) => return Err(error.into()),
                 },
                 Job::Plan { order, .. } => match work.plan_order(txn, order).await {
                     Ok(changed) => Outcome::Plan(Ok(Box::new(changed))),
-                    Err(Failure::Problem(problem)) => Outcome::Plan(Err(problem)),
+                    Err(Failure::Problems(problems)) => Outcome::Plan(Err(problems)),
                     Err(Failure::Db(error)) => return Err(error.into()),
                 },
             });
@@ -246,7 +249,7 @@ impl Committer {
             work.subscriptions.entry(subscription.id.customer).or_default().push(subscription);
         }
         let keys: Vec<_> = batch.iter().filter_map(|queued| queued.job.key()).collect();
-        work.know_keys(store::find_keys(txn, &keys).await?);
+        work.know_keys(store::find_keys(txn, &keys).await?)?;
         let asked = batch.iter().filter_map(|queued| queued.job.purchase()).chain(work.purchases_of_keys());
         let asked: BTreeSet<PurchaseId> = asked.collect();
         let asked: Vec<PurchaseId> = asked.into_iter().collect();
@@ -338,13 +341,13 @@ fn answer(batch: Vec<Queued>, outcomes: Vec<Outcome>) {
         match (job, outcome) {
             (Job::Events { answer, .. }, Outcome::Events(receipts)) => drop(answer.send(Ok(receipts))),
             (Job::Order { answer, .. }, Outcome::Order(done)) => {
-                drop(answer.send(done.map(|done| *done).map_err(Failure::Problem)));
+                drop(answer.send(done.map(|done| *done).map_err(Failure::Problems)));
             }
             (Job::Plan { answer, .. }, Outcome::Plan(changed)) => {
-                drop(answer.send(changed.map(|changed| *changed).map_err(Failure::Problem)));
+                drop(answer.send(changed.map(|changed| *changed).map_err(Failure::Problems)));
             }
             (Job::Purchase { answer, .. }, Outcome::Purchase(bought)) => {
-                drop(answer.send(bought.map(|bought| *bought).map_err(Failure::Problem)));
+                drop(answer.send(bought.map(|bought| *bought).map_err(Failure::Problems)));
             }
             (Job::Events { .. } | Job::Order { .. } | Job::Plan { .. } | Job::Purchase { .. }, _) => {}
         }

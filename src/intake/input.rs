@@ -1,29 +1,29 @@
-//! What callers ask of balances, as plain values of the right form: judged here, and told from another input by one text.
+//! What callers ask of balances, as plain values: validated here, and told from another input by one text.
 //!
-//! Whoever comes with an idempotency key is looked up first and judged after it (L5). So a judgement is a part of the
-//! order, and the key is made of the input as it was given, after coercion: "25.50" is "25.5", absent is the default.
+//! A command with an idempotency key is looked up first and validated after that (L5). So the outcome of validation is a part
+//! of the order, and the key is made of the input as it was given, after coercion: "25.50" is "25.5", absent is the default.
 
 use std::fmt::Display;
 
 use serde_json::{Map, Value, json};
 
-use super::job::{
-    Action, Amendment, BalanceChanges, Capture, Extension, Given, Key, NewBalance, NewHold, Retention, Scope, TakeBack,
-    TopUp,
-};
+use super::job::{Action, BalanceChanges, NewBalance, NewHold, Provenance, Retention, TopUp};
+use crate::base::credits::Credits;
 use crate::base::decimal::Decimal;
-use crate::base::fields;
-use crate::base::ids::{CustomerId, EntryId, GrantId, HoldId, ProductId};
+use crate::base::fields::{self, optional};
+use crate::base::given::Given;
+use crate::base::idempotency::{Key, Scope};
+use crate::base::ids::{CustomerId, ProductId};
 use crate::base::json::CanonicalJson;
 use crate::base::patch::Patch;
-use crate::base::problem::Problem;
+use crate::base::problem::{Problem, Problems, all};
 use crate::base::settings::Overrides;
-use crate::base::text::MAX_REFERENCE;
 use crate::base::time::{SECOND, Time};
 use crate::catalog::input::GivenOverdraft;
 use crate::catalog::product_rules;
 use crate::ledger::command::Overrun;
 use crate::ledger::entry::Origin;
+use crate::ledger::error::expiry_too_early;
 use crate::ledger::model::MAX_PRIORITY;
 
 // --- Balances ----------------------------------------------------------------------------------------------------------
@@ -31,37 +31,49 @@ use crate::ledger::model::MAX_PRIORITY;
 /// A balance to be opened.
 #[derive(Clone, Debug)]
 pub struct OpenBalance {
-    /// Whose.
-    pub customer: CustomerId,
     /// Of which credits.
-    pub product: ProductId,
+    pub product: Given<ProductId>,
     /// Its own name.
     pub name: Option<String>,
     /// Credits to start with.
-    pub starting: Decimal,
+    pub starting: Given<Decimal>,
     /// Warn at or below this.
-    pub low_balance_threshold: Option<Decimal>,
+    pub low_balance_threshold: Option<Given<Decimal>>,
     /// What happens when usage exceeds what is available.
     pub overdraft: Option<GivenOverdraft>,
 }
 
 impl OpenBalance {
-    /// What it comes to.
+    /// All fields but the customer, checked.
     ///
     /// # Errors
-    /// Invalid, at the field.
-    pub fn judged(&self) -> Result<NewBalance, Problem> {
-        let threshold = |given: &Decimal| fields::amount(&["lowBalanceThreshold"], given);
-        Ok(NewBalance {
-            customer: self.customer,
-            product: self.product,
-            own: Overrides {
-                name: self.name.as_deref().map(|name| fields::name(&["name"], name)).transpose()?,
-                low_balance_threshold: self.low_balance_threshold.as_ref().map(threshold).transpose()?,
-                overdraft: self.overdraft.as_ref().map(product_rules::overdraft).transpose()?,
-            },
-            starting: fields::amount(&["startingBalance"], &self.starting)?,
-        })
+    /// Invalid, at each field that cannot be taken.
+    pub fn validate(&self) -> Result<CheckedBalance, Problems> {
+        let (product, name, starting, low_balance_threshold, overdraft) = all((
+            self.product.read(&["productId"]).copied(),
+            optional(self.name.as_deref(), |name| fields::name(&["name"], name)),
+            fields::amount(&["startingBalance"], &self.starting),
+            optional(self.low_balance_threshold.as_ref(), product_rules::low_balance_threshold),
+            optional(self.overdraft.as_ref(), product_rules::overdraft),
+        ))?;
+        Ok(CheckedBalance { product, own: Overrides { name, low_balance_threshold, overdraft }, starting })
+    }
+}
+
+/// A balance to be opened, all fields checked.
+#[derive(Clone, Debug)]
+pub struct CheckedBalance {
+    product: ProductId,
+    own: Overrides,
+    starting: Credits,
+}
+
+impl CheckedBalance {
+    /// The balance of a customer.
+    #[must_use]
+    pub fn of(self, customer: CustomerId) -> NewBalance {
+        let Self { product, own, starting } = self;
+        NewBalance { customer, product, own, starting }
     }
 }
 
@@ -71,23 +83,23 @@ pub struct UpdateBalance {
     /// Its own name.
     pub name: Patch<String>,
     /// Warn at or below this.
-    pub low_balance_threshold: Patch<Decimal>,
+    pub low_balance_threshold: Patch<Given<Decimal>>,
     /// What happens when usage exceeds what is available.
     pub overdraft: Patch<GivenOverdraft>,
 }
 
 impl UpdateBalance {
-    /// What it comes to.
+    /// The changes, all fields checked.
     ///
     /// # Errors
-    /// Invalid, at the field.
-    pub fn judged(self) -> Result<BalanceChanges, Problem> {
-        let threshold = |given: Decimal| fields::amount(&["lowBalanceThreshold"], &given);
-        Ok(BalanceChanges {
-            name: self.name.try_map(|name| fields::name(&["name"], &name))?,
-            low_balance_threshold: self.low_balance_threshold.try_map(threshold)?,
-            overdraft: self.overdraft.try_map(|overdraft| product_rules::overdraft(&overdraft))?,
-        })
+    /// Invalid, at each field that cannot be taken.
+    pub fn validate(&self) -> Result<BalanceChanges, Problems> {
+        let (name, low_balance_threshold, overdraft) = all((
+            self.name.as_ref().try_map(|name| fields::name(&["name"], name)),
+            self.low_balance_threshold.as_ref().try_map(product_rules::low_balance_threshold),
+            self.overdraft.as_ref().try_map(product_rules::overdraft),
+        ))?;
+        Ok(BalanceChanges { name, low_balance_threshold, overdraft })
     }
 }
 
@@ -97,24 +109,32 @@ impl UpdateBalance {
 #[derive(Clone, Debug)]
 pub struct TopUpCredits {
     /// How many.
-    pub credits: Decimal,
+    pub credits: Given<Decimal>,
     /// The lower burns first.
     pub priority: i32,
     /// When they begin.
-    pub effective_at: Option<Time>,
+    pub effective_at: Option<Given<Time>>,
     /// When they end.
-    pub expires_at: Option<Time>,
+    pub expires_at: Option<Given<Time>>,
 }
 
 impl TopUpCredits {
-    /// What it comes to.
+    /// The top-up as of `now`, all fields checked.
     ///
     /// # Errors
-    /// Invalid, at the field.
-    pub fn judged(&self) -> Result<Action, Problem> {
-        let credits = fields::positive_amount(&["credits"], &self.credits)?;
-        let priority = priority(self.priority)?;
-        Ok(Action::TopUp(TopUp { credits, priority, effective_at: self.effective_at, expires_at: self.expires_at }))
+    /// Invalid, at each field that cannot be taken.
+    pub fn validate(&self, now: Time) -> Result<Action, Problems> {
+        let effective_at = optional(self.effective_at.as_ref(), |given| given.read(&["effectiveAt"]).copied());
+        // Grants begin now at the earliest.
+        let begin = effective_at.as_ref().ok().copied().flatten().map_or(now, |begin| begin.max(now));
+        let expires_at = optional(self.expires_at.as_ref(), |given| end_after(given, begin));
+        let (credits, priority, effective_at, expires_at) = all((
+            fields::positive_amount(&["credits"], &self.credits),
+            priority(self.priority),
+            effective_at,
+            expires_at,
+        ))?;
+        Ok(Action::TopUp(TopUp { credits, priority, effective_at, expires_at }))
     }
 
     /// Its fields.
@@ -123,8 +143,8 @@ impl TopUpCredits {
         json!({
             "credits": self.credits.canonical(),
             "priority": self.priority,
-            "effectiveAt": self.effective_at.map(|time| time.to_string()),
-            "expiresAt": self.expires_at.map(|time| time.to_string()),
+            "effectiveAt": self.effective_at.as_ref().map(ToString::to_string),
+            "expiresAt": self.expires_at.as_ref().map(ToString::to_string),
         })
     }
 }
@@ -133,23 +153,24 @@ impl TopUpCredits {
 #[derive(Clone, Debug)]
 pub struct RetainCredits {
     /// How many.
-    pub credits: Decimal,
+    pub credits: Given<Decimal>,
     /// When it happened.
-    pub occurred_at: Option<Time>,
+    pub occurred_at: Option<Given<Time>>,
 }
 
 impl RetainCredits {
-    /// What it comes to.
+    /// The retention as of `now`, all fields checked.
     ///
     /// # Errors
-    /// Invalid, at the field: an amount that is none, or what has not happened yet.
-    pub fn judged(&self, now: Time) -> Result<Action, Problem> {
-        let credits = fields::positive_amount(&["credits"], &self.credits)?;
-        if self.occurred_at.is_some_and(|time| time > now) {
+    /// Invalid, at each field that cannot be taken: an amount that is none, or what has not happened yet.
+    pub fn validate(&self, now: Time) -> Result<Action, Problems> {
+        let occurred_at = optional(self.occurred_at.as_ref(), |given| {
+            let time = *given.read(&["occurredAt"])?;
             let message = "occurredAt lies in the future; credits are retained for what has happened.";
-            return Err(Problem::invalid(&["occurredAt"], message));
-        }
-        Ok(Action::Retain(Retention { credits, occurred_at: self.occurred_at }))
+            if time > now { Err(Problem::invalid(&["occurredAt"], message)) } else { Ok(time) }
+        });
+        let (credits, occurred_at) = all((fields::positive_amount(&["credits"], &self.credits), occurred_at))?;
+        Ok(Action::Retain(Retention { credits, occurred_at }))
     }
 
     /// Its fields.
@@ -157,7 +178,7 @@ impl RetainCredits {
     pub fn fields(&self) -> Value {
         json!({
             "credits": self.credits.canonical(),
-            "occurredAt": self.occurred_at.map(|time| time.to_string()),
+            "occurredAt": self.occurred_at.as_ref().map(ToString::to_string),
         })
     }
 }
@@ -165,23 +186,26 @@ impl RetainCredits {
 /// New terms of a grant.
 #[derive(Clone, Debug)]
 pub struct UpdateGrant {
-    /// Which grant.
-    pub grant: GrantId,
     /// Cleared: the default.
     pub priority: Patch<i32>,
     /// Cleared: it does not end.
-    pub expires_at: Patch<Time>,
+    pub expires_at: Patch<Given<Time>>,
 }
 
 impl UpdateGrant {
-    /// What it comes to.
+    /// Priority and expiry as of `now`, both checked.
     ///
     /// # Errors
-    /// Invalid, at the field.
-    pub fn judged(self) -> Result<Action, Problem> {
-        let priority = self.priority.try_map(priority)?;
-        Ok(Action::Amend(Amendment { grant: self.grant, priority, expires_at: self.expires_at }))
+    /// Invalid, at each field that cannot be taken.
+    pub fn validate(&self, now: Time) -> Result<(Patch<i16>, Patch<Time>), Problems> {
+        all((self.priority.try_map(priority), self.expires_at.as_ref().try_map(|given| end_after(given, now))))
     }
+}
+
+/// When a grant ends: later than now, and than it begins.
+fn end_after(given: &Given<Time>, begin: Time) -> Result<Time, Problem> {
+    let end = *given.read(&["expiresAt"])?;
+    if end > begin { Ok(end) } else { Err(expiry_too_early()) }
 }
 
 fn priority(given: i32) -> Result<i16, Problem> {
@@ -192,27 +216,23 @@ fn priority(given: i32) -> Result<i16, Problem> {
 /// An entry to be taken back.
 #[derive(Clone, Debug)]
 pub struct ReverseEntry {
-    /// Which one.
-    pub entry: EntryId,
     /// How much of it; all that is left when absent.
-    pub credits: Option<Decimal>,
+    pub credits: Option<Given<Decimal>>,
 }
 
 impl ReverseEntry {
-    /// What it comes to.
+    /// How many credits come back.
     ///
     /// # Errors
-    /// Invalid, at the field.
-    pub fn judged(&self) -> Result<Action, Problem> {
-        let credits =
-            self.credits.as_ref().map(|credits| fields::positive_amount(&["credits"], credits)).transpose()?;
-        Ok(Action::Reverse(TakeBack { entry: self.entry, credits }))
+    /// Invalid, at `["credits"]`.
+    pub fn validate(&self) -> Result<Option<Credits>, Problems> {
+        Ok(optional(self.credits.as_ref(), |credits| fields::positive_amount(&["credits"], credits))?)
     }
 
     /// Its fields.
     #[must_use]
     pub fn fields(&self) -> Value {
-        json!({ "credits": self.credits.as_ref().map(Decimal::canonical) })
+        json!({ "credits": self.credits.as_ref().map(Given::canonical) })
     }
 }
 
@@ -225,19 +245,19 @@ const TTL: std::ops::RangeInclusive<i32> = 1..=604_800;
 #[derive(Clone, Debug)]
 pub struct HoldCredits {
     /// How many.
-    pub credits: Decimal,
+    pub credits: Given<Decimal>,
     /// For how long.
     pub ttl_seconds: i32,
 }
 
 impl HoldCredits {
-    /// What it comes to.
+    /// The hold, all fields checked.
     ///
     /// # Errors
-    /// Invalid, at the field.
-    pub fn judged(&self) -> Result<Action, Problem> {
-        let credits = fields::positive_amount(&["credits"], &self.credits)?;
-        Ok(Action::Hold(NewHold { credits, ttl: ttl(self.ttl_seconds)? }))
+    /// Invalid, at each field that cannot be taken.
+    pub fn validate(&self) -> Result<Action, Problems> {
+        let (credits, ttl) = all((fields::positive_amount(&["credits"], &self.credits), ttl(self.ttl_seconds)))?;
+        Ok(Action::Hold(NewHold { credits, ttl }))
     }
 
     /// Its fields.
@@ -247,33 +267,30 @@ impl HoldCredits {
     }
 }
 
-/// A hold that is to last longer.
+/// For how long a hold is to last from now on, in microseconds.
 ///
 /// # Errors
 /// Invalid, at the field.
-pub fn extend_hold(hold: HoldId, ttl_seconds: i32) -> Result<Action, Problem> {
-    Ok(Action::Extend(Extension { hold, ttl: ttl(ttl_seconds)? }))
+pub fn extend_hold(ttl_seconds: i32) -> Result<i64, Problems> {
+    Ok(ttl(ttl_seconds)?)
 }
 
 /// Credits set aside that are to be burned.
 #[derive(Clone, Debug)]
 pub struct CaptureHold {
-    /// Of which hold.
-    pub hold: HoldId,
     /// How many; all of them when absent.
-    pub credits: Option<Decimal>,
+    pub credits: Option<Given<Decimal>>,
     /// When that is more than was set aside.
     pub overrun: Overrun,
 }
 
 impl CaptureHold {
-    /// What it comes to.
+    /// How many credits are burned.
     ///
     /// # Errors
-    /// Invalid, at the field.
-    pub fn judged(&self) -> Result<Action, Problem> {
-        let credits = self.credits.as_ref().map(|credits| fields::amount(&["credits"], credits)).transpose()?;
-        Ok(Action::Capture(Capture { hold: self.hold, credits, overrun: self.overrun }))
+    /// Invalid, at `["credits"]`.
+    pub fn validate(&self) -> Result<Option<Credits>, Problems> {
+        Ok(optional(self.credits.as_ref(), |credits| fields::amount(&["credits"], credits))?)
     }
 
     /// Its fields.
@@ -284,7 +301,7 @@ impl CaptureHold {
             Overrun::UpToAvailable => "UP_TO_AVAILABLE",
             Overrun::Overdraft => "OVERDRAFT",
         };
-        json!({ "credits": self.credits.as_ref().map(Decimal::canonical), "overrun": overrun })
+        json!({ "credits": self.credits.as_ref().map(Given::canonical), "overrun": overrun })
     }
 }
 
@@ -309,19 +326,23 @@ pub struct Words {
 }
 
 impl Words {
-    /// What the caller said, with the command that it was said about: a problem with either is the command's.
-    pub fn with(&self, origin: Origin, action: Result<Action, Problem>) -> (Result<Action, Problem>, Given) {
-        match (action, self.judged()) {
-            (Ok(action), Ok((reason, metadata))) => (Ok(action), Given { origin, reason, metadata, key: None }),
-            (Err(problem), _) | (Ok(_), Err(problem)) => {
-                (Err(problem), Given { origin, reason: None, metadata: None, key: None })
-            }
+    /// The caller's words with the command that they are about: a problem with either is the command's.
+    pub fn with(&self, origin: Origin, action: Result<Action, Problems>) -> (Result<Action, Problems>, Provenance) {
+        match all((action, self.validate())) {
+            Ok((action, (reason, metadata))) => (Ok(action), Provenance { origin, reason, metadata, key: None }),
+            Err(problems) => (Err(problems), Provenance { origin, reason: None, metadata: None, key: None }),
         }
     }
 
-    fn judged(&self) -> Result<(Option<String>, Option<CanonicalJson>), Problem> {
-        let reason = self.reason.as_deref().map(|reason| fields::prose(&["reason"], reason)).transpose()?;
-        let metadata = fields::metadata(&["metadata"], self.metadata.as_ref())?;
+    /// Reason and metadata, both checked; metadata that says nothing is none.
+    ///
+    /// # Errors
+    /// Invalid, at `["reason"]` or `["metadata"]`.
+    pub fn validate(&self) -> Result<(Option<String>, Option<CanonicalJson>), Problems> {
+        let (reason, metadata) = all((
+            optional(self.reason.as_deref(), |reason| fields::prose(&["reason"], reason)),
+            fields::metadata(&["metadata"], self.metadata.as_ref()),
+        ))?;
         Ok((reason, Some(metadata).filter(|metadata| *metadata != CanonicalJson::empty_object())))
     }
 }
@@ -344,7 +365,6 @@ pub fn keyed_in(
     (about, input): (impl Display, Value),
     words: &Words,
 ) -> Result<Key, Problem> {
-    let key = fields::text(&["idempotencyKey"], key, MAX_REFERENCE)?;
     let mut all = Map::new();
     all.insert("command".to_owned(), command.into());
     // It is called so in every key that is on record.
@@ -352,10 +372,7 @@ pub fn keyed_in(
     all.insert("input".to_owned(), input);
     all.insert("reason".to_owned(), words.reason.clone().into());
     all.insert("metadata".to_owned(), words.metadata.clone().unwrap_or_else(|| Value::Object(Map::new())));
-    let all = Value::Object(all);
-    // What has no canonical form is refused later; as it was written it can still be told from another.
-    let text = CanonicalJson::of(&all).map_or_else(|_| all.to_string(), CanonicalJson::into_string);
-    Ok(Key::of(scope, key, &text))
+    Key::of_fields((scope, key), all)
 }
 
 #[cfg(test)]
@@ -370,7 +387,8 @@ mod tests {
     }
 
     fn top_up(credits: &str) -> TopUpCredits {
-        TopUpCredits { credits: Decimal::new(credits).unwrap(), priority: 500, effective_at: None, expires_at: None }
+        let credits = Decimal::new(credits).unwrap().into();
+        TopUpCredits { credits, priority: 500, effective_at: None, expires_at: None }
     }
 
     fn key(input: &TopUpCredits, words: &Words) -> Key {
@@ -400,18 +418,42 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_names_its_field() {
+    fn all_fields_that_cannot_be_taken_are_named_at_once() {
         let now = Time::parse("2026-01-01T00:00:00Z").unwrap();
-        let path = |result: Result<Action, Problem>| result.unwrap_err().path;
-        assert_eq!(path(top_up("0").judged()), ["credits"]);
-        assert_eq!(path(top_up("1.0000001").judged()), ["credits"]);
-        assert_eq!(path(TopUpCredits { priority: 1001, ..top_up("1") }.judged()), ["priority"]);
-        assert_eq!(path(TopUpCredits { priority: -1, ..top_up("1") }.judged()), ["priority"]);
+        let paths = |result: Result<Action, Problems>| -> Vec<String> {
+            result.unwrap_err().into_iter().map(|problem| problem.path.join(".")).collect()
+        };
+        let wrong = TopUpCredits {
+            credits: Given::unreadable("12,5", "is no decimal"),
+            priority: 1001,
+            effective_at: Some(Given::unreadable("soon", "is no time")),
+            expires_at: Some(now.into()),
+        };
+        assert_eq!(paths(wrong.validate(now)), ["credits", "priority", "effectiveAt", "expiresAt"]);
+        for credits in ["0", "1.0000001", "-1"] {
+            assert_eq!(paths(top_up(credits).validate(now)), ["credits"]);
+        }
+        assert_eq!(paths(TopUpCredits { priority: -1, ..top_up("1") }.validate(now)), ["priority"]);
         let credits = Decimal::new("1").unwrap();
-        let late = RetainCredits { credits: credits.clone(), occurred_at: now.plus_micros(1) };
-        assert_eq!(path(late.judged(now)), ["occurredAt"]);
-        assert!(RetainCredits { credits, occurred_at: Some(now) }.judged(now).is_ok());
-        let (action, _) = Words { metadata: Some(json!([])), reason: None }.with(Origin::Api, top_up("1").judged());
-        assert_eq!(path(action), ["metadata"]);
+        let late = now.plus_micros(1).map(Given::from);
+        assert_eq!(
+            paths(RetainCredits { credits: credits.clone().into(), occurred_at: late }.validate(now)),
+            ["occurredAt"]
+        );
+        assert!(RetainCredits { credits: credits.into(), occurred_at: Some(now.into()) }.validate(now).is_ok());
+        let (action, _) =
+            Words { metadata: Some(json!([])), reason: None }.with(Origin::Api, top_up("0").validate(now));
+        assert_eq!(paths(action), ["credits", "metadata"]);
+    }
+
+    #[test]
+    fn grant_ends_after_now_and_after_it_begins() {
+        let at = |seconds: i64| Time::parse("2026-01-01T00:00:00Z").unwrap().plus_micros(seconds * SECOND).unwrap();
+        let ends = |begin: Option<i64>, end: i64| {
+            let effective_at = begin.map(|begin| at(begin).into());
+            TopUpCredits { effective_at, expires_at: Some(at(end).into()), ..top_up("1") }.validate(at(10)).is_ok()
+        };
+        assert!(ends(None, 11) && ends(Some(5), 11) && ends(Some(11), 12));
+        assert!(!ends(None, 10) && !ends(Some(5), 10) && !ends(Some(12), 12));
     }
 }

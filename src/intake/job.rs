@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::base::credits::Credits;
 use crate::base::fields;
+use crate::base::idempotency::Key;
 use crate::base::ids::{
     BalanceId, CustomerId, EntryId, EventKey, GrantId, HoldId, ProductId, PurchaseId, SubscriptionId,
 };
 use crate::base::json::CanonicalJson;
 use crate::base::patch::Patch;
-use crate::base::problem::Problem;
+use crate::base::problem::{Problem, Problems};
 use crate::base::settings::{Overdraft, Overrides};
 use crate::base::text::MAX_REFERENCE;
 use crate::base::time::Time;
@@ -50,9 +50,9 @@ pub(super) enum Job {
 /// What a job came to; told once it is committed.
 pub(super) enum Outcome {
     Events(Vec<(usize, Receipt)>),
-    Order(Result<Box<Done>, Problem>),
-    Plan(Result<Box<Changed>, Problem>),
-    Purchase(Result<Box<Bought>, Problem>),
+    Order(Result<Box<Done>, Problems>),
+    Plan(Result<Box<Changed>, Problems>),
+    Purchase(Result<Box<Bought>, Problems>),
 }
 
 impl Queued {
@@ -190,9 +190,9 @@ pub enum Order {
         balance: BalanceId,
         /// How; a problem when the input cannot be taken. That is told only after the key was looked up: a repeat is
         /// answered as it was the first time, whatever the rules are by now.
-        action: Result<Action, Problem>,
+        action: Result<Action, Problems>,
         /// What the caller said about it.
-        given: Given,
+        given: Provenance,
     },
 }
 
@@ -276,7 +276,7 @@ pub enum PurchaseOrder {
         /// For which balance.
         balance: BalanceId,
         /// Which one, or what is wrong with it: that is told to who did not use the key before.
-        new: Result<NewPurchase, Problem>,
+        new: Result<NewPurchase, Problems>,
         /// Through which door.
         origin: Origin,
         /// The key that makes a repeat harmless.
@@ -457,7 +457,7 @@ pub struct Capture {
 
 /// What a caller said beside the command itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct Provenance {
     /// Through which door.
     pub origin: Origin,
     /// Why, in words.
@@ -468,51 +468,13 @@ pub struct Given {
     pub key: Option<Key>,
 }
 
-impl Given {
+impl Provenance {
     pub(super) fn note(&self) -> Note {
         Note {
             reason: self.reason.clone(),
             metadata: self.metadata.clone(),
             idempotency_key: self.key.as_ref().map(|key| key.key.clone()),
             ..Note::of(self.origin)
-        }
-    }
-}
-
-/// An idempotency key, and what tells the same input from another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// Whose keys it is among.
-    pub scope: Scope,
-    /// The key.
-    pub key: String,
-    /// 16 bytes of a SHA-256 over the input after coercion.
-    pub input: [u8; 16],
-}
-
-impl Key {
-    /// A key for an input, which is told from others by its text.
-    #[must_use]
-    pub fn of(scope: Scope, key: String, input: &str) -> Self {
-        let digest: [u8; 32] = Sha256::digest(input.as_bytes()).into();
-        Self { scope, key, input: digest.first_chunk::<16>().copied().unwrap_or_default() }
-    }
-}
-
-/// Whose keys a key is among.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Those of API keys.
-    Api,
-    /// Those of portal sessions.
-    Portal,
-}
-
-impl Scope {
-    pub(super) const fn number(self) -> i16 {
-        match self {
-            Self::Api => 0,
-            Self::Portal => 1,
         }
     }
 }

@@ -34,7 +34,6 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::base::clock::Clock;
 use crate::base::ids::{BalanceId, CustomerId, SubscriptionId};
-use crate::base::problem::Problem;
 use crate::catalog::snapshot::Snapshot;
 use crate::customers;
 use crate::db::{Db, DbError, Failure};
@@ -47,8 +46,8 @@ use crate::subscriptions::model::Changed;
 
 use committer::Committer;
 pub use job::{
-    Action, Amendment, BalanceChanges, Bought, Capture, Done, Extension, Given, IncomingEvent, Key, NewBalance,
-    NewHold, Order, PlanOrder, PurchaseOrder, Receipt, Retention, Scope, Status, TakeBack, TopUp, Whose,
+    Action, Amendment, BalanceChanges, Bought, Capture, Done, Extension, IncomingEvent, NewBalance, NewHold, Order,
+    PlanOrder, Provenance, PurchaseOrder, Receipt, Retention, Status, TakeBack, TopUp, Whose,
 };
 use job::{EventAnswer, Job, Queued};
 use metrics::Metrics;
@@ -315,7 +314,7 @@ impl Intake {
             match result {
                 Err(Failure::Db(error)) => return Err(error),
                 // A balance that was closed meanwhile has nothing due.
-                Ok(_) | Err(Failure::Problem(Problem { .. })) => {}
+                Ok(_) | Err(Failure::Problems(_)) => {}
             }
         }
         Ok(())

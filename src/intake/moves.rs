@@ -1,9 +1,9 @@
 //! Orders that move credits: a command for the ledger, once for each key; and what its refusal means to the caller.
 
-use super::job::{Action, Amendment, Capture, Done, Extension, Given, NewHold, Retention, TakeBack};
+use super::job::{Action, Amendment, Capture, Done, Extension, NewHold, Provenance, Retention, TakeBack};
 use super::work::{FirstUse, Made, Work};
 use crate::base::ids::{BalanceId, EntryId, HoldId};
-use crate::base::problem::Problem;
+use crate::base::problem::{Problem, Problems};
 use crate::db::{DbError, Failure, Txn};
 use crate::ledger::command::{Command, Cover, Spend, SpendKind, VoidKind};
 use crate::ledger::error::Refusal;
@@ -23,8 +23,8 @@ impl Work {
     pub(super) async fn carry_out(
         &mut self,
         txn: &mut Txn,
-        (id, action): (BalanceId, &Result<Action, Problem>),
-        given: &Given,
+        (id, action): (BalanceId, &Result<Action, Problems>),
+        given: &Provenance,
     ) -> Result<Done, Failure> {
         if let Some(key) = &given.key
             && let Some(FirstUse { made, .. }) = self.first_use(id.customer, key)?
@@ -38,7 +38,7 @@ impl Work {
                 found.filter(|balance| balance.account.sequence >= sequence).ok_or_else(DbError::overtaken)?;
             return Ok(self.replayed(current, Some(sequence)));
         }
-        let action = action.as_ref().map_err(Problem::clone)?;
+        let action = action.as_ref().map_err(Problems::clone)?;
         if let Some(closed) = self.closed(id) {
             return self.is_so_already(txn, closed, (action, Refusal::Closed)).await;
         }

@@ -52,16 +52,16 @@ impl Intake {
         snapshot.rollback().await;
         let mut work = work?;
         let preview = |event: Result<NewEvent, _>| match event {
-            Err(problem) => Preview::of(Receipt::invalid(problem)),
+            Err(problem) => Ok(Preview::of(Receipt::invalid(problem))),
             Ok(event) => {
                 let outcomes = work.outcomes(&event, mode);
-                let receipt = work.record(&event, mode);
+                let receipt = work.record(&event, mode)?;
                 let recorded = receipt.status == Status::Accepted;
                 let entries = if recorded { work.made_by(event.key) } else { Vec::new() };
-                Preview { receipt, outcomes, entries }
+                Ok(Preview { receipt, outcomes, entries })
             }
         };
-        Ok(checked.into_iter().map(preview).collect())
+        checked.into_iter().map(preview).collect()
     }
 
     /// What a batch of these events would load.

@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::job::{Bought, PurchaseOrder};
 use super::work::{Made, Work};
+use crate::base::credits::Overflow;
 use crate::base::ids::{BalanceId, CustomerId, GrantId, PurchaseId};
-use crate::base::problem::Problem;
+use crate::base::problem::{Problem, Problems};
 use crate::customers::model::Customer;
 use crate::customers::store::find_customers;
 use crate::db::{DbError, Failure, Txn};
@@ -35,7 +36,7 @@ impl Work {
                     let balance = self.any_balance(purchase.id.balance)?;
                     return Ok(self.bought(balance, Some(purchase), true));
                 }
-                let new = new.as_ref().map_err(Problem::clone)?;
+                let new = new.as_ref().map_err(Problems::clone)?;
                 let mut open = self.open_balance(*balance)?.clone();
                 let buyer = self.buyer(txn, balance.customer, *origin == Origin::Portal).await?;
                 let (purchase, entries) = self.till().create(&mut open, (new, &buyer), *origin)?;
@@ -72,7 +73,8 @@ impl Work {
     }
 
     async fn buyer(&self, txn: &mut Txn, customer: CustomerId, in_portal: bool) -> Result<Buyer, DbError> {
-        Ok(Buyer { in_portal, ..self.buyers(txn, &[customer]).await?.remove(&customer).unwrap_or_default() })
+        let buyer = self.buyers(txn, &[customer]).await?.remove(&customer).ok_or_else(|| no_customer(customer))?;
+        Ok(Buyer { in_portal, ..buyer })
     }
 
     /// Customers as buyers.
@@ -127,6 +129,7 @@ impl Work {
             Err(NotRefunded::Lot(lot, refusal)) => {
                 return Err(self.why_not(txn, id.balance.grant(lot), refusal).await?.into());
             }
+            Err(NotRefunded::Db(error)) => return Err(error.into()),
         };
         self.put((&balance, &purchase), entries);
         Ok(self.bought(balance, Some(purchase), false))
@@ -159,7 +162,12 @@ impl Work {
     /// Buys for the balances that the batch leaves with too little, where they are to buy by themselves.
     pub(super) async fn top_up(&mut self, txn: &mut Txn) -> Result<(), DbError> {
         let touched: BTreeSet<BalanceId> = self.changed.keys().chain(&self.considered).copied().collect();
-        let called: Vec<BalanceId> = touched.into_iter().filter(|id| self.find(*id).is_some_and(may_buy)).collect();
+        let mut called = Vec::new();
+        for balance in touched.into_iter().filter_map(|id| self.find(id)) {
+            if may_buy(balance)? {
+                called.push(balance.account.id);
+            }
+        }
         if called.is_empty() {
             return Ok(());
         }
@@ -167,8 +175,9 @@ impl Work {
         let customers: Vec<CustomerId> = customers.into_iter().collect();
         let buyers = self.buyers(txn, &customers).await?;
         for id in called {
-            let (Some(mut balance), Some(buyer)) = (self.find(id).cloned(), buyers.get(&id.customer)) else { continue };
-            let (made, is_changed) = self.till().consider(&mut balance, buyer);
+            let Some(mut balance) = self.find(id).cloned() else { continue };
+            let buyer = buyers.get(&id.customer).ok_or_else(|| no_customer(id.customer))?;
+            let (made, is_changed) = self.till().consider(&mut balance, buyer)?;
             if is_changed && let Ok(open) = self.open_balance(id) {
                 *open = balance;
                 self.changed.insert(id, true);
@@ -183,9 +192,14 @@ impl Work {
 }
 
 /// Whether a balance may be about to buy by itself, as far as its own row tells.
-fn may_buy(balance: &Balance) -> bool {
-    let Some(buying) = balance.buying.as_deref() else { return false };
-    let available = balance.account.settled.minus(balance.account.held).unwrap_or_default();
+fn may_buy(balance: &Balance) -> Result<bool, Overflow> {
+    let Some(buying) = balance.buying.as_deref() else { return Ok(false) };
+    let available = balance.account.available()?;
     let auto = buying.auto.as_ref().filter(|auto| auto.enabled && !balance.account.closed);
-    auto.is_some_and(|auto| auto.looks_at.is_some() || auto.is_called_for(available, buying.awaited))
+    Ok(auto.is_some_and(|auto| auto.looks_at.is_some() || auto.is_called_for(available, buying.awaited)))
+}
+
+/// A balance stands under a customer who is not there: nothing is sold to them.
+fn no_customer(id: CustomerId) -> DbError {
+    DbError::Corrupt(format!("there are balances of the customer {id}, and no such customer"))
 }

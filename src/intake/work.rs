@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::job::{Done, Job, Key, Outcome, Receipt};
+use super::job::{Done, Job, Outcome, Receipt};
+use crate::base::idempotency::Key;
 use crate::base::ids::{BalanceId, CustomerId, EntryId, EventKey, PurchaseId, SubscriptionId};
-use crate::base::problem::{Problem, ProblemKind};
+use crate::base::problem::Problem;
 use crate::base::time::Time;
 use crate::catalog::snapshot::Snapshot;
 use crate::customers::store::find_archived_at;
@@ -185,7 +186,7 @@ impl Work {
         }
     }
 
-    pub(super) fn know_keys(&mut self, known: Vec<KeyRow>) {
+    pub(super) fn know_keys(&mut self, known: Vec<KeyRow>) -> Result<(), DbError> {
         for row in known {
             let customer = row.customer_id;
             let balance = BalanceId { customer, number: row.balance };
@@ -194,27 +195,36 @@ impl Work {
                 (None, Some(number)) => Made::Purchase(balance.purchase(number)),
                 (None, None) => Made::Entry(balance.entry(row.sequence)),
             };
-            let first = FirstUse { input: row.input_hash.try_into().unwrap_or_default(), made };
+            let corrupt =
+                |bytes: Vec<u8>| DbError::Corrupt(format!("the hash of a key's input has {} bytes", bytes.len()));
+            let first = FirstUse { input: row.input_hash.try_into().map_err(corrupt)?, made };
             self.known_keys.insert((customer, row.scope, row.key), first);
         }
+        Ok(())
     }
 
     /// Records one event.
-    pub(super) fn record(&mut self, event: &NewEvent, mode: Mode) -> Receipt {
+    ///
+    /// # Errors
+    /// [`DbError::Corrupt`] when a balance does not take what it must take.
+    pub(super) fn record(&mut self, event: &NewEvent, mode: Mode) -> Result<Receipt, DbError> {
         if let Some((event_id, content)) = self.known_events.get(&event.key) {
-            return known(event, event_id, content);
+            return Ok(known(event, event_id, content));
         }
         let customer = event.key.customer;
         if let Some(archived) = self.absent.get(&customer) {
-            return Receipt::invalid(absent(customer, *archived));
+            return Ok(Receipt::invalid(absent(customer, *archived)));
         }
         let Some(books) = self.books.get_mut(&customer) else {
-            return Receipt::invalid(absent(customer, false));
+            return Ok(Receipt::invalid(absent(customer, false)));
         };
         let context = Context { catalog: &self.catalog, now: self.now, mode };
-        match record(event, context, books, (&mut self.writes, &mut self.events)) {
+        Ok(match record(event, context, books, (&mut self.writes, &mut self.events)) {
             Err(NotRecorded::Refused(problem)) => Receipt::refused(problem),
             Err(NotRecorded::Invalid(problem)) => Receipt::invalid(problem),
+            Err(NotRecorded::Broken(balance, refusal)) => {
+                return Err(DbError::Corrupt(format!("the balance {balance} does not take usage: {refusal}")));
+            }
             Ok(entries) => {
                 let mut changed: Vec<BalanceId> = entries.iter().map(|entry| entry.balance).collect();
                 changed.dedup();
@@ -225,7 +235,7 @@ impl Work {
                 self.note_entries(entries);
                 Receipt::accepted(event.key, changed)
             }
-        }
+        })
     }
 
     /// What each rule says of an event that is about to be recorded; nothing where it cannot be.
@@ -272,12 +282,7 @@ impl Work {
         match self.known_keys.get(&(customer, key.scope.number(), key.key.clone())) {
             None => Ok(None),
             Some(first) if first.input == key.input => Ok(Some(*first)),
-            Some(_) => {
-                let message =
-                    "This idempotency key was used before with another input; use a new key for a new command.";
-                let kind = ProblemKind::KeyConflict { key: key.key.clone() };
-                Err(Problem::of(kind, &["idempotencyKey"], message))
-            }
+            Some(_) => Err(key.conflict()),
         }
     }
 

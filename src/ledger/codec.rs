@@ -2,8 +2,6 @@
 //!
 //! What was written is read again for as long as the ledger lives: numbers and places are never given a new meaning.
 
-use serde::{Deserialize, Serialize};
-
 use super::entry::{Origin, Rating};
 use super::model::{Allocation, BalanceState, Ended, EntryKind, GrantSource, Hold, HoldState, Lot, Pin, Terms};
 use super::plan::PlanTerms;
@@ -13,6 +11,7 @@ use crate::base::ids::MeterId;
 use crate::base::money::{Currency, Money};
 use crate::base::time::Time;
 use crate::db::DbError;
+use crate::db::types::JsonText;
 
 /// Gives each name its number in the database.
 macro_rules! numbered {
@@ -60,10 +59,11 @@ pub(super) fn corrupt(what: &str, value: impl std::fmt::Display) -> DbError {
 pub(super) fn money(minor: Option<i64>, currency: Option<&str>) -> Result<Option<Money>, DbError> {
     match (minor, currency) {
         (Some(minor), Some(code)) => {
-            let currency = Currency::parse(code).ok_or_else(|| corrupt("currency", code))?;
+            let currency = Currency::stored(code).ok_or_else(|| corrupt("currency", code))?;
             Ok(Some(Money { minor, currency }))
         }
-        _ => Ok(None),
+        (None, None) => Ok(None),
+        (Some(_), None) | (None, Some(_)) => Err(DbError::Corrupt("half of an amount of money".to_owned())),
     }
 }
 
@@ -71,21 +71,12 @@ fn time(micros: i64) -> Result<Time, DbError> {
     Time::from_micros(micros).ok_or_else(|| corrupt("time", micros))
 }
 
-fn write(value: &impl Serialize) -> String {
-    // Tuples of integers and text always have a JSON form.
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-fn read<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, DbError> {
-    serde_json::from_str(text).map_err(|error| corrupt(what, error))
-}
-
 /// sequence, source, credits, priority, effective at, expires at, cost, currency, begun, remaining, held, ended
 type LotParts<'a> =
     (i64, i16, i64, i16, i64, Option<i64>, Option<i64>, Option<std::borrow::Cow<'a, str>>, u8, i64, i64, Option<i16>);
 
 /// Open lots as text.
-pub(super) fn write_lots(lots: &[Lot]) -> String {
+pub(super) fn write_lots(lots: &[Lot]) -> JsonText {
     let parts: Vec<LotParts<'_>> = lots
         .iter()
         .map(|lot| {
@@ -105,12 +96,12 @@ pub(super) fn write_lots(lots: &[Lot]) -> String {
             )
         })
         .collect();
-    write(&parts)
+    JsonText::of(&parts)
 }
 
 /// Open lots from text.
-pub(super) fn read_lots(text: &str) -> Result<Vec<Lot>, DbError> {
-    let parts: Vec<LotParts<'_>> = read("lots", text)?;
+pub(super) fn read_lots(text: &JsonText) -> Result<Vec<Lot>, DbError> {
+    let parts: Vec<LotParts<'_>> = text.read("lots")?;
     parts
         .into_iter()
         .map(|(sequence, source, credits, priority, begins, ends, cost, currency, begun, remaining, held, ended)| {
@@ -135,7 +126,7 @@ pub(super) fn read_lots(text: &str) -> Result<Vec<Lot>, DbError> {
 type HoldParts = (i64, i64, i64, Vec<(i64, i64)>);
 
 /// Active holds as text.
-pub(super) fn write_holds(holds: &[Hold]) -> String {
+pub(super) fn write_holds(holds: &[Hold]) -> JsonText {
     let parts: Vec<HoldParts> = holds
         .iter()
         .map(|hold| {
@@ -143,12 +134,12 @@ pub(super) fn write_holds(holds: &[Hold]) -> String {
             (hold.sequence, hold.credits.micros(), hold.expires_at.micros(), pins)
         })
         .collect();
-    write(&parts)
+    JsonText::of(&parts)
 }
 
 /// Active holds from text.
-pub(super) fn read_holds(text: &str) -> Result<Vec<Hold>, DbError> {
-    let parts: Vec<HoldParts> = read("holds", text)?;
+pub(super) fn read_holds(text: &JsonText) -> Result<Vec<Hold>, DbError> {
+    let parts: Vec<HoldParts> = text.read("holds")?;
     parts
         .into_iter()
         .map(|(sequence, credits, expires_at, pins)| {
@@ -167,17 +158,17 @@ pub(super) fn read_holds(text: &str) -> Result<Vec<Hold>, DbError> {
 type AllocationParts = (i64, i64, i64, i64);
 
 /// Allocations as text.
-pub(super) fn write_allocations(allocations: &[Allocation]) -> String {
+pub(super) fn write_allocations(allocations: &[Allocation]) -> JsonText {
     let parts: Vec<AllocationParts> = allocations
         .iter()
         .map(|a| (a.lot, a.credits.micros(), a.held_change.micros(), a.remaining_after.micros()))
         .collect();
-    write(&parts)
+    JsonText::of(&parts)
 }
 
 /// Allocations from text.
-pub(super) fn read_allocations(text: &str) -> Result<Vec<Allocation>, DbError> {
-    let parts: Vec<AllocationParts> = read("allocations", text)?;
+pub(super) fn read_allocations(text: &JsonText) -> Result<Vec<Allocation>, DbError> {
+    let parts: Vec<AllocationParts> = text.read("allocations")?;
     Ok(parts
         .into_iter()
         .map(|(lot, credits, held, remaining)| Allocation {
@@ -193,7 +184,7 @@ pub(super) fn read_allocations(text: &str) -> Result<Vec<Allocation>, DbError> {
 type TermsParts<'a> = (i64, i16, i64, Option<i64>, Option<i64>, Option<std::borrow::Cow<'a, str>>);
 
 /// A lot's terms as text.
-pub(super) fn write_terms(terms: &Terms) -> String {
+pub(super) fn write_terms(terms: &Terms) -> JsonText {
     let parts: TermsParts<'_> = (
         terms.credits.micros(),
         terms.priority,
@@ -202,12 +193,12 @@ pub(super) fn write_terms(terms: &Terms) -> String {
         terms.cost.map(|cost| cost.minor),
         terms.cost.as_ref().map(|cost| cost.currency.code().into()),
     );
-    write(&parts)
+    JsonText::of(&parts)
 }
 
 /// A lot's terms from text.
-pub(super) fn read_terms(text: &str) -> Result<Terms, DbError> {
-    let (credits, priority, begins, ends, cost, currency): TermsParts<'_> = read("terms", text)?;
+pub(super) fn read_terms(text: &JsonText) -> Result<Terms, DbError> {
+    let (credits, priority, begins, ends, cost, currency): TermsParts<'_> = text.read("terms")?;
     Ok(Terms {
         credits: Credits::from_micros(credits),
         priority,
@@ -221,34 +212,36 @@ pub(super) fn read_terms(text: &str) -> Result<Terms, DbError> {
 type RatingParts = (String, String, String, String, i64);
 
 /// A rating as text.
-pub(super) fn write_rating(rating: &Rating) -> String {
+pub(super) fn write_rating(rating: &Rating) -> JsonText {
     let meter = rating.meter.0.simple().to_string();
     let Rating { quantity, credits_per_unit, exact_credits, credits, .. } = rating;
-    write(&(meter, quantity, credits_per_unit, exact_credits, credits.micros()))
+    JsonText::of(&(meter, quantity, credits_per_unit, exact_credits, credits.micros()))
 }
 
 /// A rating from text.
-pub(super) fn read_rating(text: &str) -> Result<Rating, DbError> {
-    let (meter, quantity, credits_per_unit, exact_credits, credits): RatingParts = read("rating", text)?;
+pub(super) fn read_rating(text: &JsonText) -> Result<Rating, DbError> {
+    let (meter, quantity, credits_per_unit, exact_credits, credits): RatingParts = text.read("rating")?;
     let meter = uuid::Uuid::parse_str(&meter).map_err(|error| corrupt("meter", error))?;
     let credits = Credits::from_micros(credits);
     Ok(Rating { meter: MeterId(meter), quantity, credits_per_unit, exact_credits, credits })
 }
-/// What a subscription says of a balance, as JSON.
-pub(super) fn write_plan(plan: &PlanTerms) -> String {
-    // Plain values: writing them does not fail.
-    serde_json::to_string(plan).unwrap_or_default()
+
+/// A balance's plan as text.
+pub(super) fn write_plan(plan: &PlanTerms) -> JsonText {
+    JsonText::of(plan)
 }
 
-/// What a balance carries of purchases, as JSON.
-pub(super) fn write_buying(buying: &Buying) -> String {
-    serde_json::to_string(buying).unwrap_or_default()
+/// A balance's plan from text.
+pub(super) fn read_plan(text: &JsonText) -> Result<PlanTerms, DbError> {
+    text.read("a balance's plan")
 }
 
-pub(super) fn read_buying(text: &str) -> Result<Buying, DbError> {
-    serde_json::from_str(text).map_err(|_| corrupt("what a balance carries of purchases", text))
+/// A balance's purchases as text.
+pub(super) fn write_buying(buying: &Buying) -> JsonText {
+    JsonText::of(buying)
 }
 
-pub(super) fn read_plan(text: &str) -> Result<PlanTerms, DbError> {
-    serde_json::from_str(text).map_err(|_| corrupt("a balance's plan", text))
+/// A balance's purchases from text.
+pub(super) fn read_buying(text: &JsonText) -> Result<Buying, DbError> {
+    text.read("a balance's purchases")
 }

@@ -99,9 +99,15 @@ impl Refusal {
             Self::NoSuchHold => says(state("ENDED"), &[]),
             Self::NotReversible => says(state("NOT_REVERSIBLE"), &[]),
             Self::NoSuchGrant => says(ProblemKind::NotFound { id: balance.to_string() }, &[]),
-            Self::ExpiryTooEarly => says(ProblemKind::Invalid, &["expiresAt"]),
+            Self::ExpiryTooEarly => expiry_too_early(),
         }
     }
+}
+
+/// The problem of an expiry that has passed, or that comes before its grant begins.
+#[must_use]
+pub fn expiry_too_early() -> Problem {
+    Problem::invalid(&["expiresAt"], sentence(&Refusal::ExpiryTooEarly.to_string()))
 }
 
 impl HoldState {

@@ -15,6 +15,7 @@ use crate::base::credits::Credits;
 use crate::base::ids::{BalanceId, CustomerId};
 use crate::base::time::Time;
 use crate::db::schema::{balances, checkpoints, entries, holds, idempotency_keys, lots, reversals};
+use crate::db::types::JsonText;
 use crate::db::{Conn, DbError, on};
 
 // --- History -----------------------------------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ pub struct ListBurned {
 /// Those of the database.
 pub async fn list_burned(conn: &mut Conn, list: &ListBurned) -> Result<Vec<Burned>, DbError> {
     let from = list.behind.map_or(list.from, |(time, _)| time);
-    let rows: Vec<(i64, Time, Credits, Option<String>)> = on!(conn, |c, B| {
+    let rows: Vec<(i64, Time, Credits, Option<JsonText>)> = on!(conn, |c, B| {
         let mut query = entries::table
             .filter(entries::customer_id.eq(list.balance.customer))
             .filter(entries::balance.eq(list.balance.number))
@@ -131,8 +132,8 @@ pub async fn list_burned(conn: &mut Conn, list: &ListBurned) -> Result<Vec<Burne
         }
         query.order((entries::occurred_at, entries::sequence)).limit(list.limit).load(c)
     })?;
-    let burned = |(sequence, occurred_at, credits, rating): (i64, Time, Credits, Option<String>)| {
-        let rating = rating.as_deref().map(codec::read_rating).transpose()?;
+    let burned = |(sequence, occurred_at, credits, rating): (i64, Time, Credits, Option<JsonText>)| {
+        let rating = rating.as_ref().map(codec::read_rating).transpose()?;
         Ok(Burned { sequence, occurred_at, credits: credits.negated(), rating })
     };
     rows.into_iter().map(burned).collect()
@@ -297,7 +298,7 @@ pub async fn list_reversed_lots_behind(
     balance: BalanceId,
     behind: i64,
 ) -> Result<BTreeSet<i64>, DbError> {
-    let rows: Vec<String> = on!(conn, |c| entries::table
+    let rows: Vec<JsonText> = on!(conn, |c| entries::table
         .filter(entries::customer_id.eq(balance.customer))
         .filter(entries::balance.eq(balance.number))
         .filter(entries::sequence.gt(behind))

@@ -14,6 +14,23 @@ use crate::base::credits::{Credits, Overflow};
 use crate::base::ids::BalanceId;
 use crate::base::time::Time;
 
+/// Why an entry cannot be replayed: the program never writes such a one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ReplayError {
+    /// The sums leave 64 bits.
+    #[error("what remains of a grant is beyond what a balance holds")]
+    Overflow,
+    /// Only credits that come in make a lot.
+    #[error("an entry of the kind {0:?} makes no grant")]
+    MakesNoLot(EntryKind),
+}
+
+impl From<Overflow> for ReplayError {
+    fn from(Overflow: Overflow) -> Self {
+        Self::Overflow
+    }
+}
+
 /// What is open behind an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Replay {
@@ -59,13 +76,13 @@ impl Replay {
     }
 
     /// Goes on behind an entry; answers the lots that it used up or ended for good.
-    pub(super) fn take(&mut self, entry: &Entry) -> Result<Vec<Lot>, Overflow> {
+    pub(super) fn take(&mut self, entry: &Entry) -> Result<Vec<Lot>, ReplayError> {
         let posting = &entry.posting;
         self.sequence = posting.sequence;
         self.settled = posting.settled_after;
         self.held = posting.held_after;
         self.recorded_at = posting.recorded_at;
-        self.set_terms(posting);
+        self.set_terms(posting)?;
         self.set_hold(posting);
         for part in &posting.allocations {
             if let Some(lot) = self.lots.get_mut(&part.lot) {
@@ -76,12 +93,12 @@ impl Replay {
         Ok(self.close_lots(posting))
     }
 
-    fn set_terms(&mut self, posting: &Posting) {
+    fn set_terms(&mut self, posting: &Posting) -> Result<(), ReplayError> {
         if let (Some(sequence), Some(terms)) = (made_lot(posting), posting.terms) {
             let begun = terms.effective_at <= posting.occurred_at;
             let lot = Lot {
                 sequence,
-                source: source_of(posting.kind),
+                source: source_of(posting.kind).ok_or(ReplayError::MakesNoLot(posting.kind))?,
                 credits: terms.credits,
                 priority: terms.priority,
                 effective_at: terms.effective_at,
@@ -93,15 +110,16 @@ impl Replay {
                 ended: None,
             };
             self.lots.insert(sequence, lot);
-            return;
+            return Ok(());
         }
-        let Some(lot) = posting.grant.and_then(|lot| self.lots.get_mut(&lot)) else { return };
+        let Some(lot) = posting.grant.and_then(|lot| self.lots.get_mut(&lot)) else { return Ok(()) };
         match (posting.kind, posting.terms) {
             (EntryKind::Activation, _) => lot.begun = true,
             (EntryKind::Void | EntryKind::Refund, _) => lot.ended = Some(Ended::Voided),
             (_, Some(terms)) => (lot.priority, lot.expires_at) = (terms.priority, terms.expires_at),
             (_, None) => {}
         }
+        Ok(())
     }
 
     fn set_hold(&mut self, posting: &Posting) {
@@ -172,13 +190,23 @@ pub(super) fn made_lot(posting: &Posting) -> Option<i64> {
 }
 
 /// The source of the lot that an entry of this kind makes.
-fn source_of(kind: EntryKind) -> GrantSource {
+fn source_of(kind: EntryKind) -> Option<GrantSource> {
     match kind {
-        EntryKind::StartingBalance => GrantSource::StartingBalance,
-        EntryKind::Purchase => GrantSource::Purchase,
-        EntryKind::Allowance => GrantSource::Allowance,
-        EntryKind::Rollover => GrantSource::Rollover,
-        EntryKind::Reversal => GrantSource::Reversal,
-        _ => GrantSource::TopUp,
+        EntryKind::StartingBalance => Some(GrantSource::StartingBalance),
+        EntryKind::TopUp => Some(GrantSource::TopUp),
+        EntryKind::Purchase => Some(GrantSource::Purchase),
+        EntryKind::Allowance => Some(GrantSource::Allowance),
+        EntryKind::Rollover => Some(GrantSource::Rollover),
+        EntryKind::Reversal => Some(GrantSource::Reversal),
+        EntryKind::Activation
+        | EntryKind::Usage
+        | EntryKind::Retention
+        | EntryKind::Hold
+        | EntryKind::Capture
+        | EntryKind::Release
+        | EntryKind::Expiration
+        | EntryKind::Void
+        | EntryKind::Refund
+        | EntryKind::Amendment => None,
     }
 }

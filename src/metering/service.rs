@@ -11,7 +11,7 @@ use super::store::{EventRow, write_entries};
 use super::terms::policy_of;
 use crate::base::credits::{Credits, Overflow};
 use crate::base::decimal;
-use crate::base::ids::{EntryId, ProductId};
+use crate::base::ids::{BalanceId, EntryId, ProductId};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::time::Time;
 use crate::catalog::model::{ConsumptionRule, Meter};
@@ -42,6 +42,8 @@ pub enum NotRecorded {
     Refused(Problem),
     /// ENFORCE: a rule of an open balance cannot be rated.
     Invalid(Problem),
+    /// The balance does not take what policy lets it take: its books are broken.
+    Broken(BalanceId, Refusal),
 }
 
 /// The events that a transaction records.
@@ -70,7 +72,7 @@ struct Judged {
 /// Records one event of a customer against its open balances, which are in order of their numbers.
 ///
 /// # Errors
-/// [`NotRecorded`]; nothing has changed then.
+/// [`NotRecorded`]; nothing has changed then, except for a broken balance, whose transaction must not be committed.
 pub fn record(
     event: &NewEvent,
     context: Context<'_>,
@@ -87,10 +89,9 @@ pub fn record(
             let Some((command, note)) = burning(event, judged) else { continue };
             let policy = policy_of(context.catalog, balance, context.now);
             let terms = Terms::of(balance, policy, context.now);
-            // Usage that has happened is taken as far as policy allows, and so is never refused.
-            if let Ok(posted) = post(balance, &terms, (&command, &note), writes) {
-                entries.extend(posted);
-            }
+            // Usage that has happened is taken as far as policy allows: books that are right never refuse it.
+            let posted = post(balance, &terms, (&command, &note), writes);
+            entries.extend(posted.map_err(|refusal| NotRecorded::Broken(balance.account.id, refusal))?);
         }
     }
     let made: Vec<EntryId> =
@@ -218,7 +219,8 @@ fn check_balance(balance: &Balance, required: Credits, context: Context<'_>) -> 
             let kind = ProblemKind::Insufficient { balance, available, required, shortfall };
             Err(NotRecorded::Refused(Problem::of(kind, &[], message)))
         }
-        _ => Ok(()),
+        Err(refusal) => Err(NotRecorded::Broken(balance.account.id, refusal)),
+        Ok(_) => Ok(()),
     }
 }
 

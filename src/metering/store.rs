@@ -13,7 +13,7 @@ use crate::base::text;
 use crate::base::time::Time;
 use crate::db::bulk::{bulk_insert, bulk_row, select_by_keys};
 use crate::db::schema::{event_types, events};
-use crate::db::types::{Id, Micros};
+use crate::db::types::{Id, JsonText, Micros};
 use crate::db::{Conn, DbError, on};
 
 bulk_insert! {
@@ -27,7 +27,7 @@ bulk_insert! {
         received_at: Time as Micros,
         properties: CanonicalJson as Text,
         outcomes: String as Text,
-        entries: String as Text,
+        entries: JsonText as Text,
         content_hash: Vec<u8> as Binary,
     }
 }
@@ -53,18 +53,16 @@ bulk_row! {
     }
 }
 
-/// The entries of an event, as text.
-pub(super) fn write_entries(entries: &[EntryId]) -> String {
+/// The entries of an event, as pairs of the balance's number and the entry's sequence.
+pub(super) fn write_entries(entries: &[EntryId]) -> JsonText {
     let pairs: Vec<(i32, i64)> = entries.iter().map(|entry| (entry.balance.number, entry.sequence)).collect();
-    // Pairs of integers always have a JSON form.
-    serde_json::to_string(&pairs).unwrap_or_default()
+    JsonText::of(&pairs)
 }
 
 impl EventRow {
     fn into_event(self) -> Result<UsageEvent, DbError> {
         let customer = self.customer_id;
-        let pairs: Vec<(i32, i64)> =
-            serde_json::from_str(&self.entries).map_err(|error| DbError::Corrupt(error.to_string()))?;
+        let pairs: Vec<(i32, i64)> = self.entries.read("an event's entries")?;
         let entry = |(number, sequence)| BalanceId { customer, number }.entry(sequence);
         Ok(UsageEvent {
             key: EventKey { customer, key: self.key },

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::model::{Method, Status};
 use super::transitions::Fact;
+use crate::base::credits::Credits;
 use crate::base::decimal::Decimal;
+use crate::base::given::Given;
 use crate::base::ids::{CustomerId, PurchaseId, PurchaseOptionId};
 use crate::base::page::{Age, PageRequest};
 use crate::base::patch::Patch;
@@ -12,15 +14,26 @@ use crate::base::patch::Patch;
 /// Credits to be bought.
 #[derive(Clone, Debug)]
 pub struct NewPurchase {
-    /// What.
+    /// The option.
     pub option: PurchaseOptionId,
-    /// How often.
+    /// The number of packs.
     pub quantity: i32,
-    /// Where the provider sends the customer back to.
+    /// The page that the provider sends the customer back to.
     pub return_url: Option<String>,
 }
 
-impl NewPurchase {
+/// Credits to be bought, as they were given.
+#[derive(Clone, Debug)]
+pub struct GivenPurchase {
+    /// The option.
+    pub option: Given<PurchaseOptionId>,
+    /// The number of packs.
+    pub quantity: i32,
+    /// The page that the provider sends the customer back to.
+    pub return_url: Option<String>,
+}
+
+impl GivenPurchase {
     /// Its fields after coercion, by which the same input is known.
     #[must_use]
     pub fn fields(&self) -> Value {
@@ -49,18 +62,33 @@ pub enum Ask {
     },
 }
 
-/// What changes about how a balance buys by itself.
-#[derive(Clone, Debug)]
+/// Changes of an auto top-up.
+#[derive(Clone, Copy, Debug)]
 pub struct AutoTopUpChanges {
     /// Whether it is switched on.
     pub enabled: bool,
-    /// Buy at or below this.
-    pub threshold: Patch<Decimal>,
-    /// What.
-    pub option: Patch<PurchaseOptionId>,
-    /// Until so much is there; cleared: once.
-    pub target: Patch<Decimal>,
-    /// At most so often in 24 hours; cleared: the default.
+    /// It buys at or below this; absent keeps what is there.
+    pub threshold: Option<Credits>,
+    /// What it buys; absent keeps what is there.
+    pub option: Option<PurchaseOptionId>,
+    /// It buys until so much is there; cleared: once.
+    pub target: Patch<Credits>,
+    /// The most purchases in 24 hours; cleared: the default.
+    pub daily_limit: Patch<i32>,
+}
+
+/// Changes of an auto top-up, as they were given.
+#[derive(Clone, Debug)]
+pub struct GivenAutoTopUp {
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// It buys at or below this.
+    pub threshold: Patch<Given<Decimal>>,
+    /// What it buys.
+    pub option: Patch<Given<PurchaseOptionId>>,
+    /// It buys until so much is there; cleared: once.
+    pub target: Patch<Given<Decimal>>,
+    /// The most purchases in 24 hours; cleared: the default.
     pub daily_limit: Patch<i32>,
 }
 

@@ -10,7 +10,7 @@ use crate::base::time::Time;
 use crate::db::DbError;
 use crate::db::bulk::{bulk_insert, bulk_update};
 use crate::db::schema::purchases;
-use crate::db::types::{Deadline, Id, Micros};
+use crate::db::types::{Deadline, Id, JsonText, Micros};
 use crate::ledger::entry::Origin;
 
 bulk_insert! {
@@ -28,8 +28,8 @@ bulk_insert! {
         status: i16 as SmallInt,
         origin: i16 as SmallInt,
         provider: i16 as SmallInt,
-        pays_by: Option<String> as Nullable<Text>,
-        page: Option<String> as Nullable<Text>,
+        pays_by: Option<JsonText> as Nullable<Text>,
+        page: Option<JsonText> as Nullable<Text>,
         payment_url: Option<String> as Nullable<Text>,
         reference: Option<String> as Nullable<Text>,
         payment: Option<String> as Nullable<Text>,
@@ -51,7 +51,7 @@ bulk_update! {
         values {
             revision: i64 as BigInt,
             status: i16 as SmallInt,
-            page: Option<String> as Nullable<Text>,
+            page: Option<JsonText> as Nullable<Text>,
             payment_url: Option<String> as Nullable<Text>,
             reference: Option<String> as Nullable<Text>,
             payment: Option<String> as Nullable<Text>,
@@ -116,8 +116,8 @@ impl PurchaseRow {
             status: purchase.status.number(),
             origin: purchase.origin.number(),
             provider: purchase.provider.number(),
-            pays_by: purchase.pays_by.as_ref().and_then(|method| serde_json::to_string(method).ok()),
-            page: purchase.page.as_ref().and_then(|page| serde_json::to_string(page).ok()),
+            pays_by: purchase.pays_by.as_ref().map(JsonText::of),
+            page: purchase.page.as_ref().map(JsonText::of),
             payment_url: purchase.payment_url.clone(),
             reference: purchase.reference.clone(),
             payment: purchase.payment.clone(),
@@ -133,10 +133,10 @@ impl PurchaseRow {
     }
 
     pub(super) fn purchase(self) -> Result<Purchase, DbError> {
-        let currency = Currency::parse(&self.currency).ok_or_else(|| corrupt("currency"))?;
+        let currency = Currency::stored(&self.currency).ok_or_else(|| corrupt("currency"))?;
         let balance = BalanceId { customer: self.customer_id, number: self.balance };
-        let pays_by = self.pays_by.as_deref().map(serde_json::from_str);
-        let page = self.page.as_deref().map(serde_json::from_str);
+        let pays_by = self.pays_by.as_ref().map(|text| text.read("a purchase's way of payment")).transpose()?;
+        let page = self.page.as_ref().map(|text| text.read("a purchase's page")).transpose()?;
         Ok(Purchase {
             id: balance.purchase(self.number),
             option: self.option_id,
@@ -146,8 +146,8 @@ impl PurchaseRow {
             status: Status::from_number(self.status)?,
             origin: Origin::from_number(self.origin)?,
             provider: Provider::from_number(self.provider)?,
-            pays_by: pays_by.transpose().map_err(|_| corrupt("way of payment"))?,
-            page: page.transpose().map_err(|_| corrupt("page"))?,
+            pays_by,
+            page,
             payment_url: self.payment_url,
             reference: self.reference,
             payment: self.payment,

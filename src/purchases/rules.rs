@@ -1,18 +1,21 @@
 //! What may be bought, what setting an auto top-up needs, and what of the money goes back.
 
-use super::input::{AutoTopUpChanges, NewPurchase};
+use super::input::{AutoTopUpChanges, GivenAutoTopUp, NewPurchase};
 use super::model::{Method, Provider};
 use super::stripe;
 use crate::base::buying::{AutoTopUp, Buying};
 use crate::base::credits::Credits;
+use crate::base::decimal::Decimal;
 use crate::base::fields;
+use crate::base::given::Given;
 use crate::base::ids::PurchaseOptionId;
 use crate::base::money::{Currency, Money};
 use crate::base::patch::Patch;
-use crate::base::problem::Problem;
+use crate::base::problem::{Problem, Problems, all};
 use crate::base::time::Time;
 use crate::catalog::model::PurchaseOption;
 use crate::catalog::snapshot::Snapshot;
+use crate::db::DbError;
 use crate::ledger::error::Refusal;
 use crate::ledger::model::{Balance, MAX_OPEN_LOTS};
 use crate::metering::terms::settings_of;
@@ -107,15 +110,21 @@ pub fn offered<'a>(
     Ok(option)
 }
 
+/// Whether so many packs can be bought at once.
+///
+/// # Errors
+/// Invalid, at `["quantity"]`.
+pub fn check_quantity(quantity: i32) -> Result<i32, Problem> {
+    let message = || format!("quantity is {quantity}; buy 1 to {MAX_QUANTITY} at once.");
+    if (1..=MAX_QUANTITY).contains(&quantity) { Ok(quantity) } else { Err(Problem::invalid(&["quantity"], message())) }
+}
+
 /// How many credits so many packs bring, and what they cost.
 ///
 /// # Errors
 /// Invalid, at `["quantity"]`.
 pub fn bundle(option: &PurchaseOption, quantity: i32) -> Result<(Credits, Money), Problem> {
-    if !(1..=MAX_QUANTITY).contains(&quantity) {
-        let message = format!("quantity is {quantity}; buy 1 to {MAX_QUANTITY} at once.");
-        return Err(Problem::invalid(&["quantity"], message));
-    }
+    check_quantity(quantity)?;
     let times = i64::from(quantity);
     let credits = option.credits.micros().checked_mul(times).map(Credits::from_micros);
     let units = 10_i64.checked_pow(option.price.currency.digits()).and_then(|unit| unit.checked_mul(MAX_MAJOR));
@@ -159,17 +168,53 @@ pub fn awaited(balance: &Balance) -> Credits {
 
 /// The money for what is left of a lot: its share of the price, rounded down to the least unit of the currency that who took
 /// the money can give back.
-#[must_use]
-pub fn share((price, provider): (Money, Provider), credits: Credits, left: Credits) -> Money {
-    let whole = i128::from(credits.micros());
-    let share = i128::from(price.minor).checked_mul(i128::from(left.micros())).and_then(|all| all.checked_div(whole));
-    let minor = share.and_then(|share| i64::try_from(share).ok()).unwrap_or_default();
+///
+/// # Errors
+/// [`DbError::Corrupt`] when the purchase is of no credits, or more is left than was bought.
+pub fn share((price, provider): (Money, Provider), credits: Credits, left: Credits) -> Result<Money, DbError> {
     let unit = match provider {
         Provider::Manual => 1,
-        Provider::Stripe => stripe::unit(price.currency),
+        Provider::Stripe => i128::from(stripe::unit(price.currency)),
     };
-    let beyond = minor.checked_rem(unit).unwrap_or_default();
-    Money { minor: minor.saturating_sub(beyond), ..price }
+    let share = || {
+        let all = i128::from(price.minor).checked_mul(i128::from(left.micros()))?;
+        let exact = all.checked_div(i128::from(credits.micros()))?;
+        i64::try_from(exact.checked_sub(exact.checked_rem(unit)?)?).ok().filter(|minor| *minor <= price.minor)
+    };
+    let wrong = || DbError::Corrupt(format!("a purchase of {credits} credits of which {left} are left"));
+    Ok(Money { minor: share().ok_or_else(wrong)?, ..price })
+}
+
+/// Changes of an auto top-up, as far as they can be checked without the balance.
+///
+/// # Errors
+/// Invalid, at each field that cannot be taken.
+pub fn auto_top_up_changes(given: &GivenAutoTopUp) -> Result<AutoTopUpChanges, Problems> {
+    let amount = |name: &'static str, given: &Patch<Given<Decimal>>| {
+        given.as_ref().try_map(|given| fields::amount(&[name], given))
+    };
+    let threshold = amount("threshold", &given.threshold);
+    let option = given.option.as_ref().try_map(|given| given.read(&["optionId"]).copied());
+    let (threshold, option, target, daily_limit) = all((
+        threshold.and_then(|threshold| fields::not_cleared(&["threshold"], threshold)),
+        option.and_then(|option| fields::not_cleared(&["optionId"], option)),
+        amount("target", &given.target),
+        given.daily_limit.try_map(daily_limit),
+    ))?;
+    if let (Some(threshold), Patch::Set(target)) = (threshold, target) {
+        check_target(Some(target), threshold)?;
+    }
+    Ok(AutoTopUpChanges { enabled: given.enabled, threshold, option, target, daily_limit })
+}
+
+fn daily_limit(given: i32) -> Result<i32, Problem> {
+    let message = || format!("dailyLimit is {given}; write {} to {}.", DAILY.start(), DAILY.end());
+    if DAILY.contains(&given) { Ok(given) } else { Err(Problem::invalid(&["dailyLimit"], message())) }
+}
+
+fn check_target(target: Option<Credits>, threshold: Credits) -> Result<(), Problem> {
+    let message = "target is not above threshold: it would buy again at once. Write more than the threshold.";
+    if target.is_some_and(|target| target <= threshold) { Err(Problem::invalid(&["target"], message)) } else { Ok(()) }
 }
 
 /// The auto top-up with its changes, as if nothing had gone wrong so far.
@@ -181,37 +226,29 @@ pub fn auto_top_up(
     balance: &Balance,
     (changes, buyer): (&AutoTopUpChanges, &Buyer),
     now: Time,
-) -> Result<AutoTopUp, Problem> {
+) -> Result<AutoTopUp, Problems> {
     let was = balance.buying.as_deref().and_then(|Buying { auto, .. }| auto.as_ref());
     let missing = |name: &str| {
         let message = format!("{name} is needed: the balance has no auto top-up yet.");
         Problem::invalid(&[name], message)
     };
-    let threshold = changes.threshold.as_ref().try_map(|given| fields::amount(&["threshold"], given))?;
-    let threshold = fields::not_cleared(&["threshold"], threshold)?.or(was.map(|was| was.threshold));
-    let option = fields::not_cleared(&["optionId"], changes.option)?.or(was.map(|was| was.option));
-    let target = changes.target.as_ref().try_map(|given| fields::amount(&["target"], given))?;
-    let daily_limit = changes.daily_limit.over(was.map_or(DAILY_DEFAULT, |was| was.daily_limit), DAILY_DEFAULT);
+    let (threshold, option) = all((
+        changes.threshold.or(was.map(|was| was.threshold)).ok_or_else(|| missing("threshold")),
+        changes.option.or(was.map(|was| was.option)).ok_or_else(|| missing("optionId")),
+    ))?;
     let auto = AutoTopUp {
         enabled: changes.enabled,
-        threshold: threshold.ok_or_else(|| missing("threshold"))?,
-        option: option.ok_or_else(|| missing("optionId"))?,
-        target: target.over_optional(was.and_then(|was| was.target)),
-        daily_limit,
+        threshold,
+        option,
+        target: changes.target.over_optional(was.and_then(|was| was.target)),
+        daily_limit: changes.daily_limit.over(was.map_or(DAILY_DEFAULT, |was| was.daily_limit), DAILY_DEFAULT),
         waits_for: was.and_then(|was| was.waits_for),
         bought: was.map(|was| was.bought.clone()).unwrap_or_default(),
         failed: None,
         looks_at: None,
     };
-    if !DAILY.contains(&daily_limit) {
-        let message = format!("dailyLimit is {daily_limit}; write {} to {}.", DAILY.start(), DAILY.end());
-        return Err(Problem::invalid(&["dailyLimit"], message));
-    }
-    if auto.target.is_some_and(|target| target <= auto.threshold) {
-        let message = "target is not above threshold: it would buy again at once. Write more than the threshold.";
-        return Err(Problem::invalid(&["target"], message));
-    }
-    if auto.enabled || matches!(changes.option, Patch::Set(_)) {
+    check_target(auto.target, auto.threshold)?;
+    if auto.enabled || changes.option.is_some() {
         offered(catalog, balance, (auto.option, buyer), now).map_err(|why| why.problem(auto.option))?;
     }
     Ok(auto)
@@ -235,8 +272,17 @@ mod tests {
             (i64::MAX, "EUR", Provider::Stripe, (i64::MAX, i64::MAX), i64::MAX),
         ] {
             let price = Money { minor, currency: Currency::parse(code).unwrap() };
-            let share = share((price, provider), credits(whole), credits(left));
+            let share = share((price, provider), credits(whole), credits(left)).unwrap();
             assert_eq!(share, Money { minor: back, ..price }, "{provider:?}");
+        }
+    }
+
+    #[test]
+    fn share_of_a_purchase_that_cannot_be_is_an_error() {
+        let price = Money { minor: 100, currency: Currency::parse("EUR").unwrap() };
+        for (whole, left) in [(0, 0), (0, 1), (1, 2)] {
+            let share = share((price, Provider::Manual), Credits::from_micros(whole), Credits::from_micros(left));
+            assert!(matches!(share, Err(DbError::Corrupt(_))), "{whole} {left}");
         }
     }
 }

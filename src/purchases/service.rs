@@ -12,9 +12,10 @@ use crate::base::buying::Buying;
 use crate::base::credits::Credits;
 use crate::base::ids::PurchaseOptionId;
 use crate::base::money::Money;
-use crate::base::problem::Problem;
+use crate::base::problem::{Problem, Problems};
 use crate::base::time::{HOUR, Time};
 use crate::catalog::snapshot::Snapshot;
+use crate::db::{DbError, Failure};
 use crate::ledger::command::{Command, NewGrant, VoidKind};
 use crate::ledger::entry::{Entry, Note, Origin};
 use crate::ledger::error::Refusal;
@@ -47,19 +48,21 @@ pub enum NotRefunded {
     Problem(Problem),
     /// Its lot cannot be taken back.
     Lot(i64, Refusal),
+    /// What is stored of it cannot be.
+    Db(DbError),
 }
 
 impl Till<'_> {
     /// Makes a purchase; nobody has been asked for money yet. What costs nothing is paid at once.
     ///
     /// # Errors
-    /// Not found, a state, invalid or a limit; at the field.
+    /// Not found, a state, invalid or a limit; at the field. Or sums that cannot be.
     pub fn create(
         &mut self,
         balance: &mut Balance,
         (new, buyer): (&NewPurchase, &Buyer),
         origin: Origin,
-    ) -> Result<(Purchase, Entries), Problem> {
+    ) -> Result<(Purchase, Entries), Failure> {
         let (option, credits, price) = judged(self.catalog, balance, (new, buyer), self.now)?;
         let mut purchase = Purchase {
             option: option.id,
@@ -76,13 +79,13 @@ impl Till<'_> {
             looks_at: self.first_look(HEAD_START),
             ..self.blank(balance, price)
         };
-        self.open(balance, &purchase);
+        self.open(balance, &purchase)?;
         let entries = self.take_nothing(balance, &mut purchase)?;
         Ok((purchase, entries))
     }
 
     /// There is no money to wait for where there is no price.
-    fn take_nothing(&mut self, balance: &mut Balance, purchase: &mut Purchase) -> Result<Entries, Problem> {
+    fn take_nothing(&mut self, balance: &mut Balance, purchase: &mut Purchase) -> Result<Entries, Failure> {
         if purchase.price.minor > 0 {
             return Ok(Vec::new());
         }
@@ -125,23 +128,25 @@ impl Till<'_> {
     }
 
     /// Notes a new purchase in its balance.
-    fn open(&mut self, balance: &mut Balance, purchase: &Purchase) {
+    fn open(&mut self, balance: &mut Balance, purchase: &Purchase) -> Result<(), DbError> {
         let buying = buying(balance);
+        buying.awaited = buying.awaited.plus(purchase.credits)?;
         buying.last = purchase.id.number;
-        buying.awaited = buying.awaited.plus(purchase.credits).unwrap_or(buying.awaited);
         self.changes.write(purchase);
+        Ok(())
     }
 
     /// Takes note of a fact about a purchase of a balance: when it is paid, its credits come in.
     ///
     /// # Errors
     /// A state, when it is asked for by hand and cannot be; a limit, when the balance has no room. Nothing has changed then.
+    /// Or sums that cannot be.
     pub fn hear(
         &mut self,
         balance: &mut Balance,
         purchase: &mut Purchase,
         fact: &Fact,
-    ) -> Result<(Effect, Entries), Problem> {
+    ) -> Result<(Effect, Entries), Failure> {
         let was = purchase.clone();
         let effect = purchase.hear(fact, self.now)?;
         if effect == Effect::Nothing {
@@ -153,7 +158,7 @@ impl Till<'_> {
                 Ok(granted) => entries = granted,
                 Err(refusal) if matches!(fact, Fact::PaidByHand { .. }) => {
                     *purchase = was;
-                    return Err(refusal.problem(balance.account.id));
+                    return Err(refusal.problem(balance.account.id).into());
                 }
                 Err(refusal) => {
                     // The money is there and the credits cannot come in: they may later, or the money goes back.
@@ -171,17 +176,21 @@ impl Till<'_> {
             }
         }
         if was.is_pending() && !purchase.is_pending() {
-            self.close(balance, purchase);
+            self.close(balance, purchase)?;
         }
         self.changes.write(purchase);
         Ok((effect, entries))
     }
 
     /// Its money is waited for no more.
-    fn close(&self, balance: &mut Balance, purchase: &Purchase) {
-        let now = self.now;
+    fn close(&self, balance: &mut Balance, purchase: &Purchase) -> Result<(), DbError> {
+        let (now, id) = (self.now, balance.account.id);
         let buying = buying(balance);
-        buying.awaited = buying.awaited.minus(purchase.credits).unwrap_or_default().at_least_zero();
+        let awaited = buying.awaited.minus(purchase.credits)?;
+        if awaited < Credits::ZERO {
+            return Err(DbError::Corrupt(format!("the balance {id} awaits less than its purchases bring")));
+        }
+        buying.awaited = awaited;
         if let Some(auto) = &mut buying.auto {
             let failure = match purchase.status {
                 Status::Failed => Some(purchase.failure.as_deref().unwrap_or("The payment failed.")),
@@ -190,6 +199,7 @@ impl Till<'_> {
             };
             auto.ended(purchase.id.number, failure, (purchase.created_at, now));
         }
+        Ok(())
     }
 
     fn grant(&mut self, balance: &mut Balance, purchase: &mut Purchase) -> Result<Entries, Refusal> {
@@ -230,7 +240,7 @@ impl Till<'_> {
         let note = Note { purchase: Some(purchase.id.number), reason, ..Note::of(Origin::Api) };
         let command = Command::Void { lot, kind: VoidKind::Refund };
         let entries = post(balance, &terms, (&command, &note), self.writes).map_err(refused)?;
-        let money = share((purchase.price, purchase.provider), purchase.credits, left);
+        let money = share((purchase.price, purchase.provider), purchase.credits, left).map_err(NotRefunded::Db)?;
         purchase.refund(money, self.now).map_err(NotRefunded::Problem)?;
         self.changes.write(purchase);
         Ok(entries)
@@ -244,7 +254,7 @@ impl Till<'_> {
         &self,
         balance: &mut Balance,
         (changes, buyer): (&AutoTopUpChanges, &Buyer),
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Problems> {
         let auto = rules::auto_top_up(self.catalog, balance, (changes, buyer), self.now)?;
         buying(balance).auto = Some(auto);
         Ok(())
@@ -252,17 +262,26 @@ impl Till<'_> {
 
     /// Buys for a balance, when it is to and can: once, but for what costs nothing, which does not have to be waited for. Answers
     /// the purchases that it made, with the entries of those that cost nothing, and whether the balance is to be written.
-    pub fn consider(&mut self, balance: &mut Balance, buyer: &Buyer) -> (Vec<(Purchase, Entries)>, bool) {
+    ///
+    /// # Errors
+    /// Sums that cannot be.
+    pub fn consider(
+        &mut self,
+        balance: &mut Balance,
+        buyer: &Buyer,
+    ) -> Result<(Vec<(Purchase, Entries)>, bool), DbError> {
         let mut made = Vec::new();
-        let Some(was) = balance.buying.as_deref().and_then(|buying| buying.auto.clone()) else { return (made, false) };
+        let Some(was) = balance.buying.as_deref().and_then(|buying| buying.auto.clone()) else {
+            return Ok((made, false));
+        };
         let looks_at = loop {
             let world = circumstances(self.catalog, balance, (buyer, self.provider), self.now);
-            let available = balance.account.settled.minus(balance.account.held).unwrap_or_default();
+            let available = balance.account.available()?;
             let Some(auto) = balance.buying.as_deref().and_then(|buying| buying.auto.as_ref()) else { break None };
             match auto.decide(available, rules::awaited(balance), &world) {
                 Decision::Enough => break None,
                 Decision::Blocked { until, .. } => break until,
-                Decision::Buy(packs) => match self.buy(balance, (was.option, packs), buyer) {
+                Decision::Buy(packs) => match self.buy(balance, (was.option, packs), buyer)? {
                     Some(bought) => made.push(bought),
                     None => break self.now.plus_micros(HOUR),
                 },
@@ -277,7 +296,7 @@ impl Till<'_> {
         if let Some(auto) = buying(balance).auto.as_mut().filter(|_| is_changed) {
             auto.looks_at = looks_at;
         }
-        (made, is_changed)
+        Ok((made, is_changed))
     }
 
     fn buy(
@@ -285,14 +304,14 @@ impl Till<'_> {
         balance: &mut Balance,
         (option, packs): (PurchaseOptionId, i32),
         buyer: &Buyer,
-    ) -> Option<(Purchase, Entries)> {
+    ) -> Result<Option<(Purchase, Entries)>, DbError> {
         let judged = |quantity| {
             let new = NewPurchase { option, quantity, return_url: None };
             let (_, credits, price) = judged(self.catalog, balance, (&new, buyer), self.now).ok()?;
             Some((quantity, credits, price))
         };
         // Where so many cannot be had at once, one after the other.
-        let (quantity, credits, price) = judged(packs).or_else(|| judged(1))?;
+        let Some((quantity, credits, price)) = judged(packs).or_else(|| judged(1)) else { return Ok(None) };
         let mut purchase = Purchase {
             option,
             quantity,
@@ -303,12 +322,15 @@ impl Till<'_> {
             looks_at: self.first_look(0),
             ..self.blank(balance, price)
         };
-        self.open(balance, &purchase);
+        self.open(balance, &purchase)?;
         if let Some(auto) = &mut buying(balance).auto {
             auto.bought(purchase.id.number, self.now);
         }
-        let entries = self.take_nothing(balance, &mut purchase).unwrap_or_default();
-        Some((purchase, entries))
+        let entries = self.take_nothing(balance, &mut purchase).map_err(|failure| match failure {
+            Failure::Db(error) => error,
+            Failure::Problems(problems) => DbError::Corrupt(format!("a new purchase is not paid: {problems}")),
+        })?;
+        Ok(Some((purchase, entries)))
     }
 }
 

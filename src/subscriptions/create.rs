@@ -1,15 +1,17 @@
 //! The order of steps by which a subscription is made, always inside the caller's transaction: all that can be refused is
 //! checked before anything is changed.
 
+use std::collections::HashSet;
+
 use super::desk::Desk;
 use super::input::{GivenOverride, NewSubscription};
 use super::model::{Changed, Override, Phase, Subscription};
 use super::terms::credit_products;
-use crate::base::fields;
+use crate::base::fields::{self, optional};
 use crate::base::ids::{PlanId, ProductId, SubscriptionId};
 use crate::base::json::CanonicalJson;
 use crate::base::period::{Calendar, Interval};
-use crate::base::problem::Problem;
+use crate::base::problem::{Problem, Problems, all, all_of};
 use crate::base::time::Time;
 use crate::catalog::model::Product;
 use crate::catalog::plans::model::{ItemOptions, PlanVersion};
@@ -30,13 +32,13 @@ pub const MAX_YEARS: u32 = 10;
 /// # Errors
 /// Not found, a state, invalid, a limit, or the subscription that has a credit product already; nothing has changed then.
 pub async fn create(txn: &mut Txn, desk: &mut Desk<'_>, new: &NewSubscription) -> Result<Changed, Failure> {
-    let version = version_to_subscribe(desk.catalog, new.plan)?;
-    let metadata = fields::metadata(&["metadata"], new.metadata.as_ref())?;
-    let starts_at = new.starts_at.unwrap_or(desk.now);
+    let Read { plan, starts_at, products, metadata } = read(new)?;
+    let version = version_to_subscribe(desk.catalog, plan)?;
+    let starts_at = starts_at.unwrap_or(desk.now);
     let calendar = Calendar { anchor: starts_at, interval: version.content.interval };
     check_start(calendar, desk.now)?;
-    let overrides = overrides(txn, desk.catalog, version, &new.overrides).await?;
-    let phase = Phase { plan: new.plan, version: version.id, calendar, overrides };
+    let overrides = overrides(txn, desk.catalog, version, (&products, &new.overrides)).await?;
+    let phase = Phase { plan, version: version.id, calendar, overrides };
     let mut subscription = scheduled(desk, phase, metadata);
     check_products(desk, &subscription)?;
     check_customer(txn, desk).await?;
@@ -46,6 +48,45 @@ pub async fn create(txn: &mut Txn, desk: &mut Desk<'_>, new: &NewSubscription) -
     let unfinished = desk.catch_up(&mut subscription)?;
     desk.subscriptions.push(subscription.clone());
     Ok(Changed { subscription, replayed: false, unfinished })
+}
+
+/// A subscription to be made, as far as it can be read without the catalog.
+struct Read {
+    plan: PlanId,
+    starts_at: Option<Time>,
+    /// Of each override.
+    products: Vec<ProductId>,
+    metadata: CanonicalJson,
+}
+
+fn read(new: &NewSubscription) -> Result<Read, Problems> {
+    let mut seen = HashSet::new();
+    let overrides = new.overrides.iter().enumerate().map(|(index, GivenOverride { product, options })| {
+        let index = index.to_string();
+        let path = ["overrides", &index, "productId"];
+        let product = product.read(&path).and_then(|product| {
+            let message = "An earlier override is of this product already; name each product once.";
+            if seen.insert(*product) { Ok(*product) } else { Err(Problem::invalid(&path, message)) }
+        });
+        let options = options::check(options);
+        let options = options.map_err(|problems| problems.within(&["overrides", &index, "options"]));
+        all((product, options)).map(|(product, ())| product)
+    });
+    let (plan, starts_at, products, metadata) = all((
+        new.plan.read(&["planId"]).copied(),
+        optional(new.starts_at.as_ref(), |given| given.read(&["startsAt"]).copied()),
+        all_of(overrides),
+        fields::metadata(&["metadata"], new.metadata.as_ref()),
+    ))?;
+    Ok(Read { plan, starts_at, products, metadata })
+}
+
+/// Checks a subscription to be made as far as that takes no catalog.
+///
+/// # Errors
+/// Invalid, at each field that cannot be taken.
+pub fn check(new: &NewSubscription) -> Result<(), Problems> {
+    read(new).map(drop)
 }
 
 /// The version of a plan that new subscriptions are to.
@@ -94,22 +135,18 @@ async fn overrides(
     txn: &mut Txn,
     catalog: &Snapshot,
     version: &PlanVersion,
-    given: &[GivenOverride],
+    (products, given): (&[ProductId], &[GivenOverride]),
 ) -> Result<Vec<Override>, Failure> {
     let mut overrides: Vec<Override> = Vec::with_capacity(given.len());
-    for (index, GivenOverride { product, options }) in given.iter().enumerate() {
+    for (index, (product, GivenOverride { options, .. })) in products.iter().zip(given).enumerate() {
         let index = index.to_string();
         let path = ["overrides", &index];
         let (item, kind) = item_of(catalog, version, *product).map_err(|problem| problem.within(&path))?;
-        if overrides.iter().any(|own| own.product == *product) {
-            let message = "An earlier override is of this product already; name each product once.";
-            return Err(Problem::invalid(&["productId"], message).within(&path).into());
-        }
         let asked = Asked { product: &kind, currency: version.content.currency, given: options };
         let path = ["overrides", &index, "options"];
-        let within = |problem: Problem| problem.within(&path);
-        let set = options::changed(&ItemOptions::none(kind.kind()), asked).map_err(within)?;
-        options::check_together(&merged(&set, item)).map_err(within)?;
+        let set =
+            options::changed(&ItemOptions::none(kind.kind()), asked).map_err(|problems| problems.within(&path))?;
+        options::check_together(&merged(&set, item)).map_err(|problem| problem.within(&path))?;
         check_references(txn, &set, *product).await.map_err(|failure| failure.within(&path))?;
         overrides.push(Override { product: *product, options: set });
     }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::base::decimal::Decimal;
+use crate::base::given::Given;
 use crate::base::ids::{CustomerId, PlanId, ProductId, SubscriptionId};
 use crate::base::page::{Age, PageRequest};
 use crate::base::patch::Patch;
@@ -19,9 +20,9 @@ pub struct NewSubscription {
     /// Who subscribes.
     pub customer: CustomerId,
     /// To which plan: its latest version.
-    pub plan: PlanId,
+    pub plan: Given<PlanId>,
     /// When it starts; now when absent.
-    pub starts_at: Option<Time>,
+    pub starts_at: Option<Given<Time>>,
     /// What it sets itself.
     pub overrides: Vec<GivenOverride>,
     /// Absent is `{}`.
@@ -32,7 +33,7 @@ pub struct NewSubscription {
 #[derive(Clone, Debug)]
 pub struct GivenOverride {
     /// The product.
-    pub product: ProductId,
+    pub product: Given<ProductId>,
     /// What is set.
     pub options: GivenOptions,
 }
@@ -98,7 +99,7 @@ impl NewSubscription {
             .collect();
         json!({
             "plan": self.plan.to_string(),
-            "startsAt": self.starts_at.map(|time| time.to_string()),
+            "startsAt": self.starts_at.as_ref().map(ToString::to_string),
             "overrides": overrides,
         })
     }
@@ -111,12 +112,12 @@ fn put<T>(fields: &mut Map<String, Value>, name: &str, given: &Patch<T>, value: 
     }
 }
 
-fn decimal(given: &Decimal) -> Value {
+fn decimal(given: &Given<Decimal>) -> Value {
     given.canonical().into()
 }
 
 fn price(given: &GivenPrice) -> Value {
-    json!({"amount": given.amount.canonical(), "currency": given.currency.code()})
+    json!({"amount": given.amount.canonical(), "currency": given.currency.to_string()})
 }
 
 fn expiration(given: &GivenExpiration) -> Value {

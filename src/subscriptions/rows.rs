@@ -13,7 +13,7 @@ use crate::catalog::model::Price;
 use crate::db::DbError;
 use crate::db::bulk::{bulk_insert, bulk_update};
 use crate::db::schema::{charges, subscriptions};
-use crate::db::types::{Deadline, Id, Micros};
+use crate::db::types::{Deadline, Id, JsonText, Micros};
 
 bulk_insert! {
     /// A subscription.
@@ -28,7 +28,7 @@ bulk_insert! {
         ends_at: Deadline as Micros,
         period: Option<i32> as Nullable<Integer>,
         period_start: Option<Time> as Nullable<Micros>,
-        terms: String as Text,
+        terms: JsonText as Text,
         due_at: Deadline as Micros,
         metadata: CanonicalJson as Text,
         created_at: Time as Micros,
@@ -47,7 +47,7 @@ bulk_update! {
             ends_at: Deadline as Micros,
             period: Option<i32> as Nullable<Integer>,
             period_start: Option<Time> as Nullable<Micros>,
-            terms: String as Text,
+            terms: JsonText as Text,
             due_at: Deadline as Micros,
         }
     }
@@ -74,7 +74,7 @@ bulk_insert! {
     }
 }
 
-/// What holds, as JSON.
+/// The phase in force and the one after it, as JSON.
 #[derive(Serialize, Deserialize)]
 struct Terms {
     now: Phase,
@@ -85,10 +85,8 @@ fn corrupt(what: &str) -> DbError {
     DbError::Corrupt(what.to_owned())
 }
 
-fn terms(subscription: &Subscription) -> String {
-    let terms = Terms { now: subscription.phase.clone(), next: subscription.next.clone() };
-    // Plain values: writing them does not fail.
-    serde_json::to_string(&terms).unwrap_or_default()
+fn terms(subscription: &Subscription) -> JsonText {
+    JsonText::of(&Terms { now: subscription.phase.clone(), next: subscription.next.clone() })
 }
 
 impl SubscriptionRow {
@@ -112,7 +110,7 @@ impl SubscriptionRow {
     }
 
     pub(super) fn subscription(self) -> Result<Subscription, DbError> {
-        let Terms { now, next } = serde_json::from_str(&self.terms).map_err(|_| corrupt("a subscription's terms"))?;
+        let Terms { now, next } = self.terms.read("a subscription's terms")?;
         let ends_at = self.ends_at.time();
         let begun = self.period.zip(self.period_start).map(|(index, start)| Begun { index, start });
         let mut subscription = Subscription {
@@ -203,13 +201,14 @@ impl ChargeRow {
     }
 
     pub(super) fn charge(self) -> Result<Charge, DbError> {
-        let currency = Currency::parse(&self.currency).ok_or_else(|| corrupt("a charge's currency"))?;
+        let currency = Currency::stored(&self.currency).ok_or_else(|| corrupt("a charge's currency"))?;
         let amount = match (self.quantity, self.amount_minor, self.meter_id) {
             (Some(quantity), Some(minor), _) => Amount::Known { quantity, amount: Money { minor, currency } },
             (_, _, Some(meter)) => {
-                let rate = Rate::try_from(self.unit_price.unwrap_or_default()).map_err(|_| corrupt("a unit price"))?;
-                let included = Units::try_from(self.included.unwrap_or_default());
-                let included = included.map_err(|_| corrupt("a charge's included units"))?;
+                let unit_price = self.unit_price.map(Rate::try_from);
+                let rate = unit_price.and_then(Result::ok).ok_or_else(|| corrupt("a charge's unit price"))?;
+                let included = self.included.map(Units::try_from);
+                let included = included.and_then(Result::ok).ok_or_else(|| corrupt("a charge's included units"))?;
                 Amount::ToBeMetered(Metered { meter, price: Price { amount: rate, currency }, included })
             }
             _ => return Err(corrupt("a charge's amount")),

@@ -287,8 +287,6 @@ fn insert_customer(
             customers::external_id.eq(&external_id),
             customers::name.eq(format!("Customer {number}")),
             customers::metadata.eq(rows::NOTHING),
-            customers::name_folded.eq(format!("customer {number}")),
-            customers::external_id_folded.eq(&external_id),
             customers::last_balance.eq(1),
             (customers::created_at.eq(world.made_at), customers::updated_at.eq(world.made_at)),
         ))

@@ -1,6 +1,7 @@
 //! What callers ask of plans: plain values, of the right form but not judged yet.
 
 use crate::base::decimal::Decimal;
+use crate::base::given::Given;
 use crate::base::ids::{PlanId, ProductId, PurchaseOptionId};
 use crate::base::money::Currency;
 use crate::base::page::PageRequest;
@@ -18,35 +19,35 @@ pub enum GivenOptions {
     /// Of seats: the price of one, and how many.
     Seat(Patch<GivenPrice>, Patch<i32>),
     /// Of usage: the price of a unit, and how many are included.
-    Usage(Patch<GivenPrice>, Patch<Decimal>),
+    Usage(Patch<GivenPrice>, Patch<Given<Decimal>>),
 }
 
 /// Options of credits as they were given.
 #[derive(Clone, Debug, Default)]
 pub struct GivenCredit {
     /// Granted at the start of each period.
-    pub included_credits: Patch<Decimal>,
+    pub included_credits: Patch<Given<Decimal>>,
     /// How they end.
     pub included_expiration: Patch<GivenExpiration>,
     /// At most so many of them live on.
-    pub rollover_limit: Patch<Decimal>,
+    pub rollover_limit: Patch<Given<Decimal>>,
     /// How other credits end.
     pub expiration: Patch<GivenExpiration>,
     /// Warn at or below this.
-    pub low_balance_threshold: Patch<Decimal>,
+    pub low_balance_threshold: Patch<Given<Decimal>>,
     /// What happens when usage exceeds what is available.
     pub overdraft: Patch<GivenOverdraft>,
     /// Which usage burns credits.
     pub consumption: Patch<Vec<GivenRule>>,
     /// Which purchase options are offered.
-    pub purchase_options: Patch<Vec<PurchaseOptionId>>,
+    pub purchase_options: Patch<Vec<Given<PurchaseOptionId>>>,
 }
 
 /// An item of a plan, as it was given.
 #[derive(Clone, Debug)]
 pub struct GivenItem {
     /// The product.
-    pub product: ProductId,
+    pub product: Given<ProductId>,
     /// What is set.
     pub options: Option<GivenOptions>,
 }
@@ -57,7 +58,7 @@ pub struct NewContent {
     /// How long a period lasts.
     pub interval: Interval,
     /// In which its prices are.
-    pub currency: Currency,
+    pub currency: Given<Currency>,
     /// What it is made of.
     pub items: Vec<GivenItem>,
 }

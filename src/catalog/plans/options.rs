@@ -3,15 +3,18 @@
 //! The options in force of an item are those of the nearest layer that sets each: the subscription's over the plan's. What
 //! neither sets follows the product, or is nothing: 0 credits that end with their period, 1 seat, 0 units.
 
+use std::collections::HashSet;
+
 use super::input::{GivenCredit, GivenOptions};
 use super::model::{CreditOptions, FeeOptions, ItemOptions, SeatOptions, UsageOptions};
 use crate::base::credits::Credits;
 use crate::base::decimal::Decimal;
 use crate::base::fields::{self, refused};
+use crate::base::given::Given;
 use crate::base::ids::PurchaseOptionId;
 use crate::base::money::Currency;
 use crate::base::patch::Patch;
-use crate::base::problem::Problem;
+use crate::base::problem::{Problem, Problems, all, all_of};
 use crate::base::settings::{CreditLayer, Expiration, IncludedExpiration, Units};
 use crate::catalog::input::{ExpirationPolicy, GivenExpiration, GivenPrice};
 use crate::catalog::model::{Price, PricedProduct, Product, ProductKind};
@@ -36,16 +39,30 @@ pub struct Asked<'a> {
 /// The options with what was given: absent stays, cleared inherits.
 ///
 /// # Errors
-/// Invalid, at the option within the input: `["credit", "rolloverLimit"]`.
-pub fn changed(options: &ItemOptions, asked: Asked<'_>) -> Result<ItemOptions, Problem> {
+/// Invalid, at each option within the input: `["credit", "rolloverLimit"]`.
+pub fn changed(options: &ItemOptions, asked: Asked<'_>) -> Result<ItemOptions, Problems> {
     let Asked { product, currency, given } = asked;
     let kind = product.kind();
     if given.kind() != kind {
         let (name, wanted) = (product.key(), field(kind));
         let message = format!("The product \"{name}\" is of the kind {}; give its options as {wanted}.", name_of(kind));
-        return Err(Problem::invalid(&[field(given.kind())], message));
+        return Err(Problem::invalid(&[field(given.kind())], message).into());
     }
-    let within = |problem: Problem| problem.within(&[field(kind)]);
+    applied(options, given, Some(currency))
+}
+
+/// Checks options as far as that takes no product.
+///
+/// # Errors
+/// Invalid, at each option within the input: `["credit", "rolloverLimit"]`.
+pub fn check(given: &GivenOptions) -> Result<(), Problems> {
+    applied(&ItemOptions::none(given.kind()), given, None).map(drop)
+}
+
+/// The options with what was given, which is of their kind; prices are in the currency, where one is said.
+fn applied(options: &ItemOptions, given: &GivenOptions, currency: Option<Currency>) -> Result<ItemOptions, Problems> {
+    let kind = given.kind();
+    let within = |problems: Problems| problems.within(&[field(kind)]);
     let price = |name: &'static str, given: &Patch<GivenPrice>| {
         given.as_ref().try_map(|given| price(&[name], given, (kind, currency)))
     };
@@ -53,19 +70,21 @@ pub fn changed(options: &ItemOptions, asked: Asked<'_>) -> Result<ItemOptions, P
         (ItemOptions::Credit(was), GivenOptions::Credit(given)) => credit(was, given).map(ItemOptions::Credit),
         (ItemOptions::FlatFee(was), GivenOptions::FlatFee(given)) => price("price", given)
             .map(|price| ItemOptions::FlatFee(FeeOptions { price: price.over_optional(was.price) })),
-        (ItemOptions::Seat(was), GivenOptions::Seat(given, quantity)) => price("price", given).and_then(|price| {
-            let quantity = quantity.try_map(|quantity| seats(&["quantity"], quantity))?;
-            let (price, quantity) = (price.over_optional(was.price), quantity.over_optional(was.quantity));
-            Ok(ItemOptions::Seat(SeatOptions { price, quantity }))
-        }),
+        (ItemOptions::Seat(was), GivenOptions::Seat(given, quantity)) => {
+            all((price("price", given), quantity.try_map(|quantity| seats(&["quantity"], quantity)))).map(
+                |(price, quantity)| {
+                    let (price, quantity) = (price.over_optional(was.price), quantity.over_optional(was.quantity));
+                    ItemOptions::Seat(SeatOptions { price, quantity })
+                },
+            )
+        }
         (ItemOptions::Usage(was), GivenOptions::Usage(given, included)) => {
-            price("unitPrice", given).and_then(|price| {
-                let included = included.as_ref().try_map(|included| units(&["includedUnits"], included))?;
-                let unit_price = price.over_optional(was.unit_price);
-                Ok(ItemOptions::Usage(UsageOptions {
-                    unit_price,
+            let included = included.as_ref().try_map(|included| units(&["includedUnits"], included));
+            all((price("unitPrice", given), included)).map(|(price, included)| {
+                ItemOptions::Usage(UsageOptions {
+                    unit_price: price.over_optional(was.unit_price),
                     included_units: included.over_optional(was.included_units),
-                }))
+                })
             })
         }
         _ => Ok(options.clone()),
@@ -73,24 +92,35 @@ pub fn changed(options: &ItemOptions, asked: Asked<'_>) -> Result<ItemOptions, P
     .map_err(within)
 }
 
-fn credit(was: &CreditOptions, given: &GivenCredit) -> Result<CreditOptions, Problem> {
-    let amount = |name: &'static str, given: &Patch<Decimal>| given.as_ref().try_map(|it| fields::amount(&[name], it));
+fn credit(was: &CreditOptions, given: &GivenCredit) -> Result<CreditOptions, Problems> {
+    let amount =
+        |name: &'static str, given: &Patch<Given<Decimal>>| given.as_ref().try_map(|it| fields::amount(&[name], it));
     let layer = &was.layer;
-    let rules = given.consumption.as_ref().try_map(|given| product_rules::consumption(given))?;
-    let offered = given.purchase_options.as_ref().try_map(|given| purchase_options(given))?;
-    let threshold = amount("lowBalanceThreshold", &given.low_balance_threshold)?;
+    let (included_credits, included_expiration, rollover_limit) = (
+        amount("includedCredits", &given.included_credits),
+        given.included_expiration.try_map(|given| included_expiration(&given)),
+        amount("rolloverLimit", &given.rollover_limit),
+    );
+    let (included_credits, included_expiration, rollover_limit, threshold, overdraft, rules, expiration, offered) =
+        all((
+            included_credits,
+            included_expiration,
+            rollover_limit,
+            given.low_balance_threshold.as_ref().try_map(product_rules::low_balance_threshold),
+            given.overdraft.as_ref().try_map(product_rules::overdraft),
+            given.consumption.as_ref().try_map(|given| product_rules::consumption(given)),
+            given.expiration.as_ref().try_map(product_rules::expiration),
+            given.purchase_options.as_ref().try_map(|given| purchase_options(given)),
+        ))?;
     Ok(CreditOptions {
-        included_credits: amount("includedCredits", &given.included_credits)?.over_optional(was.included_credits),
-        included_expiration: given
-            .included_expiration
-            .try_map(|given| included_expiration(&given))?
-            .over_optional(was.included_expiration),
-        rollover_limit: amount("rolloverLimit", &given.rollover_limit)?.over_optional(was.rollover_limit),
+        included_credits: included_credits.over_optional(was.included_credits),
+        included_expiration: included_expiration.over_optional(was.included_expiration),
+        rollover_limit: rollover_limit.over_optional(was.rollover_limit),
         layer: CreditLayer {
             low_balance_threshold: threshold.over_optional(layer.low_balance_threshold),
-            overdraft: given.overdraft.as_ref().try_map(product_rules::overdraft)?.over_optional(layer.overdraft),
+            overdraft: overdraft.over_optional(layer.overdraft),
             consumption: rules.over_optional(layer.consumption.clone()),
-            expiration: given.expiration.as_ref().try_map(product_rules::expiration)?.over_optional(layer.expiration),
+            expiration: expiration.over_optional(layer.expiration),
             purchase_options: offered.over_optional(layer.purchase_options.clone()),
         },
     })
@@ -110,33 +140,40 @@ fn included_expiration(given: &GivenExpiration) -> Result<IncludedExpiration, Pr
     }
 }
 
-fn purchase_options(given: &[PurchaseOptionId]) -> Result<Vec<PurchaseOptionId>, Problem> {
+fn purchase_options(given: &[Given<PurchaseOptionId>]) -> Result<Vec<PurchaseOptionId>, Problems> {
     if given.len() > MAX_OPTIONS {
-        return Err(refused(&["purchaseOptionIds"], format!("has more than {MAX_OPTIONS} options")));
+        return Err(refused(&["purchaseOptionIds"], format!("has more than {MAX_OPTIONS} options")).into());
     }
-    for (index, id) in given.iter().enumerate() {
-        if given.iter().take(index).any(|earlier| earlier == id) {
-            let path = ["purchaseOptionIds", &index.to_string()];
-            return Err(Problem::invalid(&path, "The purchase option is named twice; name it once."));
-        }
-    }
-    Ok(given.to_vec())
+    let mut seen = HashSet::new();
+    all_of(given.iter().enumerate().map(|(index, given)| {
+        let path = ["purchaseOptionIds", &index.to_string()];
+        let id = *given.read(&path)?;
+        let message = "The purchase option is named twice; name it once.";
+        if seen.insert(id) { Ok(id) } else { Err(Problem::invalid(&path, message)) }
+    }))
 }
 
-fn price(path: &[&str], given: &GivenPrice, (kind, currency): (ProductKind, Currency)) -> Result<Price, Problem> {
-    if given.currency != currency {
-        let message = format!("currency is not that of the plan; give the price in {}.", currency.code());
-        return Err(Problem::invalid(&[path, &["currency"]].concat(), message));
+fn price(
+    path: &[&str],
+    given: &GivenPrice,
+    (kind, currency): (ProductKind, Option<Currency>),
+) -> Result<Price, Problems> {
+    let price = priced_rules::price(path, kind, given)?;
+    match currency {
+        Some(currency) if currency != price.currency => {
+            let message = format!("currency is not that of the plan; give the price in {}.", currency.code());
+            Err(Problem::invalid(&[path, &["currency"]].concat(), message).into())
+        }
+        _ => Ok(price),
     }
-    priced_rules::price(kind, given).map_err(|error| refused(&[path, &["amount"]].concat(), error))
 }
 
 fn seats(path: &[&str], given: i32) -> Result<i32, Problem> {
     if (0..=MAX_SEATS).contains(&given) { Ok(given) } else { Err(refused(path, format!("must be 0 to {MAX_SEATS}"))) }
 }
 
-fn units(path: &[&str], given: &Decimal) -> Result<Units, Problem> {
-    let units = Units::of(given).map_err(|error| refused(path, error))?;
+fn units(path: &[&str], given: &Given<Decimal>) -> Result<Units, Problem> {
+    let units = Units::of(given.read(path)?).map_err(|error| refused(path, error))?;
     units.ok_or_else(|| refused(path, "must be 0 to 1000000000000"))
 }
 

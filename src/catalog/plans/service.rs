@@ -1,13 +1,17 @@
 //! The steps of each change of a plan, inside the caller's transaction; as all of the catalog's, each begins with
 //! [`store::lock_catalog`](crate::catalog::store::lock_catalog).
 
+use std::collections::HashSet;
+
 use super::input::{NewContent, NewPlan, PlanChanges};
 use super::model::{Content, ItemOptions, Plan, PlanItem, PlanVersion};
 use super::options::{self, Asked};
 use super::store;
-use crate::base::fields::{self, refused};
+use crate::base::fields::{self, optional, refused};
 use crate::base::ids::{Ids, MeterId, PlanId, PlanVersionId, ProductId};
-use crate::base::problem::Problem;
+use crate::base::money::Currency;
+use crate::base::patch::Patch;
+use crate::base::problem::{Problem, Problems, all, all_of};
 use crate::base::time::Time;
 use crate::catalog::model::Product;
 use crate::catalog::store::{find_meters, find_of_any_kind, find_options, lock_catalog};
@@ -22,11 +26,17 @@ pub const MAX_ITEMS: usize = 100;
 /// # Errors
 /// Invalid, at the field or item; the plan that has the key already.
 pub async fn create_plan(txn: &mut Txn, ids: &Ids, now: Time, new: &NewPlan) -> Result<Plan, Failure> {
+    let (key, name, description, ()) = all((
+        fields::key(&["key"], &new.key),
+        fields::name(&["name"], &new.name),
+        optional(new.description.as_deref(), |given| fields::prose(&["description"], given)),
+        check_content(&new.content),
+    ))?;
     let plan = Plan {
         id: PlanId(ids.uuid(now)),
-        key: fields::key(&["key"], &new.key)?,
-        name: fields::name(&["name"], &new.name)?,
-        description: new.description.as_deref().map(|given| fields::prose(&["description"], given)).transpose()?,
+        key,
+        name,
+        description,
         latest_version: 1,
         created_at: now,
         archived_at: None,
@@ -37,7 +47,7 @@ pub async fn create_plan(txn: &mut Txn, ids: &Ids, now: Time, new: &NewPlan) -> 
         let message = format!("The key \"{key}\" belongs to another plan, archived ones included; choose another key.");
         return Err(Problem::exists(&["key"], existing.id.to_string(), message).into());
     }
-    let content = judged(txn, &new.content).await?;
+    let content = validate(txn, &new.content).await?;
     store::insert_plan(txn, &plan).await?;
     publish(txn, ids, now, (&plan, content)).await?;
     Ok(plan)
@@ -48,18 +58,29 @@ pub async fn create_plan(txn: &mut Txn, ids: &Ids, now: Time, new: &NewPlan) -> 
 /// # Errors
 /// Not found, archived, or invalid.
 pub async fn update_plan(txn: &mut Txn, id: PlanId, changes: &PlanChanges) -> Result<Plan, Failure> {
+    let (name, description) = checked(changes)?;
     lock_catalog(txn).await?;
     let was = get_plan(txn, id, "id").await?;
     check_open(&was, "id")?;
-    let name = fields::not_cleared(&["name"], changes.name.as_ref())?;
-    let description = changes.description.as_ref().try_map(|given| fields::prose(&["description"], given))?;
     let plan = Plan {
-        name: name.map_or_else(|| Ok(was.name.clone()), |name| fields::name(&["name"], name))?,
+        name: name.unwrap_or_else(|| was.name.clone()),
         description: description.over_optional(was.description.clone()),
         ..was
     };
     store::update_plan(txn, &plan).await?;
     Ok(plan)
+}
+
+fn checked(changes: &PlanChanges) -> Result<(Option<String>, Patch<String>), Problems> {
+    all((fields::new_name(changes.name.as_ref()), fields::new_description(changes.description.as_ref())))
+}
+
+/// Checks changes as far as that takes no plan.
+///
+/// # Errors
+/// Invalid, at each field that cannot be taken.
+pub fn check_changes(changes: &PlanChanges) -> Result<(), Problems> {
+    checked(changes).map(drop)
 }
 
 /// Publishes a version of a plan; what the latest one says already makes no new one.
@@ -75,7 +96,7 @@ pub async fn publish_version(
     lock_catalog(txn).await?;
     let plan = get_plan(txn, id, "planId").await?;
     check_open(&plan, "planId")?;
-    let content = judged(txn, new).await?;
+    let content = validate(txn, new).await?;
     if store::find_latest(txn, &[id]).await?.get(&id).is_some_and(|latest| latest.content == content) {
         return Ok(plan);
     }
@@ -123,41 +144,62 @@ pub fn check_open(plan: &Plan, field: &str) -> Result<(), Problem> {
     Err(Problem::state(&[field], "ARCHIVED", message))
 }
 
+/// Checks what a version is to say as far as that takes no product.
+///
+/// # Errors
+/// Invalid, at each field that cannot be taken.
+pub fn check_content(new: &NewContent) -> Result<(), Problems> {
+    read_content(new).map(drop)
+}
+
+/// The currency, and the products of the items.
+fn read_content(new: &NewContent) -> Result<(Currency, Vec<ProductId>), Problems> {
+    let number = match new.items.len() {
+        0 => Err(refused(&["items"], "is empty; a plan has at least one item")),
+        1..=MAX_ITEMS => Ok(()),
+        _ => return Err(refused(&["items"], format!("has more than {MAX_ITEMS} items")).into()),
+    };
+    let mut seen = HashSet::new();
+    let items = new.items.iter().enumerate().map(|(index, item)| {
+        let index = index.to_string();
+        let path = ["items", &index, "productId"];
+        let product = item.product.read(&path).and_then(|product| {
+            let message = "An earlier item is of this product already; a plan has each product once.";
+            if seen.insert(*product) { Ok(*product) } else { Err(Problem::invalid(&path, message)) }
+        });
+        let options = optional(item.options.as_ref(), options::check);
+        let options = options.map_err(|problems| problems.within(&["items", &index, "options"]));
+        all((product, options)).map(|(product, _)| product)
+    });
+    let items = all_of(items);
+    all((new.currency.read(&["currency"]).copied(), number, items)).map(|(currency, (), items)| (currency, items))
+}
+
 /// What a version is to say, checked as a whole (P1).
-async fn judged(conn: &mut Conn, new: &NewContent) -> Result<Content, Failure> {
-    if new.items.is_empty() {
-        return Err(refused(&["items"], "is empty; a plan has at least one item").into());
-    }
-    if new.items.len() > MAX_ITEMS {
-        return Err(refused(&["items"], format!("has more than {MAX_ITEMS} items")).into());
-    }
-    let ids: Vec<ProductId> = new.items.iter().map(|item| item.product).collect();
+async fn validate(conn: &mut Conn, new: &NewContent) -> Result<Content, Failure> {
+    let (currency, ids) = read_content(new)?;
     let products = find_of_any_kind(conn, &ids).await?;
     let mut items: Vec<PlanItem> = Vec::with_capacity(new.items.len());
-    for (index, given) in new.items.iter().enumerate() {
+    for (index, (id, given)) in ids.into_iter().zip(&new.items).enumerate() {
         let index = index.to_string();
         let product_path = ["items", &index, "productId"];
-        if items.iter().any(|item| item.product == given.product) {
-            let message = "An earlier item is of this product already; a plan has each product once.";
-            return Err(Problem::invalid(&product_path, message).into());
-        }
-        let missing = || Problem::not_found(&product_path, "product", given.product.to_string());
-        let product = products.get(&given.product).ok_or_else(missing)?;
+        let missing = || Problem::not_found(&product_path, "product", id.to_string());
+        let product = products.get(&id).ok_or_else(missing)?;
         product_rules::check_open((product.key(), product.archived_at()), &product_path)?;
         let path = ["items", &index, "options"];
-        let within = |problem: Problem| problem.within(&path);
         let mut set = ItemOptions::none(product.kind());
         if let Some(given) = &given.options {
-            set = options::changed(&set, Asked { product, currency: new.currency, given }).map_err(within)?;
-            options::check_together(&set).map_err(within)?;
+            let changed = options::changed(&set, Asked { product, currency, given });
+            set = changed.map_err(|problems| problems.within(&path))?;
+            options::check_together(&set).map_err(|problem| problem.within(&path))?;
             check_references(conn, &set, product.id()).await.map_err(|failure| failure.within(&path))?;
         }
         if let (Product::Priced(priced), None) = (product, set.price()) {
-            priced_rules::price_in(priced, new.currency, &product_path)?;
+            priced_rules::price_in(priced, currency, &product_path)?;
         }
-        items.push(PlanItem { product: given.product, options: set });
+        items.push(PlanItem { product: id, options: set });
     }
-    Ok(Content { interval: new.interval, currency: new.currency, items })
+    Ok(Content { interval: new.interval, currency, items })
 }
 
 /// Whether the meters and purchase options that options name are there and can be used.

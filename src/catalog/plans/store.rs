@@ -103,7 +103,7 @@ impl VersionRow {
     fn version(self, items: Vec<PlanItem>) -> Result<PlanVersion, DbError> {
         let interval = INTERVALS.iter().find(|(_, number)| *number == self.period).map(|(interval, _)| *interval);
         let interval = interval.ok_or_else(|| corrupt("a plan's interval"))?;
-        let currency = Currency::parse(&self.currency).ok_or_else(|| corrupt("a plan's currency"))?;
+        let currency = Currency::stored(&self.currency).ok_or_else(|| corrupt("a plan's currency"))?;
         let content = Content { interval, currency, items };
         Ok(PlanVersion {
             id: self.id,

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 
 use super::ArchiveInput;
+use crate::base::problem::all;
 use crate::catalog::input::{AggregationKind, ListMeters, MeterChanges, NewMeter};
 use crate::catalog::plans::store::list_versions_with;
 use crate::catalog::store::lock_catalog;
-use crate::catalog::{model, service, store};
+use crate::catalog::{meter_rules, model, service, store};
 use crate::graphql::context::{Reach, read};
 use crate::graphql::errors::{UserError, answer, failed, payload};
 use crate::graphql::ids::{KeyBy, id_argument, id_input};
@@ -300,7 +301,7 @@ impl MeterMutation {
             filter: given_filter(input.filter),
         };
         let outcome = db.write(async |txn| service::create_meter(txn, ids, now, &new).await).await;
-        answer(outcome, MeterPayload::from)
+        answer(ctx, outcome, MeterPayload::from)
     }
 
     /// Changes a meter's name or filter; events that arrive from now on are judged by them.
@@ -313,10 +314,10 @@ impl MeterMutation {
         let db = &ctx.app().db;
         let changes = MeterChanges { name: patch(input.name, |name| name), filter: patch(input.filter, given_filter) };
         let outcome = async {
-            let id = id_input(&["id"], &input.id)?;
+            let (id, ()) = all((id_input(&["id"], &input.id), meter_rules::check(&changes)))?;
             db.write(async |txn| service::update_meter(txn, now, id, &changes).await).await
         };
-        answer(outcome.await, MeterPayload::from)
+        answer(ctx, outcome.await, MeterPayload::from)
     }
 
     /// Archives a meter that nothing uses: it can be read and not used any more, and its key stays taken. InvalidState
@@ -339,6 +340,6 @@ impl MeterMutation {
             })
             .await
         };
-        answer(outcome.await, MeterPayload::from)
+        answer(ctx, outcome.await, MeterPayload::from)
     }
 }

@@ -12,7 +12,7 @@ use async_graphql::MergedObject;
 
 pub use meters::Meter;
 pub use options::PurchaseOption;
-pub use plans::{Plan, PlanVersion};
+pub use plans::{Plan, PlanItem, PlanVersion};
 pub use priced::{FlatFeeProduct, SeatProduct, UsageProduct};
 pub use products::{CreditProduct, Product, ProductKind};
 pub use settings::{ConsumptionRule, Expiration, ExpirationPolicy, Overdraft};

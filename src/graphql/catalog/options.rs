@@ -5,12 +5,16 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 
 use super::{ArchiveInput, CreditProduct};
-use crate::base::problem::Problem;
+use crate::base::decimal;
+use crate::base::given::Given;
+use crate::base::idempotency::Key;
+use crate::base::ids::PurchaseOptionId;
+use crate::base::problem::{Problems, all};
 use crate::catalog::input::{NewPurchaseOption, PurchaseOptionChanges};
 use crate::catalog::{model, option_rules, service};
 use crate::graphql::context::Reach;
 use crate::graphql::errors::{UserError, answer, payload};
-use crate::graphql::ids::id_input;
+use crate::graphql::ids::{id_given, id_input};
 use crate::graphql::patch::patch;
 use crate::graphql::scalars::{DateTime, Decimal, Money, MoneyInput};
 
@@ -86,7 +90,7 @@ pub struct CreatePurchaseOptionInput {
     /// For people: 1 to 200 characters.
     pub name: String,
     /// How many credits: more than 0, at most 1000000000000, at most 6 fraction digits.
-    pub credits: Decimal,
+    pub credits: Given<decimal::Decimal>,
     /// For all of them; 0 gives them away.
     pub price: MoneyInput,
     /// Whether customers see it in the portal.
@@ -95,6 +99,9 @@ pub struct CreatePurchaseOptionInput {
     /// Where it stands among the product's options; the lower comes first.
     #[graphql(default = 0)]
     pub position: i32,
+    /// What makes a repeat harmless: 1 to 255 characters, unique among the keys of all customers and purchase options that
+    /// are made. The same key with the same input answers the same option, as it stands now.
+    pub idempotency_key: Option<String>,
 }
 
 /// What changes about a purchase option: how it is shown, never what it sells.
@@ -126,16 +133,15 @@ impl From<model::PurchaseOption> for PurchaseOptionPayload {
     }
 }
 
-fn given(input: CreatePurchaseOptionInput) -> Result<NewPurchaseOption, Problem> {
-    Ok(NewPurchaseOption {
-        product: id_input(&["productId"], &input.product_id)?,
+fn given(input: CreatePurchaseOptionInput) -> NewPurchaseOption {
+    NewPurchaseOption {
+        product: id_given(&input.product_id),
         name: input.name,
-        credits: input.credits.0,
-        price: input.price.amount.0,
-        currency: input.price.currency.0,
+        credits: input.credits,
+        price: input.price.into(),
         show_in_portal: input.show_in_portal,
         position: input.position,
-    })
+    }
 }
 
 // --- Fields ------------------------------------------------------------------------------------------------------------
@@ -146,7 +152,7 @@ pub struct OptionMutation;
 
 #[Object]
 impl OptionMutation {
-    /// Makes a purchase option, a new one each time.
+    /// Makes a purchase option, once per idempotency key; without a key a new one each time.
     async fn create_purchase_option(
         &self,
         ctx: &Context<'_>,
@@ -155,10 +161,14 @@ impl OptionMutation {
         let now = ctx.refresh();
         let (db, ids) = (&ctx.app().db, &ctx.app().ids);
         let outcome = async {
-            let new = given(input)?;
-            db.write(async |txn| service::create_purchase_option(txn, ids, now, &new).await).await
+            let key = input.idempotency_key.clone();
+            let new = given(input);
+            let key = Key::of_creation(key.as_deref(), "createPurchaseOption", new.fields());
+            let check = || option_rules::created(PurchaseOptionId(uuid::Uuid::nil()), now, &new);
+            let key = key.map_err(|problem| Problems::from(problem).and(check()))?;
+            db.write(async |txn| service::create_purchase_option(txn, (ids, now), &new, key.as_ref()).await).await
         };
-        answer(outcome.await, PurchaseOptionPayload::from)
+        answer(ctx, outcome.await, PurchaseOptionPayload::from)
     }
 
     /// Changes how a purchase option is shown.
@@ -175,10 +185,10 @@ impl OptionMutation {
             position: patch(input.position, |position| position),
         };
         let outcome = async {
-            let id = id_input(&["id"], &input.id)?;
+            let (id, ()) = all((id_input(&["id"], &input.id), option_rules::check(&changes)))?;
             db.write(async |txn| service::update_purchase_option(txn, id, &changes).await).await
         };
-        answer(outcome.await, PurchaseOptionPayload::from)
+        answer(ctx, outcome.await, PurchaseOptionPayload::from)
     }
 
     /// Archives a purchase option: nobody can buy it any more; what was bought by it stays.
@@ -193,6 +203,6 @@ impl OptionMutation {
             let id = id_input(&["id"], &input.id)?;
             db.write(async |txn| service::archive_purchase_option(txn, now, id).await).await
         };
-        answer(outcome.await, PurchaseOptionPayload::from)
+        answer(ctx, outcome.await, PurchaseOptionPayload::from)
     }
 }

@@ -6,9 +6,9 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, OneofObjec
 
 use super::settings::{ConsumptionRuleInput, ExpirationInput, OverdraftInput, given_rules};
 use super::{ConsumptionRule, Expiration, ExpirationPolicy, Overdraft, PurchaseOption};
-use crate::base::ids::PurchaseOptionId;
+use crate::base::decimal;
+use crate::base::given::Given;
 use crate::base::money::Currency;
-use crate::base::problem::Problem;
 use crate::base::settings::IncludedExpiration;
 use crate::catalog::model;
 use crate::catalog::plans::input::{GivenCredit, GivenOptions};
@@ -17,9 +17,9 @@ use crate::catalog::plans::options::price_in_force;
 use crate::catalog::settings::{Settings, layered};
 use crate::graphql::context::Reach;
 use crate::graphql::errors::missing;
-use crate::graphql::ids::id_input;
+use crate::graphql::ids::id_given;
 use crate::graphql::loaders::OptionsOf;
-use crate::graphql::patch::{patch, try_patch};
+use crate::graphql::patch::patch;
 use crate::graphql::scalars::{Decimal, Money, MoneyInput};
 
 // --- Shapes ------------------------------------------------------------------------------------------------------------
@@ -193,16 +193,16 @@ pub enum ItemOptionsInput {
 #[derive(InputObject, Clone, Debug)]
 pub struct CreditOptionsInput {
     /// Granted at the start of each period: 0 to 1000000000000, at most 6 fraction digits; 0 when nothing is said.
-    pub included_credits: MaybeUndefined<Decimal>,
+    pub included_credits: MaybeUndefined<Given<decimal::Decimal>>,
     /// How included credits end; END_OF_PERIOD when nothing is said.
     pub included_expiration: MaybeUndefined<ExpirationInput>,
     /// How bought, topped-up and starting credits end: NEVER or AFTER_DAYS.
     pub expiration: MaybeUndefined<ExpirationInput>,
     /// At most this many unused included credits live on for one more period, where they end with theirs; 0 when nothing is
     /// said.
-    pub rollover_limit: MaybeUndefined<Decimal>,
+    pub rollover_limit: MaybeUndefined<Given<decimal::Decimal>>,
     /// The balance is LOW when what is available is at or below this many credits; 0 never warns.
-    pub low_balance_threshold: MaybeUndefined<Decimal>,
+    pub low_balance_threshold: MaybeUndefined<Given<decimal::Decimal>>,
     /// What happens when usage exceeds what is available, as a whole.
     pub overdraft: MaybeUndefined<OverdraftInput>,
     /// Which usage burns credits, as a whole: at most 100 rules, each meter once.
@@ -234,41 +234,33 @@ pub struct UsageOptionsInput {
     /// said.
     pub unit_price: MaybeUndefined<MoneyInput>,
     /// How many units of each period cost nothing: 0 to 1000000000000, at most 12 fraction digits; 0 when nothing is said.
-    pub included_units: MaybeUndefined<Decimal>,
+    pub included_units: MaybeUndefined<Given<decimal::Decimal>>,
 }
 
 /// Options as the catalog reads them.
-///
-/// # Errors
-/// Invalid, at an id that is none: `["credit", "purchaseOptionIds", "0"]`.
-pub fn given_options(input: ItemOptionsInput) -> Result<GivenOptions, Problem> {
-    Ok(match input {
-        ItemOptionsInput::Credit(credit) => {
-            GivenOptions::Credit(Box::new(given_credit(credit).map_err(|problem| problem.within(&["credit"]))?))
-        }
+#[must_use]
+pub fn given_options(input: ItemOptionsInput) -> GivenOptions {
+    match input {
+        ItemOptionsInput::Credit(credit) => GivenOptions::Credit(Box::new(given_credit(credit))),
         ItemOptionsInput::FlatFee(fee) => GivenOptions::FlatFee(patch(fee.price, Into::into)),
         ItemOptionsInput::Seat(seat) => {
             GivenOptions::Seat(patch(seat.price, Into::into), patch(seat.quantity, |quantity| quantity))
         }
         ItemOptionsInput::Usage(usage) => {
-            GivenOptions::Usage(patch(usage.unit_price, Into::into), patch(usage.included_units, |units| units.0))
+            GivenOptions::Usage(patch(usage.unit_price, Into::into), patch(usage.included_units, |units| units))
         }
-    })
+    }
 }
 
-fn given_credit(input: CreditOptionsInput) -> Result<GivenCredit, Problem> {
-    let option =
-        |(index, id): (usize, ID)| id_input::<PurchaseOptionId>(&["purchaseOptionIds", &index.to_string()], &id);
-    Ok(GivenCredit {
-        included_credits: patch(input.included_credits, |credits| credits.0),
+fn given_credit(input: CreditOptionsInput) -> GivenCredit {
+    GivenCredit {
+        included_credits: patch(input.included_credits, |credits| credits),
         included_expiration: patch(input.included_expiration, Into::into),
-        rollover_limit: patch(input.rollover_limit, |limit| limit.0),
+        rollover_limit: patch(input.rollover_limit, |limit| limit),
         expiration: patch(input.expiration, Into::into),
-        low_balance_threshold: patch(input.low_balance_threshold, |threshold| threshold.0),
+        low_balance_threshold: patch(input.low_balance_threshold, |threshold| threshold),
         overdraft: patch(input.overdraft, Into::into),
-        consumption: try_patch(input.consumption, |rules| given_rules(&["consumption"], rules))?,
-        purchase_options: try_patch(input.purchase_option_ids, |ids| {
-            ids.into_iter().enumerate().map(option).collect::<Result<Vec<_>, _>>()
-        })?,
-    })
+        consumption: patch(input.consumption, given_rules),
+        purchase_options: patch(input.purchase_option_ids, |ids| ids.iter().map(id_given).collect()),
+    }
 }

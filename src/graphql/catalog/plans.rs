@@ -8,16 +8,17 @@ use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Resu
 use super::ArchiveInput;
 use super::plan_items::{ItemOptions, ItemOptionsInput, given_options};
 use super::products::Product;
+use crate::base::given::Given;
 use crate::base::ids::PlanItemId;
 use crate::base::money;
 use crate::base::period;
-use crate::base::problem::Problem;
+use crate::base::problem::all;
 use crate::catalog::plans::input::{GivenItem, ListPlans, ListVersions, NewContent, NewPlan, PlanChanges};
 use crate::catalog::plans::{model, service, store};
 use crate::graphql::context::{Reach, read};
 use crate::graphql::errors::missing;
 use crate::graphql::errors::{UserError, answer, failed, payload};
-use crate::graphql::ids::{KeyBy, id_argument, id_input};
+use crate::graphql::ids::{KeyBy, id_argument, id_given, id_input};
 use crate::graphql::loaders::{LatestOf, OfAnyKind, PlanKey};
 use crate::graphql::paging::{List, PageArgs, Rows, connection};
 use crate::graphql::patch::patch;
@@ -125,14 +126,7 @@ impl PlanVersion {
 
     /// What it is made of, each product once.
     async fn items(&self) -> Vec<PlanItem> {
-        (0_i32..)
-            .zip(&self.0.content.items)
-            .map(|(place, item)| PlanItem {
-                id: PlanItemId { version: self.0.id, item: place },
-                currency: self.0.content.currency,
-                item: item.clone(),
-            })
-            .collect()
+        PlanItem::all_of(&self.0).collect()
     }
 
     /// When it was published.
@@ -166,11 +160,30 @@ pub struct PlanItem {
     item: model::PlanItem,
 }
 
+impl PlanItem {
+    fn all_of(version: &model::PlanVersion) -> impl Iterator<Item = Self> {
+        (0_i32..).zip(&version.content.items).map(|(place, item)| Self {
+            id: PlanItemId { version: version.id, item: place },
+            currency: version.content.currency,
+            item: item.clone(),
+        })
+    }
+
+    /// The item with this id; none when there is none.
+    ///
+    /// # Errors
+    /// The top-level error of the database.
+    pub async fn find(ctx: &Context<'_>, id: PlanItemId) -> Result<Option<Self>> {
+        let version = ctx.loaders().find(id.version).await?;
+        Ok(version.and_then(|version| Self::all_of(&version).find(|item| item.id == id)))
+    }
+}
+
 /// What a plan has of one product.
 #[Object]
 impl PlanItem {
     /// Its id: `"pli_…"`.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.id.into()
     }
 
@@ -231,7 +244,7 @@ pub struct CreatePlanInput {
     /// How long a period lasts.
     pub interval: BillingInterval,
     /// The currency of its prices: each flat fee, seat and usage needs a price in it.
-    pub currency: Currency,
+    pub currency: Given<money::Currency>,
     /// What it is made of: 1 to 100 items.
     pub items: Vec<PlanItemInput>,
 }
@@ -255,7 +268,7 @@ pub struct PublishPlanVersionInput {
     /// How long a period lasts.
     pub interval: BillingInterval,
     /// The currency of its prices: each flat fee, seat and usage needs a price in it.
-    pub currency: Currency,
+    pub currency: Given<money::Currency>,
     /// What it is made of: 1 to 100 items.
     pub items: Vec<PlanItemInput>,
 }
@@ -276,15 +289,12 @@ impl From<model::Plan> for PlanPayload {
     }
 }
 
-fn content(interval: BillingInterval, currency: Currency, items: Vec<PlanItemInput>) -> Result<NewContent, Problem> {
-    let item = |(index, item): (usize, PlanItemInput)| {
-        let index = index.to_string();
-        let product = id_input(&["items", &index, "productId"], &item.product_id)?;
-        let options = item.options.map(given_options).transpose();
-        Ok(GivenItem { product, options: options.map_err(|problem| problem.within(&["items", &index, "options"]))? })
+fn content(interval: BillingInterval, currency: Given<money::Currency>, items: Vec<PlanItemInput>) -> NewContent {
+    let item = |item: PlanItemInput| GivenItem {
+        product: id_given(&item.product_id),
+        options: item.options.map(given_options),
     };
-    let items = items.into_iter().enumerate().map(item).collect::<Result<_, Problem>>()?;
-    Ok(NewContent { interval: interval.into(), currency: currency.0, items })
+    NewContent { interval: interval.into(), currency, items: items.into_iter().map(item).collect() }
 }
 
 // --- Fields ------------------------------------------------------------------------------------------------------------
@@ -345,11 +355,11 @@ impl PlanMutation {
         let now = ctx.refresh();
         let (db, ids) = (&ctx.app().db, &ctx.app().ids);
         let outcome = async {
-            let content = content(input.interval, input.currency, input.items)?;
+            let content = content(input.interval, input.currency, input.items);
             let new = NewPlan { key: input.key, name: input.name, description: input.description, content };
             db.write(async |txn| service::create_plan(txn, ids, now, &new).await).await
         };
-        answer(outcome.await, PlanPayload::from)
+        answer(ctx, outcome.await, PlanPayload::from)
     }
 
     /// Changes what a plan is called.
@@ -365,10 +375,10 @@ impl PlanMutation {
             description: patch(input.description, |description| description),
         };
         let outcome = async {
-            let id = id_input(&["id"], &input.id)?;
+            let (id, ()) = all((id_input(&["id"], &input.id), service::check_changes(&changes)))?;
             db.write(async |txn| service::update_plan(txn, id, &changes).await).await
         };
-        answer(outcome.await, PlanPayload::from)
+        answer(ctx, outcome.await, PlanPayload::from)
     }
 
     /// Publishes a version of a plan, checked as a whole: new subscriptions are to it, running ones stay on theirs. What the
@@ -381,11 +391,11 @@ impl PlanMutation {
         let now = ctx.refresh();
         let (db, ids) = (&ctx.app().db, &ctx.app().ids);
         let outcome = async {
-            let id = id_input(&["planId"], &input.plan_id)?;
-            let content = content(input.interval, input.currency, input.items)?;
+            let content = content(input.interval, input.currency, input.items);
+            let (id, ()) = all((id_input(&["planId"], &input.plan_id), service::check_content(&content)))?;
             db.write(async |txn| service::publish_version(txn, ids, now, (id, &content)).await).await
         };
-        answer(outcome.await, PlanPayload::from)
+        answer(ctx, outcome.await, PlanPayload::from)
     }
 
     /// Archives a plan: nobody can subscribe to it any more. Running subscriptions to it go on.
@@ -400,6 +410,6 @@ impl PlanMutation {
             let id = id_input(&["id"], &input.id)?;
             db.write(async |txn| service::archive_plan(txn, now, id).await).await
         };
-        answer(outcome.await, PlanPayload::from)
+        answer(ctx, outcome.await, PlanPayload::from)
     }
 }

@@ -7,13 +7,12 @@ use async_graphql::{Context, ID, InputObject, Object, Result};
 use super::Meter;
 use super::products::{ProductKind, ProductPayload};
 use crate::base::ids::MeterId;
-use crate::base::problem::Problem;
-use crate::catalog::input::{GivenPrice, NewPricedProduct};
+use crate::catalog::input::{GivenKind, GivenPrice, NewPricedProduct};
 use crate::catalog::{model, service};
 use crate::db::Failure;
 use crate::graphql::context::Reach;
 use crate::graphql::errors::answer;
-use crate::graphql::ids::id_input;
+use crate::graphql::ids::id_given;
 use crate::graphql::scalars::{Currency, DateTime, Decimal, Json, Money, MoneyInput};
 
 // --- Shapes ------------------------------------------------------------------------------------------------------------
@@ -61,7 +60,7 @@ impl From<model::Price> for Money {
 
 impl From<MoneyInput> for GivenPrice {
     fn from(given: MoneyInput) -> Self {
-        Self { amount: given.amount.0, currency: given.currency.0 }
+        Self { amount: given.amount, currency: given.currency }
     }
 }
 
@@ -214,7 +213,7 @@ impl From<CreateFlatFeeProductInput> for NewPricedProduct {
     fn from(input: CreateFlatFeeProductInput) -> Self {
         Self {
             key: input.key,
-            kind: model::PricedKind::FlatFee,
+            kind: GivenKind::FlatFee,
             name: input.name,
             description: input.description,
             prices: input.prices.into_iter().map(GivenPrice::from).collect(),
@@ -227,7 +226,7 @@ impl From<CreateSeatProductInput> for NewPricedProduct {
     fn from(input: CreateSeatProductInput) -> Self {
         Self {
             key: input.key,
-            kind: model::PricedKind::Seat,
+            kind: GivenKind::Seat,
             name: input.name,
             description: input.description,
             prices: input.prices.into_iter().map(GivenPrice::from).collect(),
@@ -236,29 +235,30 @@ impl From<CreateSeatProductInput> for NewPricedProduct {
     }
 }
 
-fn given_usage(input: CreateUsageProductInput) -> Result<NewPricedProduct, Problem> {
-    Ok(NewPricedProduct {
-        key: input.key,
-        kind: model::PricedKind::Usage { meter: id_input(&["meterId"], &input.meter_id)? },
-        name: input.name,
-        description: input.description,
-        prices: input.unit_prices.into_iter().map(GivenPrice::from).collect(),
-        metadata: input.metadata.map(|metadata| metadata.0),
-    })
+impl From<CreateUsageProductInput> for NewPricedProduct {
+    fn from(input: CreateUsageProductInput) -> Self {
+        Self {
+            key: input.key,
+            kind: GivenKind::Usage(id_given(&input.meter_id)),
+            name: input.name,
+            description: input.description,
+            prices: input.unit_prices.into_iter().map(GivenPrice::from).collect(),
+            metadata: input.metadata.map(|metadata| metadata.0),
+        }
+    }
 }
 
 // --- Fields ------------------------------------------------------------------------------------------------------------
 
 /// Makes a priced product and answers it.
-async fn create(ctx: &Context<'_>, new: Result<NewPricedProduct, Problem>) -> Option<Result<ProductPayload>> {
+async fn create(ctx: &Context<'_>, new: NewPricedProduct) -> Option<Result<ProductPayload>> {
     let now = ctx.refresh();
     let (db, ids) = (&ctx.app().db, &ctx.app().ids);
     let outcome = async {
-        let new = new?;
         let made = db.write(async |txn| service::create_priced_product(txn, ids, now, &new).await).await?;
         Ok::<_, Failure>(model::Product::Priced(Arc::new(made)))
     };
-    answer(outcome.await, ProductPayload::from)
+    answer(ctx, outcome.await, ProductPayload::from)
 }
 
 /// The mutations that make products that money is paid for.
@@ -273,7 +273,7 @@ impl PricedMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The product.")] input: CreateFlatFeeProductInput,
     ) -> Option<Result<ProductPayload>> {
-        create(ctx, Ok(input.into())).await
+        create(ctx, input.into()).await
     }
 
     /// Makes a product of seats. AlreadyExists names the product that has the key.
@@ -282,7 +282,7 @@ impl PricedMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The product.")] input: CreateSeatProductInput,
     ) -> Option<Result<ProductPayload>> {
-        create(ctx, Ok(input.into())).await
+        create(ctx, input.into()).await
     }
 
     /// Makes a product of usage. AlreadyExists names the product that has the key.
@@ -291,6 +291,6 @@ impl PricedMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The product.")] input: CreateUsageProductInput,
     ) -> Option<Result<ProductPayload>> {
-        create(ctx, given_usage(input)).await
+        create(ctx, input.into()).await
     }
 }

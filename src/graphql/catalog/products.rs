@@ -8,17 +8,19 @@ use async_graphql::{Context, Enum, ID, InputObject, Interface, MaybeUndefined, O
 use super::priced::{FlatFeeProduct, SeatProduct, UsageProduct};
 use super::settings::{ConsumptionRuleInput, ExpirationInput, OverdraftInput, given_rules};
 use super::{ArchiveInput, ConsumptionRule, Expiration, Overdraft, PurchaseOption};
+use crate::base::decimal;
+use crate::base::given::Given;
 use crate::base::ids::ProductId;
-use crate::base::problem::Problem;
+use crate::base::problem::all;
 use crate::catalog::input::{CreditProductChanges, ListProducts, NewCreditProduct, ProductChanges};
 use crate::catalog::product_rules::DEFAULT_UNIT;
-use crate::catalog::{model, service, store};
+use crate::catalog::{model, priced_rules, product_rules, service, store};
 use crate::graphql::context::{Reach, read};
 use crate::graphql::errors::{UserError, answer, failed, payload};
 use crate::graphql::ids::{KeyBy, id_argument, id_input};
 use crate::graphql::loaders::{OfAnyKind, OptionsOf, ProductKey};
 use crate::graphql::paging::{List, PageArgs, Rows, connection};
-use crate::graphql::patch::{patch, try_patch};
+use crate::graphql::patch::patch;
 use crate::graphql::scalars::{DateTime, Decimal, Json};
 
 const PRODUCTS: List = List::all("products");
@@ -185,7 +187,7 @@ pub struct CreateCreditProductInput {
     #[graphql(default)]
     pub consumption: Vec<ConsumptionRuleInput>,
     /// A balance is LOW when what is available is at or below this many credits; left out, it never warns.
-    pub low_balance_threshold: Option<Decimal>,
+    pub low_balance_threshold: Option<Given<decimal::Decimal>>,
     /// What happens when usage exceeds what is available; left out, DENY.
     pub overdraft: Option<OverdraftInput>,
     /// How bought, topped-up and starting credits end: NEVER, which it is when left out, or AFTER_DAYS.
@@ -208,7 +210,7 @@ pub struct UpdateCreditProductInput {
     /// Which usage burns credits, replaced as a whole: at most 100 rules, each meter once; null is none.
     pub consumption: MaybeUndefined<Vec<ConsumptionRuleInput>>,
     /// A balance is LOW when what is available is at or below this many credits; null never warns.
-    pub low_balance_threshold: MaybeUndefined<Decimal>,
+    pub low_balance_threshold: MaybeUndefined<Given<decimal::Decimal>>,
     /// What happens when usage exceeds what is available, replaced as a whole; null is DENY.
     pub overdraft: MaybeUndefined<OverdraftInput>,
     /// How bought, topped-up and starting credits end from now on, replaced as a whole; null is NEVER.
@@ -261,31 +263,31 @@ impl From<model::Product> for ProductPayload {
     }
 }
 
-fn given(input: CreateCreditProductInput) -> Result<NewCreditProduct, Problem> {
-    Ok(NewCreditProduct {
+fn given(input: CreateCreditProductInput) -> NewCreditProduct {
+    NewCreditProduct {
         key: input.key,
         name: input.name,
         description: input.description,
         unit_name: input.unit_name,
-        consumption: given_rules(&["consumption"], input.consumption)?,
-        low_balance_threshold: input.low_balance_threshold.map(|threshold| threshold.0),
+        consumption: given_rules(input.consumption),
+        low_balance_threshold: input.low_balance_threshold,
         overdraft: input.overdraft.map(Into::into),
         expiration: input.expiration.map(Into::into),
         metadata: input.metadata.map(|metadata| metadata.0),
-    })
+    }
 }
 
-fn given_changes(input: UpdateCreditProductInput) -> Result<CreditProductChanges, Problem> {
-    Ok(CreditProductChanges {
+fn given_changes(input: UpdateCreditProductInput) -> CreditProductChanges {
+    CreditProductChanges {
         name: patch(input.name, |name| name),
         description: patch(input.description, |description| description),
         unit_name: patch(input.unit_name, |unit| unit),
-        consumption: try_patch(input.consumption, |rules| given_rules(&["consumption"], rules))?,
-        low_balance_threshold: patch(input.low_balance_threshold, |threshold| threshold.0),
+        consumption: patch(input.consumption, given_rules),
+        low_balance_threshold: patch(input.low_balance_threshold, |threshold| threshold),
         overdraft: patch(input.overdraft, Into::into),
         expiration: patch(input.expiration, Into::into),
         metadata: patch(input.metadata, |metadata| metadata.0),
-    })
+    }
 }
 
 // --- Fields ------------------------------------------------------------------------------------------------------------
@@ -353,11 +355,9 @@ impl ProductMutation {
     ) -> Option<Result<CreditProductPayload>> {
         let now = ctx.refresh();
         let (db, ids) = (&ctx.app().db, &ctx.app().ids);
-        let outcome = async {
-            let new = given(input)?;
-            db.write(async |txn| service::create_credit_product(txn, ids, now, &new).await).await
-        };
-        answer(outcome.await, CreditProductPayload::from)
+        let new = given(input);
+        let outcome = db.write(async |txn| service::create_credit_product(txn, ids, now, &new).await).await;
+        answer(ctx, outcome, CreditProductPayload::from)
     }
 
     /// Changes a credit product. Balances that inherit what changes follow at once; entries that were written stay.
@@ -369,11 +369,12 @@ impl ProductMutation {
         let now = ctx.refresh();
         let db = &ctx.app().db;
         let outcome = async {
-            let id = id_input(&["id"], &input.id)?;
-            let changes = given_changes(input)?;
+            let id = id_input(&["id"], &input.id);
+            let changes = given_changes(input);
+            let (id, ()) = all((id, product_rules::check(&changes)))?;
             db.write(async |txn| service::update_credit_product(txn, now, id, &changes).await).await
         };
-        answer(outcome.await, CreditProductPayload::from)
+        answer(ctx, outcome.await, CreditProductPayload::from)
     }
 
     /// Changes the name, description or metadata of a product of any kind.
@@ -390,10 +391,10 @@ impl ProductMutation {
             metadata: patch(input.metadata, |metadata| metadata.0),
         };
         let outcome = async {
-            let id = id_input(&["id"], &input.id)?;
+            let (id, ()) = all((id_input(&["id"], &input.id), priced_rules::check(&changes)))?;
             db.write(async |txn| service::update_product(txn, now, id, &changes).await).await
         };
-        answer(outcome.await, ProductPayload::from)
+        answer(ctx, outcome.await, ProductPayload::from)
     }
 
     /// Archives a product of any kind: it can be read and not sold any more, and its key stays taken. InvalidState
@@ -414,6 +415,6 @@ impl ProductMutation {
             })
             .await
         };
-        answer(outcome.await, ProductPayload::from)
+        answer(ctx, outcome.await, ProductPayload::from)
     }
 }

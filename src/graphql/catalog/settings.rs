@@ -3,12 +3,12 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::Meter;
-use crate::base::problem::Problem;
-use crate::base::settings;
+use crate::base::given::Given;
+use crate::base::{decimal, settings};
 use crate::catalog::input::{self, GivenExpiration, GivenOverdraft, GivenRule};
 use crate::catalog::model;
 use crate::graphql::context::Reach;
-use crate::graphql::ids::id_input;
+use crate::graphql::ids::id_given;
 use crate::graphql::scalars::Decimal;
 
 /// A rule, as the domain has it.
@@ -36,20 +36,17 @@ pub struct ConsumptionRuleInput {
     /// The meter, which is not archived; a list of rules names it once.
     pub meter_id: ID,
     /// Credits for each unit: 0 to 1000000000000, at most 12 fraction digits.
-    pub credits_per_unit: Decimal,
+    pub credits_per_unit: Given<decimal::Decimal>,
 }
 
-/// A list of rules in the input, at `path`.
-///
-/// # Errors
-/// Invalid, at the rule whose meter's id is none.
-pub fn given_rules(path: &[&str], rules: Vec<ConsumptionRuleInput>) -> Result<Vec<GivenRule>, Problem> {
-    let rule = |(index, rule): (usize, ConsumptionRuleInput)| {
-        let index = index.to_string();
-        let meter = id_input(&[path, &[&index, "meterId"]].concat(), &rule.meter_id)?;
-        Ok(GivenRule { meter, credits_per_unit: rule.credits_per_unit.0 })
+/// A list of rules as the catalog reads them.
+#[must_use]
+pub fn given_rules(rules: Vec<ConsumptionRuleInput>) -> Vec<GivenRule> {
+    let rule = |rule: ConsumptionRuleInput| GivenRule {
+        meter: id_given(&rule.meter_id),
+        credits_per_unit: rule.credits_per_unit,
     };
-    rules.into_iter().enumerate().map(rule).collect()
+    rules.into_iter().map(rule).collect()
 }
 
 /// What happens when usage exceeds what is available.
@@ -88,12 +85,12 @@ pub struct OverdraftInput {
     /// Whether a balance may go below zero.
     pub policy: OverdraftPolicy,
     /// How far below zero, in credits: 0 to 1000000000000; only with ALLOW, and without limit when it is left out.
-    pub limit: Option<Decimal>,
+    pub limit: Option<Given<decimal::Decimal>>,
 }
 
 impl From<OverdraftInput> for GivenOverdraft {
     fn from(given: OverdraftInput) -> Self {
-        Self { policy: given.policy.into(), limit: given.limit.map(|limit| limit.0) }
+        Self { policy: given.policy.into(), limit: given.limit }
     }
 }
 

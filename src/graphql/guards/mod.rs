@@ -15,12 +15,13 @@ mod documents;
 mod lexical;
 mod measure;
 mod merging;
+mod suggest;
 mod variables;
 mod walk;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::registry::Registry;
-use async_graphql::{ErrorExtensions, OutputType, Positioned, Request, ServerError, SubscriptionType};
+use async_graphql::{ErrorExtensions, OutputType, Positioned, Request, ServerError, SubscriptionType, Value, value};
 
 pub use measure::MAX_LEVELS;
 
@@ -98,6 +99,11 @@ impl Default for Guards {
 }
 
 impl Guards {
+    /// Adds to an error of the library's validation which name was most likely meant.
+    pub fn complete(&self, error: &mut ServerError) {
+        suggest::complete(&self.registry, error);
+    }
+
     /// Lets a request in, or says why not. Of a document that is wrong in another way, the library says so when it runs.
     ///
     /// # Errors
@@ -111,15 +117,43 @@ impl Guards {
         absent::check_roots(&document, operation)?;
         variables::check(&self.registry, &operation.node, &request.variables)?;
         let (registry, variables) = (&self.registry, &request.variables);
-        let walk = walk::Walk { registry, document: &document, operation: &operation.node, variables, caller };
-        let cost = walk.cost()?;
-        TooMuch::check("points of cost", cost, MAX_COST)?;
+        let walk = walk::Walk {
+            registry,
+            document: &document,
+            operation: &operation.node,
+            variables,
+            caller,
+            explains: false,
+        };
+        let cost = walk.cost()?.points;
+        if cost > MAX_COST {
+            return Err(too_dear(&walk::Walk { explains: true, ..walk }.cost()?));
+        }
         let name = name.map(|name| name.chars().take(NAME).collect());
         request.set_parsed_query(document.as_ref().clone());
         absent::leave_out_absent(&mut request);
         let message_cost = cost.saturating_sub(walk::STREAM).max(1);
         Ok(Admitted { request, kind, name, cost: cost.max(1), message_cost })
     }
+}
+
+/// The error of an operation that costs too much: how much, and its dearest parts.
+fn too_dear(cost: &walk::Cost) -> ServerError {
+    let dearest = cost.dearest();
+    let parts: Vec<String> = dearest.iter().map(|(path, points)| format!("{path} ({points})")).collect();
+    let message = format!(
+        "The request costs {} points, and {MAX_COST} is the most. Its dearest parts are {}; ask for fewer rows or fields of \
+         them at once.",
+        cost.points,
+        parts.join(", ")
+    );
+    let parts: Vec<Value> = dearest.into_iter().map(|(path, cost)| value!({"path": path, "cost": cost})).collect();
+    of_request(coded(QUERY_TOO_COMPLEX, message).extend_with(|_, extensions| {
+        extensions.set("bound", "points of cost");
+        extensions.set("cost", cost.points);
+        extensions.set("limit", MAX_COST);
+        extensions.set("dearest", Value::List(parts.clone()));
+    }))
 }
 
 /// An operation, and its name.

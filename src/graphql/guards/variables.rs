@@ -1,10 +1,11 @@
 //! Whether variables and arguments are of the types that they are for, before anything runs: the library would find some
 //! of it only when it comes to the field, after earlier fields of a mutation have run.
 
-use async_graphql::parser::types::{BaseType, OperationDefinition, Type};
+use async_graphql::parser::types::{BaseType, OperationDefinition, OperationType, Type};
 use async_graphql::registry::{MetaInputValue, MetaType, MetaTypeName, Registry};
 use async_graphql::{Error, ErrorExtensions, Pos, ServerError, Value, Variables};
 
+use super::suggest;
 use crate::graphql::errors::{BAD_USER_INPUT, coded};
 use crate::graphql::scalars;
 
@@ -17,34 +18,36 @@ pub(super) fn check(
     operation: &OperationDefinition,
     given: &Variables,
 ) -> Result<(), ServerError> {
+    // What a mutation's variables hold stands in its input, where a text that cannot be read is told in the payload.
+    let reads = operation.ty != OperationType::Mutation;
     for definition in &operation.variable_definitions {
         let (name, kind) = (&definition.node.name.node, &definition.node.var_type.node);
         let default = definition.node.default_value.as_ref().map(|default| &default.node);
         match given.get(name).or(default) {
             Some(value) => {
-                let place = Place { name, inside: None };
+                let place = Place { name, inside: None, reads };
                 of_parsed(registry, kind, value, &place).map_err(|error| error.into_server_error(definition.pos))?;
             }
             None if kind.nullable => {}
             None => {
                 let message = format!("The variable ${name} has no value; it must be {kind}.");
-                return Err(wrong(&Place { name, inside: None }, message).into_server_error(definition.pos));
+                return Err(wrong(&Place { name, inside: None, reads }, message).into_server_error(definition.pos));
             }
         }
     }
     Ok(())
 }
 
-/// Checks an argument as it stands in the document, with what variables gave it.
+/// Checks an argument with what variables gave it; `reads` is whether its texts must be readable as what they are for.
 ///
 /// # Errors
 /// What is wrong with it, and where.
 pub(super) fn check_argument(
     registry: &Registry,
-    argument: &MetaInputValue,
+    (argument, reads): (&MetaInputValue, bool),
     (value, pos): (&Value, Pos),
 ) -> Result<(), ServerError> {
-    let place = Place { name: &argument.name, inside: None };
+    let place = Place { name: &argument.name, inside: None, reads };
     of_named(registry, &argument.ty, value, &place).map_err(|error| error.into_server_error(pos))
 }
 
@@ -52,6 +55,9 @@ pub(super) fn check_argument(
 struct Place<'a> {
     name: &'a str,
     inside: Option<&'a Place<'a>>,
+    /// Whether a text must be readable as what it is for. Inside an input object it need not be: what is done with the input
+    /// tells of it.
+    reads: bool,
 }
 
 impl std::fmt::Display for Place<'_> {
@@ -108,7 +114,7 @@ fn each(
 ) -> Result<(), Error> {
     items.iter().enumerate().try_for_each(|(index, item)| {
         let name = index.to_string();
-        check(item, &Place { name: &name, inside: Some(place) })
+        check(item, &Place { name: &name, inside: Some(place), reads: place.reads })
     })
 }
 
@@ -117,6 +123,7 @@ fn of_type(registry: &Registry, kind: &MetaType, value: &Value, place: &Place<'_
     match kind {
         MetaType::Scalar { name, is_valid, .. } => {
             let fits = name != "Int" || matches!(value, Value::Number(number) if is_int(number));
+            let fits = fits && (!place.reads || scalars::is_readable(name, value));
             if fits && is_valid.as_ref().is_none_or(|is_valid| is_valid(value)) {
                 return Ok(());
             }
@@ -137,7 +144,12 @@ fn of_type(registry: &Registry, kind: &MetaType, value: &Value, place: &Place<'_
                 return Ok(());
             }
             let names: Vec<&str> = enum_values.keys().map(String::as_str).collect();
-            Err(wrong(place, format!("{place} is not one of {name}: {}.", names.join(", "))))
+            let question = match value {
+                Value::Enum(given) => suggest::question(given, names.iter().copied()),
+                Value::String(given) => suggest::question(given, names.iter().copied()),
+                _ => String::new(),
+            };
+            Err(wrong(place, format!("{place} is not one of {name}: {}.{question}", names.join(", "))))
         }
         MetaType::InputObject { name, input_fields, oneof, .. } => {
             let Value::Object(given) = value else {
@@ -148,11 +160,12 @@ fn of_type(registry: &Registry, kind: &MetaType, value: &Value, place: &Place<'_
                 return Err(wrong(place, format!("{place} must have exactly one of {}.", names.join(", "))));
             }
             if let Some(unknown) = given.keys().find(|key| !input_fields.contains_key(key.as_str())) {
-                let place = Place { name: unknown, inside: Some(place) };
-                return Err(wrong(&place, format!("{place} is not a field of {name}.")));
+                let question = suggest::question(unknown, input_fields.keys().map(String::as_str));
+                let place = Place { name: unknown, inside: Some(place), reads: false };
+                return Err(wrong(&place, format!("{place} is not a field of {name}.{question}")));
             }
             input_fields.values().try_for_each(|field| {
-                let inner = Place { name: &field.name, inside: Some(place) };
+                let inner = Place { name: &field.name, inside: Some(place), reads: false };
                 match given.get(field.name.as_str()) {
                     Some(value) => of_named(registry, &field.ty, value, &inner),
                     None if field.default_value.is_some() || !field.ty.ends_with('!') => Ok(()),

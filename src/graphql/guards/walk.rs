@@ -5,6 +5,9 @@
 //! and more where a field makes the server work harder. A page counts its rows, what answers a list of ids or events counts those, another
 //! list [`LIST`].
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use async_graphql::parser::types::{
     Directive, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
 };
@@ -62,6 +65,43 @@ pub(super) struct Walk<'a> {
     pub(super) operation: &'a OperationDefinition,
     pub(super) variables: &'a Variables,
     pub(super) caller: &'a Caller,
+    /// Whether the parts of the cost are told with it.
+    pub(super) explains: bool,
+}
+
+/// What an operation, or a part of it, costs.
+#[derive(Debug, Default)]
+pub(super) struct Cost {
+    pub(super) points: usize,
+    /// What each field costs by itself, without the fields below it, by its path in the answer; empty unless it is asked for.
+    parts: Vec<(String, usize)>,
+}
+
+impl Cost {
+    /// Its three dearest parts, the dearest first.
+    pub(super) fn dearest(&self) -> Vec<(&str, usize)> {
+        let mut sums: BTreeMap<&str, usize> = BTreeMap::new();
+        for (path, points) in &self.parts {
+            let sum = sums.entry(path).or_default();
+            *sum = sum.saturating_add(*points);
+        }
+        let mut parts: Vec<(&str, usize)> = sums.into_iter().collect();
+        parts.sort_by_key(|(_, points)| Reverse(*points));
+        parts.truncate(3);
+        parts
+    }
+
+    fn add(&mut self, other: Self) {
+        self.points = self.points.saturating_add(other.points);
+        self.parts.extend(other.parts);
+    }
+
+    /// The same for so many objects.
+    fn times(mut self, times: usize) -> Self {
+        self.points = self.points.saturating_mul(times);
+        self.parts.iter_mut().for_each(|(_, points)| *points = points.saturating_mul(times));
+        self
+    }
 }
 
 impl Walk<'_> {
@@ -69,7 +109,7 @@ impl Walk<'_> {
     ///
     /// # Errors
     /// What the caller may not ask for, and arguments that cannot be.
-    pub(super) fn cost(&self) -> Result<usize, ServerError> {
+    pub(super) fn cost(&self) -> Result<Cost, ServerError> {
         let root = match self.operation.ty {
             OperationType::Query => "Query",
             OperationType::Mutation => "Mutation",
@@ -79,8 +119,8 @@ impl Walk<'_> {
     }
 
     /// A selection set of objects of a type; `page` is how many rows the object has when it is a page.
-    fn set(&self, set: &SelectionSet, (parent, page): (&str, usize), path: &Path<'_>) -> Result<usize, ServerError> {
-        let mut cost = 0_usize;
+    fn set(&self, set: &SelectionSet, (parent, page): (&str, usize), path: &Path<'_>) -> Result<Cost, ServerError> {
+        let mut cost = Cost::default();
         for selection in &set.items {
             let one = match &selection.node {
                 Selection::Field(field) => self.field(field, (parent, page), path)?,
@@ -96,21 +136,37 @@ impl Walk<'_> {
                             let narrowed = fragment.node.type_condition.node.on.node.as_str();
                             self.set(&fragment.node.selection_set.node, (narrowed, page), path)?
                         }
-                        None => 0,
+                        None => Cost::default(),
                     }
                 }
             };
-            cost = cost.saturating_add(one);
+            cost.add(one);
         }
         Ok(cost)
     }
 
-    fn field(
+    /// So many points of a field itself.
+    fn own(&self, points: usize) -> Cost {
+        let parts = if self.explains { vec![(String::new(), points)] } else { Vec::new() };
+        Cost { points, parts }
+    }
+
+    /// A field with all below it, by the name that it has in the answer.
+    fn field(&self, field: &Positioned<Field>, parent: (&str, usize), path: &Path<'_>) -> Result<Cost, ServerError> {
+        let mut cost = self.unnamed(field, parent, path)?;
+        let name = &field.node.response_key().node;
+        for (path, _) in &mut cost.parts {
+            *path = if path.is_empty() { name.to_string() } else { format!("{name}.{path}") };
+        }
+        Ok(cost)
+    }
+
+    fn unnamed(
         &self,
         field: &Positioned<Field>,
         (parent, page): (&str, usize),
         path: &Path<'_>,
-    ) -> Result<usize, ServerError> {
+    ) -> Result<Cost, ServerError> {
         let name = field.node.name.node.as_str();
         let known = self.registry.types.get(parent).and_then(|parent| parent.field_by_name(name));
         let kind = known.map_or("", |known| MetaTypeName::concrete_typename(&known.ty));
@@ -123,11 +179,11 @@ impl Walk<'_> {
         let below = &field.node.selection_set.node;
         if name.starts_with("__") {
             let fields = introspection(below, self.document, 0)?;
-            return Ok(if below.items.is_empty() { 0 } else { INTROSPECTION + fields * OF_INTROSPECTION });
+            return Ok(self.own(if below.items.is_empty() { 0 } else { INTROSPECTION + fields * OF_INTROSPECTION }));
         }
         // What is not in the schema is told of by validation.
-        let Some(known) = known else { return Ok(0) };
-        self.arguments(field, known)?;
+        let Some(known) = known else { return Ok(Cost::default()) };
+        self.arguments(field, known, parent == "Mutation")?;
         let found = |rows: &[(&str, &str, usize)]| {
             rows.iter().find(|(of, it, _)| *of == parent && *it == name).map(|row| row.2)
         };
@@ -137,7 +193,7 @@ impl Walk<'_> {
             _ => 0,
         });
         if !is_composite {
-            return Ok(extra);
+            return Ok(self.own(extra));
         }
         let listed = self.listed(field);
         let rows = self.rows(field).or(listed);
@@ -145,8 +201,8 @@ impl Walk<'_> {
             || (parent == "IngestEventsPayload" && matches!(name, "receipts" | "balances"));
         let is_list = MetaTypeName::create(&known.ty).unwrap_non_null().is_list();
         let path = if is_list && !is_row { path.with(parent, name)? } else { *path };
-        let inside = self.set(below, (kind, rows.unwrap_or(PAGE)), &path)?;
-        let each = inside.saturating_add(values(below));
+        let mut each = self.set(below, (kind, rows.unwrap_or(PAGE)), &path)?;
+        each.add(self.own(values(below)));
         let times = match (is_row, is_list) {
             (true, _) => page,
             // A payload's errors come instead of everything else.
@@ -154,8 +210,10 @@ impl Walk<'_> {
             (false, true) => listed.or_else(|| found(&LISTS)).unwrap_or(LIST),
             (false, false) => 1,
         };
+        let mut cost = each.times(times);
         // What is sent in is work too, whatever is asked of it.
-        Ok(times.saturating_mul(each).saturating_add(extra).saturating_add(listed.unwrap_or_default()))
+        cost.add(self.own(extra.saturating_add(listed.unwrap_or_default())));
+        Ok(cost)
     }
 
     /// How many rows a page is asked for.
@@ -202,15 +260,17 @@ impl Walk<'_> {
         given.clone().into_const_with(|name| self.variable(&name).cloned().ok_or(())).ok()
     }
 
-    /// Checks what stands in the document; what a variable gives as a whole was checked with it.
-    fn arguments(&self, field: &Positioned<Field>, known: &MetaField) -> Result<(), ServerError> {
+    /// Checks what stands in the document. What a variable gives as a whole was checked with it, unless a mutation's variable
+    /// stands in an argument of its answer.
+    fn arguments(&self, field: &Positioned<Field>, known: &MetaField, is_input: bool) -> Result<(), ServerError> {
+        let in_answer = self.operation.ty == OperationType::Mutation && !is_input;
         for (name, given) in &field.node.arguments {
             let Some(argument) = known.args.get(name.node.as_str()) else { continue };
-            if matches!(given.node, Given::Variable(_)) {
+            if matches!(given.node, Given::Variable(_)) && !in_answer {
                 continue;
             }
             if let Some(value) = self.constant(&given.node) {
-                variables::check_argument(self.registry, argument, (&value, given.pos))?;
+                variables::check_argument(self.registry, (argument, !is_input), (&value, given.pos))?;
             }
         }
         Ok(())
@@ -224,7 +284,7 @@ impl Walk<'_> {
                 if let Some(argument) = known.args.get(name.node.as_str())
                     && let Some(value) = self.constant(&given.node)
                 {
-                    variables::check_argument(self.registry, argument, (&value, given.pos))?;
+                    variables::check_argument(self.registry, (argument, true), (&value, given.pos))?;
                 }
             }
         }

@@ -6,19 +6,21 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
 
 use super::balances::CreditBalance;
 use super::entries::LedgerEntry;
-use super::payloads::{give, shown};
+use super::payloads::{GivenKey, command, give, shown};
+use crate::base::decimal;
+use crate::base::given::Given;
 use crate::base::ids::{BalanceId, HoldId};
+use crate::base::problem::Problems;
 use crate::db::Failure;
 use crate::graphql::context::Reach;
 use crate::graphql::errors::{Payload, UserError, missing};
 use crate::graphql::ids::id_input;
 use crate::graphql::paging::connection;
 use crate::graphql::scalars::{DateTime, Decimal, Json};
-use crate::intake::input::{CaptureHold, HoldCredits, Words, extend_hold, keyed};
-use crate::intake::{Action, Done, Given, Order};
-use crate::ledger::entry::Origin;
+use crate::intake::input::{CaptureHold, HoldCredits, Words, extend_hold};
+use crate::intake::{Action, Capture, Done, Extension, Order};
 use crate::ledger::store::HoldRecord;
-use crate::ledger::{command, model};
+use crate::ledger::{self, model};
 
 // --- Holds -------------------------------------------------------------------------------------------------------------
 
@@ -134,7 +136,7 @@ pub struct HoldCreditsInput {
     pub balance_id: ID,
     /// How many: more than 0, at most what is available, at most 6 fraction digits, such as `"300"`. Overdraft does not
     /// count.
-    pub credits: Decimal,
+    pub credits: Given<decimal::Decimal>,
     /// For how many seconds: 1 to 604800, which is a week. Then it lapses by itself.
     #[graphql(default = 900)]
     pub ttl_seconds: i32,
@@ -162,7 +164,7 @@ pub struct CaptureHoldInput {
     /// The hold's id.
     pub hold_id: ID,
     /// How many; left out, all of them. What is not captured is free again; `"0"` releases the hold.
-    pub credits: Option<Decimal>,
+    pub credits: Option<Given<decimal::Decimal>>,
     /// What happens when that is more than was set aside.
     #[graphql(default_with = "HoldOverrun::Reject")]
     pub overrun: HoldOverrun,
@@ -177,7 +179,7 @@ pub struct CaptureHoldInput {
 
 /// What happens when more is captured than was set aside.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-#[graphql(remote = "command::Overrun")]
+#[graphql(remote = "ledger::command::Overrun")]
 pub enum HoldOverrun {
     /// It is refused, and the hold stays: LimitExceeded, with what is held as its limit.
     Reject,
@@ -255,17 +257,18 @@ fn held(ctx: &Context<'_>, hold: Option<HoldId>, outcome: Result<Done, Failure>)
 }
 
 /// Asks something of a hold.
-async fn ask(
+async fn ask<C>(
     ctx: &Context<'_>,
     hold: &ID,
-    asked: impl FnOnce(HoldId) -> Result<(Result<Action, crate::base::problem::Problem>, Given), Failure>,
+    checked: Result<C, Problems>,
+    words: (&Words, Option<GivenKey<'_>>),
+    action: impl FnOnce(HoldId, C) -> Action,
 ) -> Option<Result<HoldPayload>> {
     ctx.refresh();
     let mut about = None;
     let outcome = async {
-        let hold: HoldId = id_input(&["holdId"], hold)?;
+        let (hold, action, given) = command(id_input::<HoldId>(&["holdId"], hold), checked, words, action)?;
         about = Some(hold);
-        let (action, given) = asked(hold)?;
         give(ctx, Order::Move { balance: hold.balance, action, given }, "holdId").await
     };
     let outcome = outcome.await;
@@ -288,12 +291,11 @@ impl HoldMutation {
     ) -> Option<Result<HoldPayload>> {
         ctx.refresh();
         let outcome = async {
-            let balance: BalanceId = id_input(&["balanceId"], &input.balance_id)?;
-            let hold = HoldCredits { credits: input.credits.0, ttl_seconds: input.ttl_seconds };
+            let hold = HoldCredits { credits: input.credits, ttl_seconds: input.ttl_seconds };
             let words = Words { reason: input.reason, metadata: input.metadata.map(|metadata| metadata.0) };
-            let key = keyed(&input.idempotency_key, "holdCredits", (balance, hold.fields()), &words)?;
-            let (action, given) = words.with(Origin::Api, hold.judged());
-            let given = Given { key: Some(key), ..given };
+            let key = (input.idempotency_key.as_str(), "holdCredits", hold.fields());
+            let balance = id_input::<BalanceId>(&["balanceId"], &input.balance_id);
+            let (balance, action, given) = command(balance, hold.validate(), (&words, Some(key)), |_, action| action)?;
             give(ctx, Order::Move { balance, action, given }, "balanceId").await
         };
         Some(held(ctx, None, outcome.await))
@@ -306,8 +308,9 @@ impl HoldMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which hold, and for how long.")] input: ExtendHoldInput,
     ) -> Option<Result<HoldPayload>> {
-        let asked = |hold| Ok(Words::default().with(Origin::Api, extend_hold(hold, input.ttl_seconds)));
-        ask(ctx, &input.hold_id, asked).await
+        let words = (&Words::default(), None);
+        let extend = |hold, ttl| Action::Extend(Extension { hold, ttl });
+        ask(ctx, &input.hold_id, extend_hold(input.ttl_seconds), words, extend).await
     }
 
     /// Burns credits that were set aside, as one CAPTURE entry; what is not captured is free again. InvalidState when the
@@ -317,15 +320,12 @@ impl HoldMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which hold, and how much of it.")] input: CaptureHoldInput,
     ) -> Option<Result<HoldPayload>> {
-        let asked = |hold| {
-            let credits = input.credits.map(|credits| credits.0);
-            let capture = CaptureHold { hold, credits, overrun: input.overrun.into() };
-            let words = Words { reason: input.reason, metadata: input.metadata.map(|metadata| metadata.0) };
-            let key = keyed(&input.idempotency_key, "captureHold", (hold, capture.fields()), &words)?;
-            let (action, given) = words.with(Origin::Api, capture.judged());
-            Ok((action, Given { key: Some(key), ..given }))
-        };
-        ask(ctx, &input.hold_id, asked).await
+        let capture = CaptureHold { credits: input.credits, overrun: input.overrun.into() };
+        let words = Words { reason: input.reason, metadata: input.metadata.map(|metadata| metadata.0) };
+        let key = (input.idempotency_key.as_str(), "captureHold", capture.fields());
+        let overrun = capture.overrun;
+        let burn = |hold, credits| Action::Capture(Capture { hold, credits, overrun });
+        ask(ctx, &input.hold_id, capture.validate(), (&words, Some(key)), burn).await
     }
 
     /// Lets credits go that were set aside. A hold that has ended, however it did, is answered as it is.
@@ -335,6 +335,6 @@ impl HoldMutation {
         #[graphql(desc = "Which hold.")] input: ReleaseHoldInput,
     ) -> Option<Result<HoldPayload>> {
         let words = Words { reason: input.reason, metadata: None };
-        ask(ctx, &input.hold_id, |hold| Ok(words.with(Origin::Api, Ok(Action::Release(hold))))).await
+        ask(ctx, &input.hold_id, Ok(()), (&words, None), |hold, ()| Action::Release(hold)).await
     }
 }

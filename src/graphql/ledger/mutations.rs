@@ -2,19 +2,20 @@
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result};
 
-use super::payloads::{CreditBalancePayload, LedgerPayload, give, moved, set};
+use super::payloads::{CreditBalancePayload, LedgerPayload, command, give, moved, set};
+use crate::base::decimal::Decimal;
+use crate::base::given::Given;
 use crate::base::ids::{BalanceId, EntryId, GrantId};
+use crate::base::problem::all;
+use crate::base::time::Time;
 use crate::graphql::catalog::settings::OverdraftInput;
 use crate::graphql::context::Reach;
-use crate::graphql::customers::customer_of;
-use crate::graphql::ids::{CustomerBy, id_input};
+use crate::graphql::customers::resolve_customer;
+use crate::graphql::ids::{CustomerBy, customer_input, id_given, id_input};
 use crate::graphql::patch::patch;
-use crate::graphql::scalars::{DateTime, Decimal, Json};
-use crate::intake::input::{
-    OpenBalance, RetainCredits, ReverseEntry, TopUpCredits, UpdateBalance, UpdateGrant, Words, keyed,
-};
-use crate::intake::{Action, Given, Order};
-use crate::ledger::entry::Origin;
+use crate::graphql::scalars::Json;
+use crate::intake::input::{OpenBalance, RetainCredits, ReverseEntry, TopUpCredits, UpdateBalance, UpdateGrant, Words};
+use crate::intake::{Action, Amendment, Order, TakeBack};
 use crate::ledger::model::DEFAULT_PRIORITY;
 
 // --- Inputs ------------------------------------------------------------------------------------------------------------
@@ -30,10 +31,10 @@ pub struct CreateCreditBalanceInput {
     pub name: Option<String>,
     /// Credits to start with: 0 to 1000000000000, at most 6 fraction digits. They are a grant of their own and end as the
     /// product says.
-    #[graphql(default_with = "Decimal::zero()")]
-    pub starting_balance: Decimal,
+    #[graphql(default_with = "Given::from(Decimal::zero())")]
+    pub starting_balance: Given<Decimal>,
     /// It is LOW when what is available is at or below this many credits; left out, as the product says.
-    pub low_balance_threshold: Option<Decimal>,
+    pub low_balance_threshold: Option<Given<Decimal>>,
     /// What happens when usage exceeds what is available; left out, as the product says.
     pub overdraft: Option<OverdraftInput>,
 }
@@ -46,7 +47,7 @@ pub struct UpdateCreditBalanceInput {
     /// For people: 1 to 200 characters; null shows the product's name.
     pub name: MaybeUndefined<String>,
     /// It is LOW when what is available is at or below this many credits; null inherits.
-    pub low_balance_threshold: MaybeUndefined<Decimal>,
+    pub low_balance_threshold: MaybeUndefined<Given<Decimal>>,
     /// What happens when usage exceeds what is available, replaced as a whole; null inherits.
     pub overdraft: MaybeUndefined<OverdraftInput>,
 }
@@ -64,14 +65,14 @@ pub struct TopUpCreditsInput {
     /// The balance's id.
     pub balance_id: ID,
     /// How many: more than 0 and at most 1000000000000, at most 6 fraction digits, such as `"25.5"`.
-    pub credits: Decimal,
+    pub credits: Given<Decimal>,
     /// 0 to 1000; the lower burns first.
     #[graphql(default_with = "i32::from(DEFAULT_PRIORITY)")]
     pub priority: i32,
     /// When they can burn from; left out or in the past, now.
-    pub effective_at: Option<DateTime>,
+    pub effective_at: Option<Given<Time>>,
     /// When they end, after `effectiveAt` and after now; left out, as the product says.
-    pub expires_at: Option<DateTime>,
+    pub expires_at: Option<Given<Time>>,
     /// Why, in words: at most 2,000 characters. The customer can see it.
     pub reason: Option<String>,
     /// Your own data: a JSON object of at most 16 KiB; left out, `{}`.
@@ -87,9 +88,9 @@ pub struct RetainCreditsInput {
     /// The balance's id.
     pub balance_id: ID,
     /// How many: more than 0 and at most 1000000000000, at most 6 fraction digits, such as `"25.5"`.
-    pub credits: Decimal,
+    pub credits: Given<Decimal>,
     /// When what they are for happened, not in the future; left out, now.
-    pub occurred_at: Option<DateTime>,
+    pub occurred_at: Option<Given<Time>>,
     /// Why, in words: at most 2,000 characters. The customer can see it.
     pub reason: Option<String>,
     /// Your own data: a JSON object of at most 16 KiB; left out, `{}`.
@@ -107,7 +108,7 @@ pub struct UpdateGrantInput {
     /// 0 to 1000, the lower burns first; null is 500.
     pub priority: MaybeUndefined<i32>,
     /// When it ends, after it begins and after now; null is never.
-    pub expires_at: MaybeUndefined<DateTime>,
+    pub expires_at: MaybeUndefined<Given<Time>>,
     /// Why, in words: at most 2,000 characters. The customer can see it.
     pub reason: Option<String>,
 }
@@ -127,7 +128,7 @@ pub struct ReverseEntryInput {
     /// The id of a USAGE, RETENTION or CAPTURE entry.
     pub entry_id: ID,
     /// How many credits come back: more than 0, at most what earlier reversals left of it; left out, all that is left.
-    pub credits: Option<Decimal>,
+    pub credits: Option<Given<Decimal>>,
     /// Why, in words: at most 2,000 characters. The customer can see it.
     pub reason: Option<String>,
     /// What makes a repeat harmless: 1 to 255 characters, unique for each command of the customer. The same key with the
@@ -152,14 +153,15 @@ impl BalanceMutation {
         ctx.refresh();
         let outcome = async {
             let new = OpenBalance {
-                customer: customer_of(ctx, &input.customer).await?,
-                product: id_input(&["productId"], &input.product_id)?,
+                product: id_given(&input.product_id),
                 name: input.name,
-                starting: input.starting_balance.0,
-                low_balance_threshold: input.low_balance_threshold.map(|threshold| threshold.0),
+                starting: input.starting_balance,
+                low_balance_threshold: input.low_balance_threshold,
                 overdraft: input.overdraft.map(Into::into),
             };
-            give(ctx, Order::Open(new.judged()?), "customer").await
+            let (customer, new) = all((customer_input(&["customer"], &input.customer), new.validate()))?;
+            let customer = resolve_customer(ctx, customer).await?;
+            give(ctx, Order::Open(new.of(customer)), "customer").await
         };
         Some(moved(ctx, outcome.await))
     }
@@ -172,13 +174,13 @@ impl BalanceMutation {
     ) -> Option<Result<CreditBalancePayload>> {
         ctx.refresh();
         let outcome = async {
-            let balance = id_input(&["id"], &input.id)?;
             let update = UpdateBalance {
                 name: patch(input.name, |name| name),
-                low_balance_threshold: patch(input.low_balance_threshold, |threshold| threshold.0),
+                low_balance_threshold: patch(input.low_balance_threshold, |threshold| threshold),
                 overdraft: patch(input.overdraft, Into::into),
             };
-            give(ctx, Order::Update { balance, changes: update.judged()? }, "id").await
+            let (balance, changes) = all((id_input(&["id"], &input.id), update.validate()))?;
+            give(ctx, Order::Update { balance, changes }, "id").await
         };
         Some(set(ctx, outcome.await))
     }
@@ -211,19 +213,19 @@ impl CreditMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The credits.")] input: TopUpCreditsInput,
     ) -> Option<Result<LedgerPayload>> {
-        ctx.refresh();
+        let now = ctx.refresh();
         let outcome = async {
-            let balance: BalanceId = id_input(&["balanceId"], &input.balance_id)?;
             let top_up = TopUpCredits {
-                credits: input.credits.0,
+                credits: input.credits,
                 priority: input.priority,
-                effective_at: input.effective_at.map(|time| time.0),
-                expires_at: input.expires_at.map(|time| time.0),
+                effective_at: input.effective_at,
+                expires_at: input.expires_at,
             };
             let words = Words { reason: input.reason, metadata: input.metadata.map(|metadata| metadata.0) };
-            let key = keyed(&input.idempotency_key, "topUpCredits", (balance, top_up.fields()), &words)?;
-            let (action, given) = words.with(Origin::Api, top_up.judged());
-            let given = Given { key: Some(key), ..given };
+            let key = (input.idempotency_key.as_str(), "topUpCredits", top_up.fields());
+            let balance = id_input::<BalanceId>(&["balanceId"], &input.balance_id);
+            let (balance, action, given) =
+                command(balance, top_up.validate(now), (&words, Some(key)), |_, action| action)?;
             give(ctx, Order::Move { balance, action, given }, "balanceId").await
         };
         Some(moved(ctx, outcome.await))
@@ -238,12 +240,12 @@ impl CreditMutation {
     ) -> Option<Result<LedgerPayload>> {
         let now = ctx.refresh();
         let outcome = async {
-            let balance: BalanceId = id_input(&["balanceId"], &input.balance_id)?;
-            let retain = RetainCredits { credits: input.credits.0, occurred_at: input.occurred_at.map(|time| time.0) };
+            let retain = RetainCredits { credits: input.credits, occurred_at: input.occurred_at };
             let words = Words { reason: input.reason, metadata: input.metadata.map(|metadata| metadata.0) };
-            let key = keyed(&input.idempotency_key, "retainCredits", (balance, retain.fields()), &words)?;
-            let (action, given) = words.with(Origin::Api, retain.judged(now));
-            let given = Given { key: Some(key), ..given };
+            let key = (input.idempotency_key.as_str(), "retainCredits", retain.fields());
+            let balance = id_input::<BalanceId>(&["balanceId"], &input.balance_id);
+            let (balance, action, given) =
+                command(balance, retain.validate(now), (&words, Some(key)), |_, action| action)?;
             give(ctx, Order::Move { balance, action, given }, "balanceId").await
         };
         Some(moved(ctx, outcome.await))
@@ -256,16 +258,18 @@ impl CreditMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What changes.")] input: UpdateGrantInput,
     ) -> Option<Result<LedgerPayload>> {
-        ctx.refresh();
+        let now = ctx.refresh();
         let outcome = async {
-            let grant: GrantId = id_input(&["id"], &input.id)?;
             let update = UpdateGrant {
-                grant,
                 priority: patch(input.priority, |priority| priority),
-                expires_at: patch(input.expires_at, |time| time.0),
+                expires_at: patch(input.expires_at, |time| time),
             };
             let words = Words { reason: input.reason, metadata: None };
-            let (action, given) = words.with(Origin::Api, update.judged());
+            let grant = id_input::<GrantId>(&["id"], &input.id);
+            let (grant, action, given) =
+                command(grant, update.validate(now), (&words, None), |grant, (priority, expires_at)| {
+                    Action::Amend(Amendment { grant, priority, expires_at })
+                })?;
             give(ctx, Order::Move { balance: grant.balance, action, given }, "id").await
         };
         Some(moved(ctx, outcome.await))
@@ -288,9 +292,9 @@ impl CorrectionMutation {
     ) -> Option<Result<LedgerPayload>> {
         ctx.refresh();
         let outcome = async {
-            let grant: GrantId = id_input(&["grantId"], &input.grant_id)?;
             let words = Words { reason: input.reason, metadata: None };
-            let (action, given) = words.with(Origin::Api, Ok(Action::Void(grant)));
+            let grant = id_input::<GrantId>(&["grantId"], &input.grant_id);
+            let (grant, action, given) = command(grant, Ok(()), (&words, None), |grant, ()| Action::Void(grant))?;
             give(ctx, Order::Move { balance: grant.balance, action, given }, "grantId").await
         };
         Some(moved(ctx, outcome.await))
@@ -307,12 +311,13 @@ impl CorrectionMutation {
     ) -> Option<Result<LedgerPayload>> {
         ctx.refresh();
         let outcome = async {
-            let entry: EntryId = id_input(&["entryId"], &input.entry_id)?;
-            let reverse = ReverseEntry { entry, credits: input.credits.map(|credits| credits.0) };
+            let reverse = ReverseEntry { credits: input.credits };
             let words = Words { reason: input.reason, metadata: None };
-            let key = keyed(&input.idempotency_key, "reverseEntry", (entry, reverse.fields()), &words)?;
-            let (action, given) = words.with(Origin::Api, reverse.judged());
-            let given = Given { key: Some(key), ..given };
+            let key = (input.idempotency_key.as_str(), "reverseEntry", reverse.fields());
+            let entry = id_input::<EntryId>(&["entryId"], &input.entry_id);
+            let (entry, action, given) = command(entry, reverse.validate(), (&words, Some(key)), |entry, credits| {
+                Action::Reverse(TakeBack { entry, credits })
+            })?;
             give(ctx, Order::Move { balance: entry.balance, action, given }, "entryId").await
         };
         Some(moved(ctx, outcome.await))

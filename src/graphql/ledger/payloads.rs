@@ -1,14 +1,19 @@
 //! What mutations of the ledger answer.
 
+use std::fmt::Display;
+
 use async_graphql::{Context, Result, SimpleObject};
+use serde_json::Value;
 
 use super::balances::CreditBalance;
 use super::entries::LedgerEntry;
-use crate::base::problem::{Problem, ProblemKind};
+use crate::base::problem::{Problem, Problems, all};
 use crate::db::Failure;
 use crate::graphql::context::Reach;
-use crate::graphql::errors::{Payload, UserError, failed, payload};
-use crate::intake::{Done, Order};
+use crate::graphql::errors::{Payload, UserError, payload, refused};
+use crate::intake::input::{Words, keyed};
+use crate::intake::{Action, Done, Order, Provenance};
+use crate::ledger::entry::Origin;
 
 /// What every mutation that writes to a ledger answers.
 #[derive(SimpleObject, Default)]
@@ -35,15 +40,29 @@ payload!(LedgerPayload, CreditBalancePayload);
 
 /// Gives an order. A problem that names no field is said of `field`, where the input names what the order is about.
 pub(super) async fn give(ctx: &Context<'_>, order: Order, field: &str) -> Result<Done, Failure> {
-    ctx.app().intake.order(order).await.map_err(|failure| match failure {
-        Failure::Problem(problem) => Failure::Problem(at(problem, field)),
-        Failure::Db(error) => Failure::Db(error),
-    })
+    ctx.app().intake.order(order).await.map_err(|failure| failure.about(field))
 }
 
-fn at(problem: Problem, field: &str) -> Problem {
-    let about_it = matches!(problem.kind, ProblemKind::NotFound { .. } | ProblemKind::State { .. });
-    if about_it && problem.path.is_empty() { problem.within(&[field]) } else { problem }
+/// An idempotency key as it was given, with the command and the fields of the input that it is for.
+pub(super) type GivenKey<'a> = (&'a str, &'static str, Value);
+
+/// A command about what an id names. The key stands for the input as it was given, so that it is found again whatever
+/// validation says by then. When the id or the key is none, all that is wrong with the input is told.
+pub(super) fn command<I: Copy + Display, C>(
+    about: Result<I, Problem>,
+    checked: Result<C, Problems>,
+    (words, key): (&Words, Option<GivenKey<'_>>),
+    action: impl FnOnce(I, C) -> Action,
+) -> Result<(I, Result<Action, Problems>, Provenance), Problems> {
+    let name = about.as_ref().map_or_else(|_| String::new(), ToString::to_string);
+    let key = key.map(|(key, command, fields)| keyed(key, command, (name, fields), words)).transpose();
+    match all((about, key)) {
+        Ok((about, key)) => {
+            let (action, provenance) = words.with(Origin::Api, checked.map(|checked| action(about, checked)));
+            Ok((about, action, Provenance { key, ..provenance }))
+        }
+        Err(problems) => Err(problems.and(checked).and(words.validate())),
+    }
 }
 
 /// What was done, shown as of now.
@@ -58,8 +77,7 @@ pub(super) fn shown<P: Payload>(
             let balance = CreditBalance::answered(ctx, &done.balance, &done.catalog)?;
             Ok(payload(balance, done))
         }
-        Err(Failure::Problem(problem)) => Ok(P::refused(vec![problem.into()])),
-        Err(Failure::Db(error)) => Err(failed(&error)),
+        Err(failure) => refused(ctx, failure),
     }
 }
 

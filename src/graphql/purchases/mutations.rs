@@ -6,22 +6,25 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, Si
 
 use super::Purchase;
 use crate::app::cashier::NotCanceled;
-use crate::base::fields;
+use crate::base::decimal::Decimal;
+use crate::base::fields::{self, optional};
+use crate::base::given::Given;
+use crate::base::idempotency::Scope;
 use crate::base::ids::{BalanceId, PurchaseId};
-use crate::base::problem::{Problem, ProblemKind};
+use crate::base::problem::{Problem, all};
 use crate::base::text::MAX_REFERENCE;
 use crate::db::Failure;
 use crate::graphql::context::Reach;
-use crate::graphql::errors::{UserError, away, failed, payload};
-use crate::graphql::ids::id_input;
+use crate::graphql::errors::{UserError, away, payload, refused};
+use crate::graphql::ids::{id_given, id_input};
 use crate::graphql::ledger::CreditBalance;
 use crate::graphql::ledger::payloads::CreditBalancePayload;
-use crate::graphql::patch::{patch, try_patch};
-use crate::graphql::scalars::Decimal;
+use crate::graphql::patch::patch;
 use crate::intake::input::{Words, keyed_in};
-use crate::intake::{Bought, PurchaseOrder, Scope};
+use crate::intake::{Bought, PurchaseOrder};
 use crate::ledger::entry::Origin;
-use crate::purchases::input::{Ask, AutoTopUpChanges, NewPurchase};
+use crate::purchases::input::{Ask, GivenAutoTopUp, GivenPurchase};
+use crate::purchases::rules;
 use crate::purchases::transitions::Fact;
 
 // --- Inputs and payloads -----------------------------------------------------------------------------------------------
@@ -78,12 +81,12 @@ pub struct SetAutoTopUpInput {
     /// Whether it is switched on.
     pub enabled: bool,
     /// It buys when `available` is at or below this, in credits: `"200"`; needed the first time.
-    pub threshold: MaybeUndefined<Decimal>,
+    pub threshold: MaybeUndefined<Given<Decimal>>,
     /// What it buys; needed the first time.
     pub option_id: MaybeUndefined<ID>,
     /// It buys as many packs at once as it takes to get to at least this, in credits, at most 1000 packs; at more than the
     /// threshold. Null buys one pack, as it does when it was never set.
-    pub target: MaybeUndefined<Decimal>,
+    pub target: MaybeUndefined<Given<Decimal>>,
     /// At most this many purchases in 24 hours: 1 to 100; null is 5 again.
     pub daily_limit: MaybeUndefined<i32>,
 }
@@ -115,21 +118,7 @@ fn shown(ctx: &Context<'_>, outcome: Result<Bought, Failure>) -> Result<Purchase
                 errors: Vec::new(),
             })
         }
-        Err(Failure::Problem(problem)) => {
-            Ok(PurchasePayload { errors: vec![problem.into()], ..PurchasePayload::default() })
-        }
-        Err(Failure::Db(error)) => Err(failed(&error)),
-    }
-}
-
-/// A problem that names no field is said of `field`, where the input names what the order is about.
-fn at(failure: Failure, field: &str) -> Failure {
-    match failure {
-        Failure::Problem(problem) if problem.path.is_empty() => {
-            let about_it = matches!(problem.kind, ProblemKind::NotFound { .. } | ProblemKind::State { .. });
-            Failure::Problem(if about_it { problem.within(&[field]) } else { problem })
-        }
-        other => other,
+        Err(failure) => refused(ctx, failure),
     }
 }
 
@@ -156,18 +145,27 @@ impl PurchaseMutation {
     ) -> Option<Result<PurchasePayload>> {
         ctx.refresh();
         let outcome = async {
-            let balance: BalanceId = id_input(&["balanceId"], &input.balance_id)?;
+            let given = GivenPurchase {
+                option: id_given(&input.option_id),
+                quantity: input.quantity,
+                return_url: input.return_url,
+            };
+            let new = ctx.app().cashier.validate(&given);
+            let balance = id_input::<BalanceId>(&["balanceId"], &input.balance_id);
+            let in_portal = ctx.caller().only().is_some();
+            let (origin, scope) = if in_portal { (Origin::Portal, Scope::Portal) } else { (Origin::Api, Scope::Api) };
+            let name = balance.as_ref().map_or_else(|_| String::new(), ToString::to_string);
+            let words = Words::default();
+            let key = keyed_in((scope, &input.idempotency_key), "purchaseCredits", (name, given.fields()), &words);
+            let (balance, key) = match all((balance, key)) {
+                Ok(known) => known,
+                Err(problems) => return Err(problems.and(new).into()),
+            };
             if !ctx.may_see(balance.customer) {
                 return Err(Problem::not_found(&["balanceId"], "credit balance", balance.to_string()).into());
             }
-            let option = id_input(&["optionId"], &input.option_id)?;
-            let new = NewPurchase { option, quantity: input.quantity, return_url: input.return_url };
-            let in_portal = ctx.caller().only().is_some();
-            let (origin, scope) = if in_portal { (Origin::Portal, Scope::Portal) } else { (Origin::Api, Scope::Api) };
-            let words = Words::default();
-            let key = keyed_in((scope, &input.idempotency_key), "purchaseCredits", (balance, new.fields()), &words)?;
-            let order = PurchaseOrder::Create { balance, new: Ok(new), origin, key };
-            ctx.app().cashier.buy(order).await.map_err(|failure| at(failure, "balanceId"))
+            let order = PurchaseOrder::Create { balance, new, origin, key };
+            ctx.app().cashier.buy(order).await.map_err(|failure| failure.about("balanceId"))
         };
         Some(shown(ctx, outcome.await))
     }
@@ -182,12 +180,12 @@ impl PurchaseMutation {
     ) -> Option<Result<PurchasePayload>> {
         ctx.refresh();
         let outcome = async {
-            let id = purchase_input(&input.purchase_id)?;
             let text = |given: &str| fields::text(&["reference"], given, MAX_REFERENCE);
-            let reference = input.reference.as_deref().map(text).transpose()?;
+            let (id, reference) =
+                all((purchase_input(&input.purchase_id), optional(input.reference.as_deref(), text)))?;
             let ask = Ask::Hear { fact: Fact::PaidByHand { reference }, method: None };
             let order = PurchaseOrder::Change { id, ask };
-            ctx.app().intake.purchase(order).await.map_err(|failure| at(failure, "purchaseId"))
+            ctx.app().intake.purchase(order).await.map_err(|failure| failure.about("purchaseId"))
         };
         Some(shown(ctx, outcome.await))
     }
@@ -207,7 +205,7 @@ impl PurchaseMutation {
         };
         let outcome = match outcome.await {
             Err(NotCanceled::Away(trouble)) => return Some(Err(away(&trouble))),
-            Err(NotCanceled::Failure(failure)) => Err(at(failure, "purchaseId")),
+            Err(NotCanceled::Failure(failure)) => Err(failure.about("purchaseId")),
             Ok(bought) => Ok(bought),
         };
         Some(shown(ctx, outcome))
@@ -224,10 +222,9 @@ impl PurchaseMutation {
     ) -> Option<Result<PurchasePayload>> {
         ctx.refresh();
         let outcome = async {
-            let id = purchase_input(&input.purchase_id)?;
             let prose = |reason: &str| fields::prose(&["reason"], reason);
-            let reason = input.reason.as_deref().map(prose).transpose()?;
-            ctx.app().cashier.refund(id, reason).await.map_err(|failure| at(failure, "purchaseId"))
+            let (id, reason) = all((purchase_input(&input.purchase_id), optional(input.reason.as_deref(), prose)))?;
+            ctx.app().cashier.refund(id, reason).await.map_err(|failure| failure.about("purchaseId"))
         };
         Some(shown(ctx, outcome.await))
     }
@@ -241,16 +238,17 @@ impl PurchaseMutation {
     ) -> Option<Result<CreditBalancePayload>> {
         ctx.refresh();
         let outcome = async {
-            let balance = id_input(&["balanceId"], &input.balance_id)?;
-            let changes = AutoTopUpChanges {
+            let given = GivenAutoTopUp {
                 enabled: input.enabled,
-                threshold: patch(input.threshold, |threshold| threshold.0),
-                option: try_patch(input.option_id, |id| id_input(&["optionId"], &id))?,
-                target: patch(input.target, |target| target.0),
+                threshold: patch(input.threshold, |threshold| threshold),
+                option: patch(input.option_id, |id| id_given(&id)),
+                target: patch(input.target, |target| target),
                 daily_limit: patch(input.daily_limit, |limit| limit),
             };
+            let (balance, changes) =
+                all((id_input(&["balanceId"], &input.balance_id), rules::auto_top_up_changes(&given)))?;
             let order = PurchaseOrder::SetAutoTopUp { balance, changes };
-            ctx.app().intake.purchase(order).await.map_err(|failure| at(failure, "balanceId"))
+            ctx.app().intake.purchase(order).await.map_err(|failure| failure.about("balanceId"))
         };
         let payload = shown(ctx, outcome.await);
         Some(payload.map(|PurchasePayload { balance, errors, .. }| CreditBalancePayload { balance, errors }))

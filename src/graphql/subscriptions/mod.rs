@@ -67,6 +67,37 @@ impl PlanSubscription {
         Ok(Self::of(Arc::unwrap_or_clone(ctx.loaders().get(id).await?), ctx.now()))
     }
 
+    /// What it has of each product of its plan.
+    async fn all_items(&self, ctx: &Context<'_>) -> Result<Vec<SubscriptionItem>> {
+        let version = ctx.loaders().get(self.subscription().phase.version).await?;
+        let next = match self.next_phase() {
+            Some(phase) => Some((ctx.loaders().get(phase.version).await?, phase)),
+            None => None,
+        };
+        let item = |item: &PlanItem| {
+            let options = in_force(&self.subscription().phase, item);
+            let set_in = |phase: &Phase| phase.set(item.product).map(Options::set).unwrap_or_default();
+            let next = next.as_ref().and_then(|(version, phase)| {
+                let (_, item) = version.item(item.product)?;
+                Some(NextItem {
+                    options: in_force(phase, item),
+                    currency: version.content.currency,
+                    set: set_in(phase),
+                })
+            });
+            let differs = |next: &NextItem| next.options != options || next.currency != version.content.currency;
+            SubscriptionItem(Arc::new(Item {
+                id: SubscriptionItemId { subscription: self.subscription().id, product: item.product },
+                set: set_in(&self.subscription().phase),
+                next: next.filter(differs),
+                options,
+                plan: item.options.clone(),
+                currency: version.content.currency,
+            }))
+        };
+        Ok(version.content.items.iter().map(item).collect())
+    }
+
     fn subscription(&self) -> &model::Subscription {
         &self.0.subscription
     }
@@ -115,27 +146,7 @@ impl PlanSubscription {
 
     /// What it has of each product of its plan.
     async fn items(&self, ctx: &Context<'_>) -> Result<Vec<SubscriptionItem>> {
-        let version = ctx.loaders().get(self.subscription().phase.version).await?;
-        let next = match self.next_phase() {
-            Some(phase) => Some((ctx.loaders().get(phase.version).await?, phase)),
-            None => None,
-        };
-        let item = |item: &PlanItem| {
-            let options = in_force(&self.subscription().phase, item);
-            let next = next.as_ref().and_then(|(version, phase)| {
-                let (_, item) = version.item(item.product)?;
-                Some((in_force(phase, item), version.content.currency))
-            });
-            SubscriptionItem(Arc::new(Item {
-                id: SubscriptionItemId { subscription: self.subscription().id, product: item.product },
-                set: self.subscription().phase.set(item.product).map(Options::set).unwrap_or_default(),
-                next: next.filter(|(next, currency)| *next != options || *currency != version.content.currency),
-                options,
-                plan: item.options.clone(),
-                currency: version.content.currency,
-            }))
-        };
-        Ok(version.content.items.iter().map(item).collect())
+        self.all_items(ctx).await
     }
 
     /// When it will end, or ended; null when nobody has cancelled it.
@@ -225,16 +236,34 @@ struct Item {
     id: SubscriptionItemId,
     set: Vec<&'static str>,
     options: Options,
-    next: Option<(Options, Currency)>,
+    next: Option<NextItem>,
     plan: Options,
     currency: Currency,
+}
+
+/// What the item is from the next period on.
+struct NextItem {
+    options: Options,
+    currency: Currency,
+    set: Vec<&'static str>,
+}
+
+impl SubscriptionItem {
+    /// The item with this id; none when there is none.
+    ///
+    /// # Errors
+    /// The top-level error of the database.
+    pub async fn find(ctx: &Context<'_>, id: SubscriptionItemId) -> Result<Option<Self>> {
+        let Some(subscription) = PlanSubscription::find(ctx, id.subscription).await? else { return Ok(None) };
+        Ok(subscription.all_items(ctx).await?.into_iter().find(|item| item.0.id == id))
+    }
 }
 
 /// What a subscription has of one product.
 #[Object]
 impl SubscriptionItem {
     /// Its id: `"sbi_…"`.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.0.id.into()
     }
 
@@ -250,7 +279,7 @@ impl SubscriptionItem {
 
     /// From the next period on; null where nothing differs.
     async fn next_options(&self, ctx: &Context<'_>) -> Option<Result<ItemOptions>> {
-        let (options, currency) = self.0.next.as_ref()?;
+        let NextItem { options, currency, .. } = self.0.next.as_ref()?;
         Some(match product(ctx, self.0.id.product).await {
             Ok(product) => ItemOptions::of(&product, options, *currency),
             Err(error) => Err(error),
@@ -265,6 +294,11 @@ impl SubscriptionItem {
     /// The names of the options in force that the subscription sets itself, such as `"includedCredits"`.
     async fn overrides(&self) -> Vec<&'static str> {
         self.0.set.clone()
+    }
+
+    /// The names of those of `nextOptions` that the subscription sets itself; empty while `nextOptions` is null.
+    async fn next_overrides(&self) -> Vec<&'static str> {
+        self.0.next.as_ref().map(|next| next.set.clone()).unwrap_or_default()
     }
 
     /// For a credit product: the customer's open balance of it; null where none is open.

@@ -3,19 +3,23 @@
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 
 use super::PlanSubscription;
-use crate::base::ids::{ProductId, SubscriptionId};
-use crate::base::problem::{Problem, ProblemKind};
+use crate::base::given::Given;
+use crate::base::ids::{CustomerId, ProductId, SubscriptionId};
+use crate::base::problem::{Problem, Problems, all};
+use crate::base::time::Time;
+use crate::catalog::plans::options;
 use crate::db::Failure;
 use crate::graphql::catalog::plan_items::{ItemOptionsInput, given_options};
 use crate::graphql::context::Reach;
-use crate::graphql::customers::customer_of;
-use crate::graphql::errors::{UserError, failed, payload};
-use crate::graphql::ids::{CustomerBy, id_input};
-use crate::graphql::patch::try_patch;
-use crate::graphql::scalars::{DateTime, Json};
+use crate::graphql::customers::resolve_customer;
+use crate::graphql::errors::{UserError, payload, refused};
+use crate::graphql::ids::{CustomerBy, customer_input, id_given, id_input};
+use crate::graphql::patch::patch;
+use crate::graphql::scalars::Json;
 use crate::intake::PlanOrder;
 use crate::intake::input::{Words, keyed};
 use crate::subscriptions::charges::meter_usage;
+use crate::subscriptions::create;
 use crate::subscriptions::input::{Ask, GivenOverride, NewSubscription, Timing};
 use crate::subscriptions::model::Changed;
 
@@ -33,7 +37,7 @@ pub struct CreatePlanSubscriptionInput {
     pub plan_id: ID,
     /// When it starts: at most 10 years away; now, when it is left out. A start in the past grants and charges what the
     /// periods since would have, at most 1,000 of them.
-    pub starts_at: Option<DateTime>,
+    pub starts_at: Option<Given<Time>>,
     /// What the subscription sets itself, each product once.
     #[graphql(default)]
     pub overrides: Vec<SubscriptionItemOverrideInput>,
@@ -125,10 +129,7 @@ fn shown(ctx: &Context<'_>, outcome: Result<Changed, Failure>) -> Result<PlanSub
             let subscription = Some(PlanSubscription::of(subscription, now));
             Ok(PlanSubscriptionPayload { subscription, replayed, errors: Vec::new() })
         }
-        Err(Failure::Problem(problem)) => {
-            Ok(PlanSubscriptionPayload { errors: vec![problem.into()], ..PlanSubscriptionPayload::default() })
-        }
-        Err(Failure::Db(error)) => Err(failed(&error)),
+        Err(failure) => refused(ctx, failure),
     }
 }
 
@@ -141,28 +142,23 @@ async fn meter(ctx: &Context<'_>, outcome: &Result<Changed, Failure>) {
 }
 
 /// Asks something of the subscription that an input names.
-async fn ask(ctx: &Context<'_>, id: &ID, ask: Result<Ask, Problem>) -> Option<Result<PlanSubscriptionPayload>> {
+async fn ask(
+    ctx: &Context<'_>,
+    id: &ID,
+    ask: Result<Ask, impl Into<Problems>>,
+) -> Option<Result<PlanSubscriptionPayload>> {
     ctx.refresh();
     let ends = matches!(&ask, Ok(Ask::Cancel { timing: Timing::Now } | Ask::Change { timing: Timing::Now, .. }));
     let outcome = async {
-        let id: SubscriptionId = id_input(&["subscriptionId"], id)?;
-        let order = PlanOrder::Change { id, ask: ask? };
-        ctx.app().intake.subscribe(order).await.map_err(|failure| match failure {
-            Failure::Problem(problem) => Failure::Problem(about_it(problem)),
-            Failure::Db(error) => Failure::Db(error),
-        })
+        let (id, ask) = all((id_input::<SubscriptionId>(&["subscriptionId"], id), ask))?;
+        let order = PlanOrder::Change { id, ask };
+        ctx.app().intake.subscribe(order).await.map_err(|failure| failure.about("subscriptionId"))
     };
     let outcome = outcome.await;
     if ends {
         meter(ctx, &outcome).await;
     }
     Some(shown(ctx, outcome))
-}
-
-/// A problem that names no field is said of the subscription.
-fn about_it(problem: Problem) -> Problem {
-    let whole = matches!(problem.kind, ProblemKind::NotFound { .. } | ProblemKind::State { .. });
-    if whole && problem.path.is_empty() { problem.within(&["subscriptionId"]) } else { problem }
 }
 
 // --- Fields ------------------------------------------------------------------------------------------------------------
@@ -182,23 +178,28 @@ impl SubscriptionMutation {
     ) -> Option<Result<PlanSubscriptionPayload>> {
         ctx.refresh();
         let outcome = async {
-            let customer = customer_of(ctx, &input.customer).await?;
-            let own = |(index, own): (usize, SubscriptionItemOverrideInput)| {
-                let index = index.to_string();
-                let product = id_input(&["overrides", &index, "productId"], &own.product_id)?;
-                let options = given_options(own.options);
-                let options = options.map_err(|problem| problem.within(&["overrides", &index, "options"]))?;
-                Ok(GivenOverride { product, options })
+            let own = |own: SubscriptionItemOverrideInput| GivenOverride {
+                product: id_given(&own.product_id),
+                options: given_options(own.options),
             };
-            let new = NewSubscription {
-                customer,
-                plan: id_input(&["planId"], &input.plan_id)?,
-                starts_at: input.starts_at.map(|start| start.0),
-                overrides: input.overrides.into_iter().enumerate().map(own).collect::<Result<_, Problem>>()?,
+            let mut new = NewSubscription {
+                customer: CustomerId(uuid::Uuid::nil()),
+                plan: id_given(&input.plan_id),
+                starts_at: input.starts_at,
+                overrides: input.overrides.into_iter().map(own).collect(),
                 metadata: input.metadata.map(|metadata| metadata.0),
             };
             let words = Words { reason: None, metadata: new.metadata.clone() };
-            let key = keyed(&input.idempotency_key, "createPlanSubscription", (customer, new.fields()), &words)?;
+            let key = |customer: String| {
+                keyed(&input.idempotency_key, "createPlanSubscription", (customer, new.fields()), &words)
+            };
+            let named = match all((customer_input(&["customer"], &input.customer), key(String::new()))) {
+                Ok((named, _)) => named,
+                Err(problems) => return Err(problems.and(create::check(&new)).into()),
+            };
+            let customer = resolve_customer(ctx, named).await?;
+            let key = key(customer.to_string())?;
+            new.customer = customer;
             ctx.app().intake.subscribe(PlanOrder::Create { new, key }).await
         };
         let outcome = outcome.await;
@@ -213,12 +214,12 @@ impl SubscriptionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What changes.")] input: OverrideSubscriptionItemInput,
     ) -> Option<Result<PlanSubscriptionPayload>> {
-        let wanted = || {
-            let product: ProductId = id_input(&["productId"], &input.product_id)?;
-            let options = try_patch(input.options, given_options);
-            Ok(Ask::Override { product, options: options.map_err(|problem| problem.within(&["options"]))? })
-        };
-        ask(ctx, &input.subscription_id, wanted()).await
+        let options = patch(input.options, given_options).try_map(|given| {
+            options::check(&given).map_err(|problems| problems.within(&["options"]))?;
+            Ok::<_, Problems>(given)
+        });
+        let wanted = all((id_input::<ProductId>(&["productId"], &input.product_id), options));
+        ask(ctx, &input.subscription_id, wanted.map(|(product, options)| Ask::Override { product, options })).await
     }
 
     /// Changes the plan, to its latest version: at once, when a new period begins that anchors the next ones, or with the
@@ -242,7 +243,7 @@ impl SubscriptionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which, and when.")] input: CancelPlanSubscriptionInput,
     ) -> Option<Result<PlanSubscriptionPayload>> {
-        ask(ctx, &input.subscription_id, Ok(Ask::Cancel { timing: input.effective.into() })).await
+        ask(ctx, &input.subscription_id, Ok::<_, Problem>(Ask::Cancel { timing: input.effective.into() })).await
     }
 
     /// Takes a cancellation or a change of plan back that has not happened yet.
@@ -251,6 +252,6 @@ impl SubscriptionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which.")] input: ResumePlanSubscriptionInput,
     ) -> Option<Result<PlanSubscriptionPayload>> {
-        ask(ctx, &input.subscription_id, Ok(Ask::Resume)).await
+        ask(ctx, &input.subscription_id, Ok::<_, Problem>(Ask::Resume)).await
     }
 }

@@ -10,7 +10,7 @@ use crate::base::time::Time;
 use crate::ledger::entry::Entry;
 use crate::ledger::model::{BalanceState, Cause, EntryKind, FIRST_HASH, Hash, Lot};
 use crate::ledger::records::Checkpoint;
-use crate::ledger::replay::Replay;
+use crate::ledger::replay::{Replay, ReplayError};
 
 /// Something that does not agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +104,12 @@ impl Fold {
         let burned = self.last_burned(entry);
         match self.replay.take(entry) {
             Ok(closed) => self.closed.extend(closed.into_iter().map(|lot| (lot.sequence, lot))),
-            Err(Overflow) => self.find(at, "L3", "What remains of a grant is beyond what a balance holds."),
+            Err(ReplayError::Overflow) => {
+                self.find(at, "L3", "What remains of a grant is beyond what a balance holds.");
+            }
+            Err(ReplayError::MakesNoLot(kind)) => {
+                self.find(at, "L3", format!("It makes a grant, which no entry of the kind {kind:?} does."));
+            }
         }
         self.check_order(at, burned);
         if let Cause::Renewal(subscription) = posting.cause {

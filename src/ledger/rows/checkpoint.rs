@@ -7,7 +7,7 @@ use crate::base::time::Time;
 use crate::db::DbError;
 use crate::db::bulk::bulk_insert;
 use crate::db::schema::checkpoints;
-use crate::db::types::{Id, Micros};
+use crate::db::types::{Id, JsonText, Micros};
 use crate::ledger::codec;
 use crate::ledger::model::{Account, Hold, Lot};
 
@@ -18,8 +18,8 @@ bulk_insert! {
         balance: i32 as Integer,
         recorded_at: Time as Micros,
         sequence: i64 as BigInt,
-        lots: String as Text,
-        holds: String as Text,
+        lots: JsonText as Text,
+        holds: JsonText as Text,
     }
 }
 

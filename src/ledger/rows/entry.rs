@@ -10,7 +10,7 @@ use crate::base::time::Time;
 use crate::db::DbError;
 use crate::db::bulk::bulk_insert;
 use crate::db::schema::{entries, reversals};
-use crate::db::types::{Id, Micros};
+use crate::db::types::{Id, JsonText, Micros};
 use crate::ledger::codec;
 use crate::ledger::entry::{Entry, Note, Origin};
 use crate::ledger::model::{BalanceState, Cause, EntryKind, Posting};
@@ -30,12 +30,12 @@ bulk_insert! {
         held_after: Credits as BigInt,
         state_after: i16 as SmallInt,
         state_before: Option<i16> as Nullable<SmallInt>,
-        allocations: String as Text,
-        rating: Option<String> as Nullable<Text>,
+        allocations: JsonText as Text,
+        rating: Option<JsonText> as Nullable<Text>,
         origin: i16 as SmallInt,
         event: Option<i64> as Nullable<BigInt>,
         lot: Option<i64> as Nullable<BigInt>,
-        terms: Option<String> as Nullable<Text>,
+        terms: Option<JsonText> as Nullable<Text>,
         hold: Option<i64> as Nullable<BigInt>,
         reverses: Option<i64> as Nullable<BigInt>,
         reason: Option<String> as Nullable<Text>,
@@ -117,7 +117,7 @@ impl EntryRow {
             state_before: self.state_before.map(BalanceState::from_number).transpose()?,
             allocations: codec::read_allocations(&self.allocations)?,
             grant: self.lot,
-            terms: self.terms.as_deref().map(codec::read_terms).transpose()?,
+            terms: self.terms.as_ref().map(codec::read_terms).transpose()?,
             hold: self.hold,
             reverses: self.reverses,
             occurred_at: self.occurred_at,
@@ -126,7 +126,7 @@ impl EntryRow {
         let note = Note {
             origin,
             event: self.event.map(|key| EventKey { customer: balance.customer, key }),
-            rating: self.rating.as_deref().map(codec::read_rating).transpose()?,
+            rating: self.rating.as_ref().map(codec::read_rating).transpose()?,
             reason: self.reason,
             metadata: self.metadata,
             idempotency_key: self.idempotency_key,

@@ -17,7 +17,7 @@ use crate::base::time::Time;
 use crate::db::DbError;
 use crate::db::bulk::{bulk_insert, bulk_row, bulk_update};
 use crate::db::schema::{balances, idempotency_keys};
-use crate::db::types::{Deadline, Id, Micros};
+use crate::db::types::{Deadline, Id, JsonText, Micros};
 pub(super) use checkpoint::CheckpointRow;
 pub(super) use entry::{EntryRow, ReversalRow};
 pub(super) use lot::{HoldChange, HoldRow, LotChange, LotRow};
@@ -39,17 +39,17 @@ bulk_insert! {
         held: Credits as BigInt,
         debt: Credits as BigInt,
         state: i16 as SmallInt,
-        lots: String as Text,
-        holds: String as Text,
+        lots: JsonText as Text,
+        holds: JsonText as Text,
         hash: Vec<u8> as Binary,
         recorded_at: Time as Micros,
         next_change_at: Deadline as Micros,
         created_at: Time as Micros,
         updated_at: Time as Micros,
         closed_at: Option<Time> as Nullable<Micros>,
-        plan: Option<String> as Nullable<Text>,
+        plan: Option<JsonText> as Nullable<Text>,
         renews_at: Option<Time> as Nullable<Micros>,
-        buying: Option<String> as Nullable<Text>,
+        buying: Option<JsonText> as Nullable<Text>,
     }
 }
 
@@ -74,8 +74,8 @@ bulk_update! {
             held: Credits as BigInt,
             debt: Credits as BigInt,
             state: i16 as SmallInt,
-            lots: String as Text,
-            holds: String as Text,
+            lots: JsonText as Text,
+            holds: JsonText as Text,
             hash: Vec<u8> as Binary,
             recorded_at: Time as Micros,
             next_change_at: Deadline as Micros,
@@ -96,8 +96,8 @@ bulk_update! {
             updated_at: Time as Micros,
             closed_at: Option<Time> as Nullable<Micros>,
             created_at: Time as Micros,
-            plan: Option<String> as Nullable<Text>,
-            buying: Option<String> as Nullable<Text>,
+            plan: Option<JsonText> as Nullable<Text>,
+            buying: Option<JsonText> as Nullable<Text>,
         }
     }
 }
@@ -196,9 +196,9 @@ impl BalanceRow {
             account,
             product: self.product_id,
             own: Overrides { name: self.name, low_balance_threshold: self.low_balance_threshold, overdraft },
-            plan: self.plan.as_deref().map(codec::read_plan).transpose()?.map(Arc::new),
+            plan: self.plan.as_ref().map(codec::read_plan).transpose()?.map(Arc::new),
             renews_at: self.renews_at,
-            buying: self.buying.as_deref().map(codec::read_buying).transpose()?.map(Arc::new),
+            buying: self.buying.as_ref().map(codec::read_buying).transpose()?.map(Arc::new),
             revision: self.revision,
             hash: hash(self.hash)?,
             created_at: self.created_at,

@@ -78,6 +78,14 @@ fn check(body: &[u8], header: &str, (secret, now): (&str, Time)) -> Result<(), N
     if now.micros().abs_diff(at) > TOLERANCE.unsigned_abs() { Err(NotTaken::Age) } else { Ok(()) }
 }
 
+/// The header of a body that is signed as Stripe signs, at that second since 1970.
+#[cfg(test)]
+pub(crate) fn header(secret: &str, seconds: i64, body: &str) -> String {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    let signed = mac.chain_update(seconds.to_string()).chain_update(".").chain_update(body).finalize();
+    format!("t={seconds},v0=ab,v1={}", data_encoding::HEXLOWER.encode(&signed.into_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,12 +93,6 @@ mod tests {
 
     fn now() -> Time {
         Time::parse("2026-01-01T00:00:00Z").unwrap()
-    }
-
-    fn header(secret: &str, seconds: i64, body: &str) -> String {
-        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        let signed = mac.chain_update(seconds.to_string()).chain_update(".").chain_update(body).finalize();
-        format!("t={seconds},v0=ab,v1={}", data_encoding::HEXLOWER.encode(&signed.into_bytes()))
     }
 
     fn read_at(body: &str, header: &str) -> Result<Option<Hint>, NotTaken> {

@@ -10,8 +10,9 @@ use scrip::base::patch::Patch;
 use scrip::base::problem::{Problem, ProblemKind};
 use scrip::base::time::{SECOND, Time};
 use scrip::catalog::input::{
-    AggregationKind, CreditProductChanges, ExpirationPolicy, GivenExpiration, GivenOverdraft, GivenRule, ListMeters,
-    ListProducts, MeterChanges, NewCreditProduct, NewMeter, NewPurchaseOption, OverdraftPolicy, PurchaseOptionChanges,
+    AggregationKind, CreditProductChanges, ExpirationPolicy, GivenExpiration, GivenOverdraft, GivenPrice, GivenRule,
+    ListMeters, ListProducts, MeterChanges, NewCreditProduct, NewMeter, NewPurchaseOption, OverdraftPolicy,
+    PurchaseOptionChanges,
 };
 use scrip::catalog::model::{CreditProduct, EventFilter, FilterOperator, Meter, Product, ProductKind, PropertyFilter};
 use scrip::catalog::snapshot::{Snapshot, load_snapshot};
@@ -20,6 +21,7 @@ use scrip::db::{Conn, Failure};
 use serde_json::json;
 
 use crate::support::db::{TestDb, both};
+use scrip::base::given::Given;
 
 // --- Builders ----------------------------------------------------------------------------------------------------------
 
@@ -27,8 +29,8 @@ fn at(seconds: i64) -> Time {
     Time::from_micros(1_767_225_600 * SECOND + seconds * SECOND + 123_456).unwrap()
 }
 
-fn decimal(text: &str) -> Decimal {
-    Decimal::new(text).unwrap()
+fn decimal(text: &str) -> Given<Decimal> {
+    Decimal::new(text).unwrap().into()
 }
 
 fn tokens(key: &str) -> NewMeter {
@@ -48,7 +50,7 @@ fn tokens(key: &str) -> NewMeter {
 }
 
 fn ai_credits(key: &str, meters: &[MeterId]) -> NewCreditProduct {
-    let rule = |meter: &MeterId| GivenRule { meter: *meter, credits_per_unit: decimal("0.000000000001") };
+    let rule = |meter: &MeterId| GivenRule { meter: (*meter).into(), credits_per_unit: decimal("0.000000000001") };
     NewCreditProduct {
         key: key.into(),
         name: "AI credits".into(),
@@ -64,11 +66,10 @@ fn ai_credits(key: &str, meters: &[MeterId]) -> NewCreditProduct {
 
 fn pack(product: ProductId, position: i32) -> NewPurchaseOption {
     NewPurchaseOption {
-        product,
+        product: product.into(),
         name: "Pack".into(),
         credits: decimal("1000"),
-        price: decimal("25.5"),
-        currency: Currency::parse("EUR").unwrap(),
+        price: GivenPrice { amount: decimal("25.5"), currency: Currency::parse("EUR").unwrap().into() },
         show_in_portal: true,
         position,
     }
@@ -131,7 +132,7 @@ impl<'a> Catalog<'a> {
 
 fn problem<T: std::fmt::Debug>(result: Result<T, Failure>) -> Problem {
     match result.unwrap_err() {
-        Failure::Problem(problem) => problem,
+        Failure::Problems(problems) => problems.into_iter().next().expect("at least one"),
         Failure::Db(error) => panic!("the database failed: {error:?}"),
     }
 }
@@ -296,7 +297,8 @@ both!(options_are_listed_by_product_and_position, async |db| {
     let mut made = Vec::new();
     for (second, position) in (2..).zip([5, -1, 5]) {
         let new = pack(product, position);
-        let option = db.write(async |txn| service::create_purchase_option(txn, &catalog.ids, at(second), &new).await);
+        let option =
+            db.write(async |txn| service::create_purchase_option(txn, (&catalog.ids, at(second)), &new, None).await);
         made.push(option.await.unwrap());
     }
     let changes = PurchaseOptionChanges {
@@ -324,7 +326,7 @@ both!(an_archived_product_gets_no_more_options, async |db| {
     catalog.archive_product(at(2), product).await.unwrap();
     let create = async |product| {
         let new = pack(product, 0);
-        db.write(async |txn| service::create_purchase_option(txn, &catalog.ids, at(3), &new).await).await
+        db.write(async |txn| service::create_purchase_option(txn, (&catalog.ids, at(3)), &new, None).await).await
     };
     assert_eq!(state(create(product).await), ("ARCHIVED", "productId".into()));
     assert_eq!(problem(create(ProductId(uuid::Uuid::nil())).await).path, ["productId"]);

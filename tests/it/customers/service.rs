@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use scrip::base::idempotency::Key;
 use scrip::base::ids::{CustomerId, Ids};
 use scrip::base::money::Currency;
 use scrip::base::page::{Direction, PageRequest};
@@ -15,6 +16,7 @@ use scrip::db::{Conn, Failure};
 use serde_json::json;
 
 use crate::support::db::{TestDb, both};
+use scrip::base::given::Given;
 
 // --- Builders ----------------------------------------------------------------------------------------------------------
 
@@ -50,7 +52,7 @@ impl<'a> Customers<'a> {
     }
 
     async fn create(&self, now: Time, new: &NewCustomer) -> Result<Customer, Failure> {
-        self.db.write(async |txn| service::create_customer(txn, &self.ids, now, new).await).await
+        self.db.write(async |txn| service::create_customer(txn, (&self.ids, now), new, None).await).await
     }
 
     async fn update(&self, now: Time, id: CustomerId, changes: &CustomerChanges) -> Result<Customer, Failure> {
@@ -83,7 +85,7 @@ impl<'a> Customers<'a> {
 
 fn problem<T: std::fmt::Debug>(result: Result<T, Failure>) -> Problem {
     match result.unwrap_err() {
-        Failure::Problem(problem) => problem,
+        Failure::Problems(problems) => problems.into_iter().next().expect("at least one"),
         Failure::Db(error) => panic!("the database failed: {error:?}"),
     }
 }
@@ -103,7 +105,7 @@ both!(a_customer_is_read_as_it_was_written, async |db| {
         external_id: Some("ada-1".into()),
         name: "Ada".into(),
         email: Some("ada@example.com".into()),
-        currency: Currency::parse("EUR"),
+        currency: Currency::parse("EUR").map(Given::from),
         metadata: Some(json!({"b": 1.0, "a": []})),
     };
     let made = customers.create(at(1), &new).await.unwrap();
@@ -243,11 +245,72 @@ both!(a_search_finds_by_the_beginning_of_name_email_and_external_id, async |db| 
     ]) {
         customers.create(at(second), &new).await.unwrap();
     }
-    assert_eq!(customers.found("aDa").await, ["Carl", "Bob"]);
+    assert_eq!(customers.found("aDa").await, ["Not Ada", "Carl", "Bob"]);
     assert_eq!(customers.found("äDEL").await, ["Ädelweiß GmbH"]);
     assert_eq!(customers.found("100%_").await, ["100%_sure"]);
     assert_eq!(customers.found("%").await, [""; 0]);
     assert_eq!(customers.found("  ").await.len(), 5);
+});
+
+both!(search_finds_the_beginnings_of_all_words_however_they_are_written, async |db| {
+    let customers = Customers::of(db);
+    for (second, name) in (1..).zip(["Acme Corporation", "ΟΔΥΣΣΕΥΣ ΑΕ", "Straße 5", "Cafe\u{301} Noir", "Café Blanc"])
+    {
+        customers.create(at(second), &named(name)).await.unwrap();
+    }
+    for (typed, found) in [
+        ("corp", &["Acme Corporation"][..]),
+        ("corp ac", &["Acme Corporation"]),
+        ("acme corporation", &["Acme Corporation"]),
+        ("orporation", &[]),
+        ("corp noir", &[]),
+        ("ΟΔΥΣ", &["ΟΔΥΣΣΕΥΣ ΑΕ"]),
+        ("οδυσσευς", &["ΟΔΥΣΣΕΥΣ ΑΕ"]),
+        ("STRASSE", &["Straße 5"]),
+        ("caf\u{e9}", &["Café Blanc", "Cafe\u{301} Noir"]),
+        ("CAFE\u{301} B", &["Café Blanc"]),
+    ] {
+        assert_eq!(customers.found(typed).await, found, "{typed}");
+    }
+});
+
+both!(search_for_a_whole_id_finds_its_customer, async |db| {
+    let customers = Customers::of(db);
+    let ada = customers.create(at(1), &named("Ada")).await.unwrap();
+    customers.create(at(2), &named("Bob")).await.unwrap();
+    assert_eq!(customers.found(&ada.id.to_string()).await, ["Ada"]);
+    customers.archive(at(3), ada.id).await.unwrap();
+    assert_eq!(customers.found(&ada.id.to_string()).await, [""; 0], "an archived one only when it is asked for");
+});
+
+both!(words_that_a_customer_has_no_more_do_not_find_it, async |db| {
+    let customers = Customers::of(db);
+    let ada = customers.create(at(1), &called("ada")).await.unwrap();
+    let changes = CustomerChanges { name: Patch::Set("Lovelace".into()), ..becomes(Patch::Clear) };
+    customers.update(at(2), ada.id, &changes).await.unwrap();
+    assert_eq!((customers.found("ada").await.len(), customers.found("love").await.len()), (0, 1));
+});
+
+// --- Idempotency -------------------------------------------------------------------------------------------------------
+
+both!(customer_is_made_once_per_idempotency_key, async |db| {
+    let customers = Customers::of(db);
+    let make = async |new: &NewCustomer| {
+        let key = Key::of_creation(Some("k1"), "createCustomer", new.fields()).unwrap();
+        db.write(async |txn| service::create_customer(txn, (&customers.ids, at(1)), new, key.as_ref()).await).await
+    };
+    let refused = problem(make(&NewCustomer { email: Some("none".into()), ..named("Ada") }).await);
+    assert_eq!(refused.path, ["email"], "a refusal does not use the key up");
+    let ada = named("Ada");
+    let (first, second) = tokio::join!(make(&ada), make(&ada));
+    let first = first.unwrap();
+    assert_eq!(first, second.unwrap());
+    let changes = CustomerChanges { name: Patch::Set("Ada L.".into()), ..CustomerChanges::default() };
+    customers.update(at(2), first.id, &changes).await.unwrap();
+    assert_eq!(make(&named("Ada")).await.unwrap().name, "Ada L.", "it is answered as it stands now");
+    let conflict = problem(make(&named("Bob")).await);
+    assert_eq!(conflict.kind, ProblemKind::KeyConflict { key: "k1".into() });
+    assert_eq!(customers.found("").await.len(), 1);
 });
 
 both!(customers_are_listed_newest_first, async |db| {

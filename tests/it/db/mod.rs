@@ -1,5 +1,9 @@
 //! The database.
 
+mod claim;
+mod json;
+mod migrate;
+
 /// PostgreSQL's migrations beside SQLite's.
 mod postgres {
     mod schema;

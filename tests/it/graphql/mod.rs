@@ -5,6 +5,7 @@
 mod access;
 mod catalog;
 mod guards;
+mod inputs;
 mod ledger;
 mod loaders;
 mod metering;

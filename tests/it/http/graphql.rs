@@ -12,6 +12,7 @@ use crate::support::answer::answer;
 use crate::support::api::Api;
 use crate::support::db::on_sqlite;
 use crate::support::node::trusting;
+use crate::support::socket::Socket;
 
 const NEW: &str = "application/graphql-response+json";
 
@@ -200,6 +201,12 @@ on_sqlite!(pages_of_allowed_origins_alone_may_call, async |db| {
     };
     assert_eq!(preflight("https://app.example.com").await.as_deref(), Some("https://app.example.com"));
     assert_eq!(preflight("https://evil.example").await, None);
+    // Libraries add headers of their own to each request, above all those of traces.
+    let wanted = "authorization,content-type,sentry-trace,baggage,traceparent,apollographql-client-name";
+    let request = node.request(Method::OPTIONS, "/graphql").header("origin", "https://app.example.com");
+    let request = request.header("access-control-request-method", "POST");
+    let answer = request.header("access-control-request-headers", wanted).send().await.expect("it answers");
+    assert_eq!(answer.headers()["access-control-allow-headers"], wanted);
     let upgrade = async |origin: String| {
         let request = node.request(Method::GET, "/graphql").header("origin", origin).header("upgrade", "websocket");
         let request = request.header("connection", "upgrade").header("sec-websocket-version", "13");
@@ -210,6 +217,55 @@ on_sqlite!(pages_of_allowed_origins_alone_may_call, async |db| {
     assert_eq!(upgrade(format!("http://{}", node.address)).await, StatusCode::SWITCHING_PROTOCOLS);
     assert_eq!(upgrade("https://evil.example".to_owned()).await, StatusCode::FORBIDDEN);
     assert_eq!(upgrade("null".to_owned()).await, StatusCode::FORBIDDEN);
+});
+
+on_sqlite!(hash_without_a_document_is_answered_as_persisted_query_not_supported, async |db| {
+    let api = Api::on(db).await;
+    let extensions = json!({"persistedQuery": {"version": 1, "sha256Hash": "00"}});
+    let post = api.post("/graphql").json(&json!({"variables": {}, "extensions": extensions}));
+    let get = api.request(Method::GET, "/graphql").query(&[("extensions", extensions.to_string())]);
+    let mut answers = Vec::new();
+    for request in [post, get] {
+        let answer = request.send().await.expect("it answers");
+        answers.push(answer.json::<Value>().await.expect("it is JSON")["errors"].clone());
+    }
+    let mut socket = Socket::connect(&api).await;
+    socket.say(&json!({"type": "subscribe", "id": "1", "payload": {"extensions": extensions}})).await;
+    answers.push(socket.hear().await["payload"].take());
+    for errors in answers {
+        let error = &errors[0];
+        let told = (&error["message"], &error["extensions"]["code"]);
+        assert_eq!(told, (&json!("PersistedQueryNotSupported"), &json!("PERSISTED_QUERY_NOT_SUPPORTED")), "{errors}");
+    }
+    let neither = api.post("/graphql").json(&json!({"variables": {}}));
+    assert_eq!(told(neither).await, "400 BAD_USER_INPUT, no data, application/json; charset=utf-8");
+});
+
+on_sqlite!(body_that_is_not_what_it_should_be_is_told_by_the_name_of_its_part, async |db| {
+    let api = Api::on(db).await;
+    let query = r#"{"query": "{ viewer { kind } }""#;
+    let mut lines = Vec::new();
+    for (what, encoding, body) in [
+        ("a mark before UTF-8", "identity", format!("\u{feff}{query}}}")),
+        ("variables in quotes", "identity", format!(r#"{query}, "variables": "{{}}"}}"#)),
+        ("a list of variables", "identity", format!(r#"{query}, "variables": []}}"#)),
+        ("extensions in quotes", "identity", format!(r#"{query}, "extensions": "{{}}"}}"#)),
+        ("gzip", "gzip", "\u{1f}".to_owned()),
+    ] {
+        let request = api.post("/graphql").header("content-type", "application/json");
+        let answer = request.header("content-encoding", encoding).body(body).send().await.expect("it answers");
+        let status = answer.status().as_u16();
+        let body: Value = answer.json().await.expect("it is JSON");
+        let said = body["errors"][0]["message"].as_str().unwrap_or("data");
+        lines.push(format!("{what}: {status} {}", said.split(" at line").next().expect("a beginning")));
+    }
+    insta::allow_duplicates! { insta::assert_snapshot!(lines.join("\n"), @"
+    a mark before UTF-8: 200 data
+    variables in quotes: 400 The body is not a GraphQL request: variables is a text; send the object itself, not its JSON in quotes
+    a list of variables: 400 The body is not a GraphQL request: variables is not a JSON object
+    extensions in quotes: 400 The body is not a GraphQL request: extensions is a text; send the object itself, not its JSON in quotes
+    gzip: 415 Send the body as it is, without a Content-Encoding.
+    ") }
 });
 
 on_sqlite!(a_name_that_leads_here_from_elsewhere_is_not_answered_where_loopback_is_trusted, async |db| {
@@ -237,11 +293,11 @@ on_sqlite!(every_answer_says_under_which_id_the_log_tells_of_it, async |db| {
         let answer = request.header("x-request-id", odd).send().await.expect("it answers");
         assert_ne!(answer.headers()["x-request-id"], odd, "an id that is not plain is not taken");
     }
-    let told = api.ask("{ nothing }", json!({})).await;
+    let told = api.ask("{ viewr { id } }", json!({})).await;
     answer!(told, @r#"
     {errors: [{
       extensions: {code: "BAD_USER_INPUT", requestId: "test"}, locations: [{column: 3, line: 1}]
-      message: "Unknown field \"nothing\" on type \"Query\"."
+      message: "Unknown field \"viewr\" on type \"Query\". Did you mean `viewer`?"
     }]}
     "#);
 });

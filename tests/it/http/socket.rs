@@ -67,6 +67,25 @@ on_sqlite!(a_socket_is_closed_with_the_code_that_says_why, async |db| {
     "#) }
 });
 
+on_sqlite!(key_is_read_from_hello_however_a_client_nests_and_spells_it, async |db| {
+    let api = Api::on(db).await;
+    let strict = api.beside(db, Settings::default()).await;
+    let secret = api.keyed(&["READ"]).await.token.expect("a secret");
+    let shown = format!("Bearer {secret}");
+    for payload in [
+        json!({"authorization": shown}),
+        json!({"AUTHORIZATION": shown}),
+        json!({"headers": {"authorization": shown}}),
+        json!({"Headers": {"Authorization": shown, "x": 1}, "locale": "de"}),
+    ] {
+        let mut socket = Socket::open(&strict, &[PROTOCOL]).await;
+        socket.say(&json!({"type": "connection_init", "payload": payload})).await;
+        assert_eq!(socket.hear().await["type"], "connection_ack", "{payload}");
+        socket.start("1", "{ viewer { kind } }", json!({})).await;
+        assert_eq!(socket.next().await, json!({"viewer": {"kind": "API_KEY"}}), "{payload}");
+    }
+});
+
 on_sqlite!(a_client_that_says_nothing_is_sent_away, async |db| {
     let api = Api::on(db).await;
     let short = Duration::from_millis(50);

@@ -51,7 +51,9 @@ fn retained(result: Result<Done, Failure>) -> bool {
             assert!(!done.replayed);
             true
         }
-        Err(Failure::Problem(problem)) if matches!(problem.kind, ProblemKind::Insufficient { .. }) => false,
+        Err(Failure::Problems(problems)) if matches!(problems.as_slice()[0].kind, ProblemKind::Insufficient { .. }) => {
+            false
+        }
         Err(other) => panic!("{other:?}"),
     }
 }
@@ -151,12 +153,12 @@ async fn work(node: &Node, balance: BalanceId, client: usize) -> Told {
                     _ => {}
                 }
             }
-            Err(Failure::Problem(problem)) => match problem.kind {
+            Err(Failure::Problems(problems)) => match &problems.as_slice()[0].kind {
                 // It has lapsed meanwhile.
                 ProblemKind::State { state: "LAPSED" } => told.held = None,
                 ProblemKind::Insufficient { .. } | ProblemKind::Limit { .. } => {}
                 // The clock went on before the lot came in.
-                ProblemKind::Invalid if problem.path == ["expiresAt"] => {}
+                ProblemKind::Invalid if problems.as_slice()[0].path == ["expiresAt"] => {}
                 other => panic!("{other:?} of {action:?}"),
             },
             Err(Failure::Db(error)) => panic!("{error}"),

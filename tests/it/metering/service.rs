@@ -25,6 +25,23 @@ both!(entry_of_usage_names_its_event_and_how_its_credits_came_about, async |db| 
     assert_eq!((rating.exact_credits.as_str(), rating.credits), ("1.5", Credits::from_micros(1_500_000)));
 });
 
+both!(usage_that_a_broken_balance_does_not_take_is_not_recorded, async |db| {
+    let node = Node::on(db);
+    let product = node.make_product("1").await;
+    let customer = node.make_customer("acme").await;
+    node.open(customer, product, 10).await.expect("it can be opened");
+    let set = async |settled: i64, held: i64| {
+        db.tamper(&format!("UPDATE balances SET settled = {settled}, held = {held}, revision = revision + 1")).await;
+    };
+    set(i64::MIN + 1, 2).await;
+    for mode in [Mode::Record, Mode::Enforce] {
+        let failed = node.0.intake.ingest(vec![call(customer, "e1")], mode).await.expect_err("the books are broken");
+        assert!(format!("{failed}").contains("does not take usage"), "{failed}");
+    }
+    set(10_000_000, 0).await;
+    assert_eq!(node.call(customer, "e1", Mode::Record).await.status, Status::Accepted, "nothing was recorded before");
+});
+
 both!(enforced_event_without_a_balance_is_refused_when_a_rule_matches_and_accepted_when_none_does, async |db| {
     let node = Node::on(db);
     node.make_product("2").await;

@@ -38,7 +38,7 @@ const FRAGMENTS: [(&str, &str); 5] = [
     ("Balance", "on CreditBalance { available settled held state nextChangeAt lastSequence }"),
     (
         "Error",
-        "on UserError { __typename message path ...on NotFound { id } ...on AlreadyExists { existing { id } } \
+        "on UserError { __typename message path ...on NotFound { requested } ...on AlreadyExists { existing { id } } \
                ...on InvalidState { state } ...on InsufficientCredits { available required shortfall } \
                ...on IdempotencyConflict { idempotencyKey } ...on LimitExceeded { limit } }",
     ),

@@ -6,15 +6,14 @@ use scrip::app::{App, Settings};
 use scrip::base::clock::Clock;
 use scrip::base::credits::Credits;
 use scrip::base::decimal::Decimal;
+use scrip::base::idempotency::{Key, Scope};
 use scrip::base::ids::{BalanceId, CustomerId, Ids, ProductId};
 use scrip::base::settings::Overrides;
 use scrip::base::time::{SECOND, Time};
 use scrip::catalog::input::{AggregationKind, GivenRule, NewCreditProduct, NewMeter};
 use scrip::customers::input::NewCustomer;
 use scrip::db::{Db, DbUrl, Failure};
-use scrip::intake::{
-    Action, Done, Given, IncomingEvent, Key, NewBalance, Order, Receipt, Retention, Scope, TopUp, Whose,
-};
+use scrip::intake::{Action, Done, IncomingEvent, NewBalance, Order, Provenance, Receipt, Retention, TopUp, Whose};
 use scrip::ledger::entry::{Entry, Origin};
 use scrip::ledger::health::{self, Extent};
 use scrip::ledger::model::Balance;
@@ -69,7 +68,7 @@ impl Node {
         };
         let made = app.db.write(async |txn| catalog::service::create_meter(txn, &app.ids, noon(), &new).await).await;
         let meter = made.expect("a meter can be made").id;
-        let rule = GivenRule { meter, credits_per_unit: Decimal::new(weight).expect("a weight") };
+        let rule = GivenRule { meter: meter.into(), credits_per_unit: Decimal::new(weight).expect("a weight").into() };
         let new = NewCreditProduct {
             key: "credits".into(),
             name: "Credits".into(),
@@ -95,8 +94,10 @@ impl Node {
             currency: None,
             metadata: None,
         };
-        let made =
-            app.db.write(async |txn| customers::service::create_customer(txn, &app.ids, noon(), &new).await).await;
+        let made = app
+            .db
+            .write(async |txn| customers::service::create_customer(txn, (&app.ids, noon()), &new, None).await)
+            .await;
         made.expect("a customer can be made").id
     }
 
@@ -126,7 +127,7 @@ impl Node {
 
     pub(crate) async fn moves(&self, balance: BalanceId, action: Action, key: &str) -> Result<Done, Failure> {
         let key = Key::of(Scope::Api, key.into(), &format!("{balance} {action:?}"));
-        let given = Given { origin: Origin::Api, reason: None, metadata: None, key: Some(key) };
+        let given = Provenance { origin: Origin::Api, reason: None, metadata: None, key: Some(key) };
         self.0.intake.order(Order::Move { balance, action: Ok(action), given }).await
     }
 

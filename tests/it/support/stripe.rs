@@ -32,6 +32,8 @@ pub(crate) const ORIGIN: &str = "https://app.example.com";
 /// How the next request fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
+    /// It is done and answered.
+    Well,
     /// Nothing is done.
     Away,
     /// It is done, and the answer is lost.
@@ -122,6 +124,11 @@ impl Books {
         if let Some(customer) = form.get("customer").filter(|_| self.has_forgotten) {
             let error = json!({"type": "invalid_request_error", "code": "resource_missing", "param": "customer",
                                "message": format!("No such customer: '{customer}'")});
+            return (StatusCode::BAD_REQUEST, json!({"error": error}));
+        }
+        if let Some(email) = form.get("customer_email").filter(|email| !email.contains('.')) {
+            let error = json!({"type": "invalid_request_error", "code": "email_invalid", "param": "customer_email",
+                               "message": format!("Invalid email address: {email}")});
             return (StatusCode::BAD_REQUEST, json!({"error": error}));
         }
         let number = |name: &str| form[name].parse::<i64>().expect("a number");
@@ -285,7 +292,7 @@ async fn told(
             stand_in.hung.notify_one();
             std::future::pending::<()>().await;
         }
-        Some(Mood::Away) | None => {}
+        Some(Mood::Well | Mood::Away) | None => {}
     }
     Ok((answer.0, Json(answer.1)).into_response())
 }
@@ -302,7 +309,7 @@ async fn asked(
             std::future::pending::<()>().await;
         }
         Some(Mood::Away | Mood::Lost) => return Err(StatusCode::SERVICE_UNAVAILABLE),
-        None => {}
+        Some(Mood::Well) | None => {}
     }
     let (status, answer) = stand_in.books().get(&path, &query);
     Ok((status, Json(answer)).into_response())

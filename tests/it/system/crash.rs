@@ -315,7 +315,8 @@ fn note(sent: &Sent, expected: &mut [Expected]) {
 
 /// What balances say is what was sent: each once. Answers their newest sequences.
 async fn count(db: &TestDb, world: &World, expected: &[Expected]) -> Vec<i64> {
-    let mut conn = db.read().await.expect("the database answers");
+    // Entries and balance at one instant: the server posts what time does in between.
+    let mut conn = db.snapshot().await.expect("the database answers");
     let mut newest = Vec::new();
     for (balance, expected) in world.balances.iter().zip(expected) {
         let entries = list_entries_after(&mut conn, *balance, 0, 1_000_000).await.expect("they can be read");
@@ -338,6 +339,7 @@ async fn count(db: &TestDb, world: &World, expected: &[Expected]) -> Vec<i64> {
         assert_eq!(found.account.settled.micros(), burned);
         newest.push(found.account.sequence);
     }
+    conn.rollback().await;
     newest
 }
 

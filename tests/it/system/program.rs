@@ -73,6 +73,21 @@ on_sqlite!(each_request_is_one_line_of_the_log_without_secrets, async |db| {
     assert!(!all.contains("0123456789abcdef") && !all.contains("confidential"), "{all}");
 });
 
+on_sqlite!(page_that_is_not_let_in_is_named_once_with_the_setting_that_lets_it_in, async |db| {
+    let mut server = Server::start(db.url());
+    let client = crate::support::http::client();
+    for origin in ["http://localhost:5173", "http://localhost:5173", &server.url("http", "")] {
+        let preflight = client.request(reqwest::Method::OPTIONS, server.url("http", "/graphql"));
+        let preflight = preflight.header("origin", origin).header("access-control-request-method", "POST");
+        preflight.send().await.expect("it answers");
+    }
+    server.terminate();
+    assert!(server.wait().success());
+    let setting = "SCRIP_ALLOWED_ORIGINS=http://localhost:5173";
+    let named: Vec<String> = server.log().into_iter().filter(|line| line.contains("SCRIP_ALLOWED_ORIGINS")).collect();
+    assert!(named.len() == 1 && named[0].contains(setting), "{named:?}");
+});
+
 on_sqlite!(traces_go_to_the_collector_that_is_named, async |db| {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let collector = format!("http://{}", listener.local_addr().expect("it has an address"));

@@ -16,7 +16,7 @@ struct Line {
 
 /// "table 3 column TYPE [NOT NULL] [KEY 1]", PostgreSQL's types by the names that SQLite has for what holds them.
 const POSTGRES_COLUMNS: &str = "
-    SELECT c.relname || ' ' || a.attnum || ' ' || a.attname || ' ' || CASE format_type(a.atttypid, a.atttypmod)
+    SELECT c.relname || ' ' || row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum) || ' ' || a.attname || ' ' || CASE format_type(a.atttypid, a.atttypmod)
                WHEN 'uuid' THEN 'BLOB' WHEN 'bytea' THEN 'BLOB' WHEN 'text' THEN 'TEXT'
                WHEN 'smallint' THEN 'INTEGER' WHEN 'integer' THEN 'INTEGER' WHEN 'bigint' THEN 'INTEGER'
                WHEN 'boolean' THEN 'INTEGER' WHEN 'timestamp with time zone' THEN 'INTEGER'

@@ -56,7 +56,11 @@ on_sqlite!(what_cannot_be_a_key_is_refused, async |db| {
     told.push(api.ask(query, json!({})).await["data"]["revokeApiKey"].clone());
     answer!(json!(told), @r#"
     [
-      {apiKey: null, errors: [{__typename: "InvalidInput", message: "name is empty.", path: ["name"]}], secret: null}
+      {
+        apiKey: null
+        errors: [{__typename: "InvalidInput", message: "name is empty; write 1 to 200 characters.", path: ["name"]}]
+        secret: null
+      }
       {
         apiKey: null
         errors: [{__typename: "InvalidInput", message: "scopes is empty; name at least one.", path: ["scopes"]}]

@@ -176,8 +176,8 @@ on_sqlite!(a_session_lasts_as_long_as_it_says, async |db| {
       }
       {
         errors: [{
-          __typename: "NotFound", id: "nobody", message: "There is no customer with the external id \"nobody\"."
-          path: ["customer", "externalId"]
+          __typename: "NotFound", message: "There is no customer with the external id \"nobody\"."
+          path: ["customer", "externalId"], requested: "nobody"
         }]
         expiresAt: null, token: null
       }

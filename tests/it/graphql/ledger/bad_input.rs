@@ -278,53 +278,57 @@ on_sqlite!(an_id_that_names_nothing_is_not_found_in_an_input, async |db| {
     answer!(refused, @r#"
     {data: {
       amend: {errors: [{
-        __typename: "NotFound", id: "bal_000000000000000000000000000g"
+        __typename: "NotFound"
         message: "There is no credit balance with the id \"bal_000000000000000000000000000g\".", path: ["id"]
+        requested: "bal_000000000000000000000000000g"
       }]}
       close: {errors: [{
-        __typename: "NotFound", id: "bal_000000000000000000000000000g"
+        __typename: "NotFound"
         message: "There is no credit balance with the id \"bal_000000000000000000000000000g\".", path: ["id"]
+        requested: "bal_000000000000000000000000000g"
       }]}
       customer: {errors: [{
-        __typename: "NotFound", id: "cus_00000000000000000000000000"
-        message: "There is no customer with the id \"cus_00000000000000000000000000\".", path: ["id"]
+        __typename: "NotFound", message: "There is no customer with the id \"cus_00000000000000000000000000\"."
+        path: ["id"], requested: "cus_00000000000000000000000000"
       }]}
       meter: {errors: [{
-        __typename: "NotFound", id: "mtr_00000000000000000000000000"
-        message: "There is no meter with the id \"mtr_00000000000000000000000000\".", path: ["id"]
+        __typename: "NotFound", message: "There is no meter with the id \"mtr_00000000000000000000000000\"."
+        path: ["id"], requested: "mtr_00000000000000000000000000"
       }]}
       named: {errors: [{
-        __typename: "NotFound", id: "x", message: "There is no customer with the external id \"x\"."
-        path: ["customer", "externalId"]
+        __typename: "NotFound", message: "There is no customer with the external id \"x\"."
+        path: ["customer", "externalId"], requested: "x"
       }]}
       open: {errors: [{
-        __typename: "NotFound", id: "prd_00000000000000000000000000"
-        message: "There is no credit product with the id \"prd_00000000000000000000000000\".", path: ["productId"]
+        __typename: "NotFound", message: "There is no credit product with the id \"prd_00000000000000000000000000\"."
+        path: ["productId"], requested: "prd_00000000000000000000000000"
       }]}
       option: {errors: [{
-        __typename: "NotFound", id: "opt_00000000000000000000000000"
-        message: "There is no purchase option with the id \"opt_00000000000000000000000000\".", path: ["id"]
+        __typename: "NotFound", message: "There is no purchase option with the id \"opt_00000000000000000000000000\"."
+        path: ["id"], requested: "opt_00000000000000000000000000"
       }]}
       product: {errors: [{
-        __typename: "NotFound", id: "prd_00000000000000000000000000"
-        message: "There is no product with the id \"prd_00000000000000000000000000\".", path: ["id"]
+        __typename: "NotFound", message: "There is no product with the id \"prd_00000000000000000000000000\"."
+        path: ["id"], requested: "prd_00000000000000000000000000"
       }]}
       retain: {errors: [{
-        __typename: "NotFound", id: "bal_000000000000000000000000000g"
+        __typename: "NotFound"
         message: "There is no credit balance with the id \"bal_000000000000000000000000000g\".", path: ["balanceId"]
+        requested: "bal_000000000000000000000000000g"
       }]}
       rule: {errors: [{
-        __typename: "NotFound", id: "mtr_00000000000000000000000000"
-        message: "There is no meter with the id \"mtr_00000000000000000000000000\"."
-        path: ["consumption", "0", "meterId"]
+        __typename: "NotFound", message: "There is no meter with the id \"mtr_00000000000000000000000000\"."
+        path: ["consumption", "0", "meterId"], requested: "mtr_00000000000000000000000000"
       }]}
       topUp: {errors: [{
-        __typename: "NotFound", id: "bal_000000000000000000000000000g"
+        __typename: "NotFound"
         message: "There is no credit balance with the id \"bal_000000000000000000000000000g\".", path: ["balanceId"]
+        requested: "bal_000000000000000000000000000g"
       }]}
       update: {errors: [{
-        __typename: "NotFound", id: "bal_000000000000000000000000000g"
+        __typename: "NotFound"
         message: "There is no credit balance with the id \"bal_000000000000000000000000000g\".", path: ["id"]
+        requested: "bal_000000000000000000000000000g"
       }]}
     }}
     "#);
@@ -369,9 +373,13 @@ on_sqlite!(an_id_of_the_wrong_kind_names_both_kinds, async |db| {
         __typename: "InvalidInput", message: "id is the id of a customer; a meter is needed here (\"mtr_…\")."
         path: ["id"]
       }]}
-      open: {errors: [{
-        __typename: "InvalidInput", message: "id is not the id of a customer (\"cus_…\").", path: ["customer", "id"]
-      }]}
+      open: {errors: [
+        {__typename: "InvalidInput", message: "id is not the id of a customer (\"cus_…\").", path: ["customer", "id"]}
+        {
+          __typename: "InvalidInput"
+          message: "productId is the id of a customer; a product is needed here (\"prd_…\").", path: ["productId"]
+        }
+      ]}
       product: {errors: [{
         __typename: "InvalidInput"
         message: "productId is the id of a customer; a product is needed here (\"prd_…\").", path: ["productId"]

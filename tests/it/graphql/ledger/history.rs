@@ -80,6 +80,14 @@ both!(the_books_at_any_instant_are_as_they_were_posted_or_not, async |db| {
     "#);
 });
 
+on_sqlite!(history_with_an_entry_that_cannot_be_is_an_error, async |db| {
+    let desk = Desk::with(db, "10").await;
+    // Usage makes no grant.
+    db.tamper("UPDATE entries SET kind = 6 WHERE lot = sequence").await;
+    let answer = desk.api.ask(THEN, json!({"id": desk.balance, "time": "2026-01-01T00:00:00Z"})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL", "{answer}");
+});
+
 on_sqlite!(an_instant_before_the_balance_or_in_the_future_is_refused, async |db| {
     let desk = Desk::with(db, "10").await;
     desk.api.at("2026-01-01T00:01:00Z");

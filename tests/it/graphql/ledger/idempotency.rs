@@ -35,6 +35,19 @@ both!(the_same_key_and_input_answer_the_first_entry_and_the_balance_as_it_stands
     "#);
 });
 
+both!(stored_key_that_cannot_be_read_is_an_error, async |db| {
+    let api = Api::on(db).await;
+    let balance = api.acme("0").await;
+    api.top_up(&balance, "1", "k1", json!({})).await;
+    let broken = if db.is_postgres() { r"'\x00'" } else { "x'00'" };
+    db.tamper(&format!("UPDATE idempotency_keys SET input_hash = {broken}")).await;
+    let query =
+        "mutation($id: ID!) { topUpCredits(input: {balanceId: $id, credits: 1, reason: \"k1\", idempotencyKey: \"k1\"})
+                 { replayed errors { message } } }";
+    let answer = api.ask(query, json!({"id": balance})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL", "{answer}");
+});
+
 both!(a_repeated_retention_deducts_once, async |db| {
     let api = Api::on(db).await;
     let balance = api.acme("10").await;
@@ -229,7 +242,7 @@ both!(a_refusal_does_not_use_its_key_up, async |db| {
 });
 
 on_sqlite!(a_thousand_open_grants_are_as_many_as_a_balance_may_have, async |db| {
-    use scrip::intake::{Action, Given, Order, TopUp};
+    use scrip::intake::{Action, Order, Provenance, TopUp};
     use scrip::ledger::entry::Origin;
 
     let api = Api::on(db).await;
@@ -237,7 +250,7 @@ on_sqlite!(a_thousand_open_grants_are_as_many_as_a_balance_may_have, async |db| 
     let id: scrip::base::ids::BalanceId = balance.parse().unwrap();
     let credits = scrip::base::credits::Credits::from_micros(1_000_000);
     let top_up = TopUp { credits, priority: 500, effective_at: None, expires_at: None };
-    let given = Given { origin: Origin::Api, reason: None, metadata: None, key: None };
+    let given = Provenance { origin: Origin::Api, reason: None, metadata: None, key: None };
     let order = || Order::Move { balance: id, action: Ok(Action::TopUp(top_up.clone())), given: given.clone() };
     let orders = (0..1000).map(|_| api.app.intake.order(order()));
     futures_util::future::try_join_all(orders).await.unwrap();

@@ -57,17 +57,16 @@ both!(in_a_batch_each_event_stands_alone, async |db| {
         {
           differs: false
           error: {
-            __typename: "NotFound", id: "nobody", message: "There is no customer with the external id \"nobody\"."
-            path: ["events", "1", "customer", "externalId"]
+            __typename: "NotFound", message: "There is no customer with the external id \"nobody\"."
+            path: ["events", "1", "customer", "externalId"], requested: "nobody"
           }
           event: null, eventId: "e", index: 1, status: "INVALID"
         }
         {
           differs: false
           error: {
-            __typename: "NotFound", id: "cus_00000000000000000000000000"
-            message: "There is no customer with the id \"cus_00000000000000000000000000\"."
-            path: ["events", "2", "customer", "id"]
+            __typename: "NotFound", message: "There is no customer with the id \"cus_00000000000000000000000000\"."
+            path: ["events", "2", "customer", "id"], requested: "cus_00000000000000000000000000"
           }
           event: null, eventId: "e", index: 2, status: "INVALID"
         }

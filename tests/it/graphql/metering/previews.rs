@@ -210,8 +210,8 @@ on_sqlite!(a_preview_of_too_many_events_is_refused_and_of_strangers_says_so, asy
         {
           entries: []
           error: {
-            __typename: "NotFound", id: "nobody", message: "There is no customer with the external id \"nobody\"."
-            path: ["events", "0", "customer", "externalId"]
+            __typename: "NotFound", message: "There is no customer with the external id \"nobody\"."
+            path: ["events", "0", "customer", "externalId"], requested: "nobody"
           }
           index: 0, outcomes: [], status: "INVALID"
         }

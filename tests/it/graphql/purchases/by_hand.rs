@@ -8,6 +8,31 @@ use crate::support::answer::answer;
 use crate::support::db::{both, on_sqlite};
 use crate::support::documents;
 
+on_sqlite!(purchase_that_its_balance_does_not_await_is_an_error, async |db| {
+    let shop = Shop::on(db, "1").await;
+    let id = text(&shop.buy(1, "p1").await["purchase"]["id"]);
+    db.tamper(r#"UPDATE balances SET buying = '{"last":1,"awaited":1}', revision = revision + 1"#).await;
+    let query = documents::mutation("cancelPurchase", "replayed");
+    let answer = shop.api.ask(&query, json!({"input": {"purchaseId": id}})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL", "{answer}");
+    assert_eq!(shop.stands(&id).await.0, "PENDING");
+});
+
+on_sqlite!(currency_that_has_ended_since_stays_readable, async |db| {
+    let shop = Shop::on(db, "0").await;
+    let id = text(&shop.buy(1, "p1").await["purchase"]["id"]);
+    db.tamper("UPDATE purchases SET currency = 'BGN'").await;
+    db.tamper("UPDATE customers SET currency = 'BGN'").await;
+    let paid = shop.ask("markPurchasePaid", &id).await;
+    let grant = &paid["purchase"]["grant"];
+    assert_eq!(
+        (&paid["purchase"]["price"], &grant["cost"]),
+        (&json!({"amount": "20.00", "currency": "BGN"}), &json!({"amount": "20.00"}))
+    );
+    let customer = shop.api.ask("{ customer(by: {externalId: \"acme\"}) { currency } }", json!({})).await;
+    assert_eq!(customer["data"]["customer"]["currency"], "BGN");
+});
+
 both!(a_purchase_that_is_paid_brings_its_credits_once_with_what_they_cost, async |db| {
     let mut shop = Shop::on(db, "1").await;
     shop.option = shop.option("100", "19.99", json!({})).await;
@@ -134,8 +159,8 @@ both!(a_purchase_that_was_canceled_cannot_be_paid, async |db| {
         state: "PAID"
       }
       {
-        __typename: "NotFound", id: "pur_06dndml801o07ai17capb161480m6"
-        message: "There is no purchase with the id \"pur_06dndml801o07ai17capb161480m6\".", path: ["purchaseId"]
+        __typename: "NotFound", message: "There is no purchase with the id \"pur_06dndml801o07ai17capb161480m6\"."
+        path: ["purchaseId"], requested: "pur_06dndml801o07ai17capb161480m6"
       }
     ]
     "#);

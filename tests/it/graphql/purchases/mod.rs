@@ -58,9 +58,18 @@ impl Shop {
 
     /// Acme pays in a currency.
     pub(crate) async fn set_currency(&self, currency: &str) {
+        self.update_acme(json!({"currency": currency})).await;
+    }
+
+    /// Acme's address of email.
+    pub(crate) async fn set_email(&self, email: &str) {
+        self.update_acme(json!({"email": email})).await;
+    }
+
+    async fn update_acme(&self, mut changes: Value) {
         let found = self.api.ask("{ customer(by: {externalId: \"acme\"}) { id } }", json!({})).await;
-        let input = json!({"id": found["data"]["customer"]["id"], "currency": currency});
-        self.api.make("updateCustomer", "customer { currency }", input).await;
+        changes["id"] = found["data"]["customer"]["id"].clone();
+        self.api.make("updateCustomer", "customer { id }", changes).await;
     }
 
     /// What buying needs.
@@ -162,7 +171,7 @@ pub(crate) async fn told(api: &Api, mutation: &str, input: Value) -> Value {
     let (first, rest) = mutation.split_at(1);
     let query = format!(
         "mutation($input: {}{rest}Input!) {{ {mutation}(input: $input) {{ balance {{ id }} errors {{ \
-         __typename message path ...on NotFound {{ id }} ...on InvalidState {{ state }} }} }} }}",
+         __typename message path ...on NotFound {{ requested }} ...on InvalidState {{ state }} }} }} }}",
         first.to_uppercase()
     );
     let answer = api.ask(&query, json!({"input": input})).await;

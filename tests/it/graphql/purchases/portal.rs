@@ -73,12 +73,13 @@ both!(a_customer_buys_for_himself_of_what_is_shown_to_him, async |db| {
     answer!(json!(errors), @r#"
     [
       {
-        __typename: "NotFound", id: "opt_06dndml801o015vt1459r89kd8"
-        message: "There is no purchase option with the id \"opt_06dndml801o015vt1459r89kd8\".", path: ["optionId"]
+        __typename: "NotFound", message: "There is no purchase option with the id \"opt_06dndml801o015vt1459r89kd8\"."
+        path: ["optionId"], requested: "opt_06dndml801o015vt1459r89kd8"
       }
       {
-        __typename: "NotFound", id: "bal_06dndml801o034tih9stook8o40g"
+        __typename: "NotFound"
         message: "There is no credit balance with the id \"bal_06dndml801o034tih9stook8o40g\".", path: ["balanceId"]
+        requested: "bal_06dndml801o034tih9stook8o40g"
       }
       {
         __typename: "InvalidState", message: "The purchase option is archived; buy another one.", path: ["optionId"]

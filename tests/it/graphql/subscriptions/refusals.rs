@@ -49,9 +49,8 @@ on_sqlite!(a_version_is_checked_as_a_whole, async |db| {
     [
       [{__typename: "InvalidInput", message: "items is empty; a plan has at least one item.", path: ["items"]}]
       [{
-        __typename: "NotFound", id: "prd_06dndml804o04ckd5fpmnqio4s"
-        message: "There is no product with the id \"prd_06dndml804o04ckd5fpmnqio4s\"."
-        path: ["items", "0", "productId"]
+        __typename: "NotFound", message: "There is no product with the id \"prd_06dndml804o04ckd5fpmnqio4s\"."
+        path: ["items", "0", "productId"], requested: "prd_06dndml804o04ckd5fpmnqio4s"
       }]
       [{
         __typename: "InvalidInput"
@@ -104,9 +103,9 @@ on_sqlite!(a_version_is_checked_as_a_whole, async |db| {
         path: ["items", "0", "options", "credit", "purchaseOptionIds", "0"]
       }]
       [{
-        __typename: "NotFound", id: "mtr_06dndml804o04ckd5fpmnqio4s"
-        message: "There is no meter with the id \"mtr_06dndml804o04ckd5fpmnqio4s\"."
+        __typename: "NotFound", message: "There is no meter with the id \"mtr_06dndml804o04ckd5fpmnqio4s\"."
         path: ["items", "0", "options", "credit", "consumption", "0", "meterId"]
+        requested: "mtr_06dndml804o04ckd5fpmnqio4s"
       }]
       [{
         __typename: "AlreadyExists", existing: {id: null}
@@ -155,12 +154,12 @@ on_sqlite!(a_subscription_is_refused_whole, async |db| {
     answer!(shown, @r#"
     [
       [{
-        __typename: "NotFound", id: "nobody", message: "There is no customer with the external id \"nobody\"."
-        path: ["customer", "externalId"]
+        __typename: "NotFound", message: "There is no customer with the external id \"nobody\"."
+        path: ["customer", "externalId"], requested: "nobody"
       }]
       [{
-        __typename: "NotFound", id: "pln_06dndml804o04ckd5fpmnqio4s"
-        message: "There is no plan with the id \"pln_06dndml804o04ckd5fpmnqio4s\".", path: ["planId"]
+        __typename: "NotFound", message: "There is no plan with the id \"pln_06dndml804o04ckd5fpmnqio4s\"."
+        path: ["planId"], requested: "pln_06dndml804o04ckd5fpmnqio4s"
       }]
       [{
         __typename: "InvalidState", message: "The plan \"gone\" is archived; use or make another one."

@@ -7,6 +7,7 @@
 use diesel_async::RunQueryDsl;
 use futures_util::future::join_all;
 use scrip::base::decimal::Decimal;
+use scrip::base::idempotency::{Key, Scope};
 use scrip::base::ids::BalanceId;
 use scrip::base::patch::Patch;
 use scrip::base::problem::ProblemKind;
@@ -14,7 +15,7 @@ use scrip::base::settings::Overrides;
 use scrip::catalog::input::{CreditProductChanges, GivenRule};
 use scrip::catalog::snapshot::load_snapshot;
 use scrip::db::{Conn, Failure, Txn};
-use scrip::intake::{Done, Key, Receipt, Scope, Status};
+use scrip::intake::{Done, Receipt, Status};
 use scrip::ledger::command::{Command, Cover, NewGrant, Spend, SpendKind};
 use scrip::ledger::entry::{Note, Origin};
 use scrip::ledger::model::{Balance, DEFAULT_PRIORITY, GrantSource, Policy};
@@ -190,11 +191,11 @@ fn retention(whole: i64) -> Command {
 }
 
 fn is_insufficient(result: &Result<Done, Failure>) -> bool {
-    matches!(result, Err(Failure::Problem(problem)) if matches!(problem.kind, ProblemKind::Insufficient { .. }))
+    matches!(result, Err(Failure::Problems(problems)) if matches!(problems.as_slice()[0].kind, ProblemKind::Insufficient { .. }))
 }
 
 fn is_state(result: &Result<Done, Failure>) -> bool {
-    matches!(result, Err(Failure::Problem(problem)) if matches!(problem.kind, ProblemKind::State { .. }))
+    matches!(result, Err(Failure::Problems(problems)) if matches!(problems.as_slice()[0].kind, ProblemKind::State { .. }))
 }
 
 // --- Between the books and the keys ------------------------------------------------------------------------------------
@@ -383,7 +384,7 @@ async fn a_balance_opened_on_all_nodes_at_once_is_opened_once() {
         let opened: Vec<&Done> = results.iter().filter_map(|result| result.as_ref().ok()).collect();
         assert_eq!(opened.len(), 1);
         for result in &results {
-            let exists = |failure: &Failure| matches!(failure, Failure::Problem(p) if matches!(p.kind, ProblemKind::Exists { .. }));
+            let exists = |failure: &Failure| matches!(failure, Failure::Problems(p) if matches!(p.as_slice()[0].kind, ProblemKind::Exists { .. }));
             assert!(result.as_ref().err().is_none_or(exists), "{result:?}");
         }
         assert_eq!(stage.other.balance(opened[0].balance.account.id).await.account.settled, credits(5));
@@ -421,7 +422,10 @@ async fn a_node_burns_by_the_weights_that_the_other_node_wrote() {
     let meter = snapshot.product(product).expect("it is there").consumption[0].meter;
     for weight in 2..6 {
         stage.node.call(balance.customer, &format!("before{weight}"), Mode::Record).await;
-        let rule = GivenRule { meter, credits_per_unit: Decimal::new(&weight.to_string()).expect("a weight") };
+        let rule = GivenRule {
+            meter: meter.into(),
+            credits_per_unit: Decimal::new(&weight.to_string()).expect("a weight").into(),
+        };
         let changes = CreditProductChanges { consumption: Patch::Set(vec![rule]), ..CreditProductChanges::default() };
         let write =
             app.db.write(async |txn| catalog::service::update_credit_product(txn, noon(), product, &changes).await);
