@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access::store::has_key;
 use crate::app::App;
+use crate::base::chain::chain;
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::config::{Config, Trust};
@@ -72,22 +73,10 @@ pub async fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&format!("scrip: {}", with_causes(&*error)));
+            complain(&format!("scrip: {}", chain(&*error)));
             ExitCode::FAILURE
         }
     }
-}
-
-/// An error and what caused it, where that says more.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    for cause in std::iter::successors(error.source(), |cause| cause.source()) {
-        let cause = cause.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
 }
 
 #[expect(clippy::print_stderr, reason = "a command-line program says on standard error why it ends")]
@@ -109,7 +98,7 @@ async fn dev() -> Result<(), Failure> {
     let app = server.app.clone();
     tokio::spawn(async move {
         if let Err(error) = play_demo(&app).await {
-            tracing::error!(error = with_causes(&*error), "the demo ended");
+            tracing::error!(error = %chain(&*error), "the demo ended");
         }
     });
     server.run().await;
@@ -164,7 +153,7 @@ impl Server {
         let address = listener.local_addr()?;
         config.database.claim().map_err(|error| match error {
             DbError::Unavailable(why) => format!("{} {why}", config.database),
-            other => with_causes(&other),
+            other => chain(&other).to_string(),
         })?;
         for migration in migrate(&config.database).await? {
             tracing::info!(migration, "migrated");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::base::chain::chain;
 use crate::db::DbError;
 use crate::db::listen::listen;
 use crate::{ledger, subscriptions};
@@ -25,7 +26,7 @@ pub async fn keep_time(app: App) {
             Ok(_) => tokio::time::sleep(REST).await,
             Err(error) => {
                 tracing::warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = %chain(&error),
                     "what is due could not be posted; trying again"
                 );
                 tokio::time::sleep(REST.saturating_mul(8)).await;
@@ -83,8 +84,8 @@ pub async fn keep_asking(app: App) {
 
 fn report(asked: Result<(), DbError>) {
     if let Err(error) = asked {
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "purchases that wait for the provider could not be asked of; trying again");
+        let error = chain(&error);
+        tracing::warn!(%error, "purchases that wait for the provider could not be asked of; trying again");
     }
 }
 

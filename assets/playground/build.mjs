@@ -12,7 +12,8 @@ import { build } from 'esbuild';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, 'dist');
-const address = '/playground/';
+// Relative to the page, which a proxy may serve below a path.
+const address = 'playground/';
 
 const WORKERS = {
   editor: 'monaco-editor/esm/vs/editor/editor.worker.js',

@@ -13,6 +13,7 @@ use tokio::sync::{OnceCell, watch};
 use super::model::{ApiKey, Caller, PortalSession};
 use super::store;
 use super::token::{Secret, Signer, is_portal, same};
+use crate::base::chain::chain;
 use crate::base::clock::Clock;
 use crate::base::ids::{ApiKeyId, Ids};
 use crate::base::time::Time;
@@ -177,8 +178,8 @@ impl Keyring {
         loop {
             tokio::time::sleep(TURN).await;
             if let Err(error) = self.turn().await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "the keys in use could not be read again");
+                let error = chain(&error);
+                tracing::warn!(%error, "the keys in use could not be read again");
             }
         }
     }

@@ -114,7 +114,10 @@ fn exact(kind: ProductKind, given: &Decimal, currency: Currency) -> Result<Price
     Ok(Price { amount, currency })
 }
 
-fn checked(changes: &ProductChanges) -> Result<(Option<String>, Patch<String>, Patch<CanonicalJson>), Problems> {
+/// Name, description and metadata.
+type Checked = (Option<String>, Patch<String>, Patch<CanonicalJson>);
+
+fn checked(changes: &ProductChanges) -> Result<Checked, Problems> {
     all((
         fields::new_name(changes.name.as_ref()),
         fields::new_description(changes.description.as_ref()),

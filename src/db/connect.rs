@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::url::make_folder_of;
 use super::{DbError, DbUrl};
+use crate::base::chain::chain;
 
 /// A connection to PostgreSQL.
 pub type PgConn = AsyncPgConnection;
@@ -174,8 +175,18 @@ fn sqlite_pool(path: &Path, size: usize) -> Result<Pool<SqliteConn>, DbError> {
     limited!(Pool::builder(AsyncDieselConnectionManager::<SqliteConn>::new_with_config(path, config)), size)
 }
 
+/// A connection to PostgreSQL without any settings of its own.
+///
+/// # Errors
+/// What the client library says, with its causes.
+pub(super) async fn connect_postgres(url: &str) -> ConnectionResult<PgConn> {
+    let connected = tokio_postgres::connect(url, tokio_postgres::NoTls).await;
+    let (client, connection) = connected.map_err(|error| ConnectionError::BadConnection(chain(&error).to_string()))?;
+    PgConn::try_from_client_and_connection(client, connection).await
+}
+
 async fn open_postgres(url: String) -> ConnectionResult<PgConn> {
-    let mut conn = PgConn::establish(&url).await?;
+    let mut conn = connect_postgres(&url).await?;
     conn.batch_execute(POSTGRES_SETUP).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use diesel::QueryResult;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::Text;
-use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::StreamExt;
 
-use super::{Conn, Db, DbError, PgConn};
+use super::connect::connect_postgres;
+use super::{Conn, Db, DbError};
+use crate::base::chain::chain;
 
 /// The channel that all nodes on one database share.
 const CHANNEL: &str = "scrip";
@@ -61,14 +63,14 @@ pub async fn listen(db: Db, mut hear: impl FnMut(Heard) + Send) {
     let Some(url) = db.postgres_url() else { return };
     loop {
         if let Err(error) = listen_once(url, &mut hear).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the listener lost its connection");
+            tracing::warn!(error = %chain(&error), "the listener lost its connection");
         }
         tokio::time::sleep(RETRY).await;
     }
 }
 
 async fn listen_once(url: &str, hear: &mut (impl FnMut(Heard) + Send)) -> Result<(), DbError> {
-    let mut conn = PgConn::establish(url).await.map_err(DbError::unavailable)?;
+    let mut conn = connect_postgres(url).await.map_err(DbError::unavailable)?;
     conn.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
     // What was said while nobody listened is made up for.
     hear(Heard::Anything);

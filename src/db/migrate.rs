@@ -6,6 +6,7 @@ use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::connect::connect_postgres;
 use super::schema::{customer_words, customers};
 use super::{Conn, DbError, DbUrl, PgConn, on};
 use crate::base::ids::CustomerId;
@@ -69,26 +70,31 @@ pub enum MigrationError {
 /// # Errors
 /// [`MigrationError`]; the database is then as it was.
 pub async fn migrate(url: &DbUrl) -> Result<Vec<String>, MigrationError> {
-    let url = url.clone();
-    let run = move || match &url {
-        DbUrl::Postgres(path) => {
-            let mut conn = AsyncConnectionWrapper::<PgConn>::establish(path).map_err(open(&url))?;
-            conn.transaction(|conn| {
-                diesel::sql_query(LOCK).execute(conn).map_err(failed)?;
-                let run = run(conn, || POSTGRES)?;
-                finish!(conn, run);
-                Ok(run)
+    let unopened = open(url);
+    let run: Box<dyn FnOnce() -> Result<Vec<String>, MigrationError> + Send> = match url {
+        DbUrl::Postgres(address) => {
+            let conn = connect_postgres(address).await.map_err(unopened)?;
+            Box::new(move || {
+                AsyncConnectionWrapper::<PgConn>::from(conn).transaction(|conn| {
+                    diesel::sql_query(LOCK).execute(conn).map_err(failed)?;
+                    let run = run(conn, || POSTGRES)?;
+                    finish!(conn, run);
+                    Ok(run)
+                })
             })
         }
         DbUrl::Sqlite(path) => {
-            let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(open(&url))?;
-            for setup in ["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL"] {
-                diesel::sql_query(setup).execute(&mut conn).map_err(open(&url))?;
-            }
-            conn.immediate_transaction(|conn| {
-                let run = run(conn, || SQLITE)?;
-                finish!(conn, run);
-                Ok(run)
+            let (url, path) = (url.clone(), path.clone());
+            Box::new(move || {
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(open(&url))?;
+                for setup in ["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL"] {
+                    diesel::sql_query(setup).execute(&mut conn).map_err(open(&url))?;
+                }
+                conn.immediate_transaction(|conn| {
+                    let run = run(conn, || SQLITE)?;
+                    finish!(conn, run);
+                    Ok(run)
+                })
             })
         }
     };
@@ -100,22 +106,22 @@ pub async fn migrate(url: &DbUrl) -> Result<Vec<String>, MigrationError> {
 /// # Errors
 /// [`MigrationError`] when it is not.
 pub async fn check(url: &DbUrl) -> Result<(), MigrationError> {
-    let url = url.clone();
-    let check = move || {
-        let pending = match &url {
-            DbUrl::Postgres(path) => {
-                let mut conn = AsyncConnectionWrapper::<PgConn>::establish(path).map_err(open(&url))?;
-                pending(&mut conn, || POSTGRES)
-            }
-            DbUrl::Sqlite(path) if !path.is_file() => return Err(open(&url)("there is no such file")),
-            DbUrl::Sqlite(path) => {
+    let pending: Box<dyn FnOnce() -> Result<bool, MigrationError> + Send> = match url {
+        DbUrl::Postgres(address) => {
+            let conn = connect_postgres(address).await.map_err(open(url))?;
+            Box::new(move || pending(&mut AsyncConnectionWrapper::<PgConn>::from(conn), || POSTGRES))
+        }
+        DbUrl::Sqlite(path) if !path.is_file() => return Err(open(url)("there is no such file")),
+        DbUrl::Sqlite(path) => {
+            let (url, path) = (url.clone(), path.clone());
+            Box::new(move || {
                 let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(open(&url))?;
                 pending(&mut conn, || SQLITE)
-            }
-        };
-        if pending? { Err(MigrationError::Older(url)) } else { Ok(()) }
+            })
+        }
     };
-    tokio::task::spawn_blocking(check).await.map_err(failed)?
+    let pending = tokio::task::spawn_blocking(pending).await.map_err(failed)??;
+    if pending { Err(MigrationError::Older(url.clone())) } else { Ok(()) }
 }
 
 #[derive(diesel::QueryableByName)]
@@ -177,8 +183,9 @@ where
     Ok(())
 }
 
-fn open<E: std::fmt::Display>(url: &DbUrl) -> impl Fn(E) -> MigrationError {
-    move |error| MigrationError::Open(url.clone(), error.to_string())
+fn open<E: std::fmt::Display>(url: &DbUrl) -> impl FnOnce(E) -> MigrationError + use<E> {
+    let url = url.clone();
+    move |error| MigrationError::Open(url, error.to_string())
 }
 
 fn failed(error: impl std::fmt::Display) -> MigrationError {

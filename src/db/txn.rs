@@ -7,6 +7,7 @@ use diesel_async::{AnsiTransactionManager as Transactions, AsyncConnection, Tran
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Conn, Db, DbError, PgConn, SqliteConn};
+use crate::base::chain::chain;
 
 /// How often a transaction is tried that others are in the way of.
 const ATTEMPTS: u32 = 8;
@@ -164,7 +165,7 @@ impl Txn {
             }
         };
         if let Err(error) = result {
-            tracing::debug!(error = &error as &dyn std::error::Error, "rollback failed");
+            tracing::debug!(error = %chain(&error), "rollback failed");
         }
     }
 }

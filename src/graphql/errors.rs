@@ -3,7 +3,6 @@
 //! One exhaustive match turns every [`ProblemKind`] into its type of the API. A top-level error has a code that stays, and
 //! never the words of the database: those go to the log.
 
-use std::error::Error as _;
 use std::fmt::Display;
 
 use async_graphql::registry::{MetaType, MetaTypeName, Registry};
@@ -14,6 +13,7 @@ use super::ledger::CreditBalance;
 use super::node::{self, Node};
 use super::purchases::Purchase;
 use super::scalars::{self, Decimal};
+use crate::base::chain::chain;
 use crate::base::ids::{BalanceId, PurchaseId};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::db::{DbError, Failure};
@@ -133,18 +133,6 @@ pub fn refused_query(failure: Failure) -> Error {
     }
 }
 
-/// An error and what caused it, for the log.
-fn chain(error: &DbError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
-}
-
 // --- Payloads ----------------------------------------------------------------------------------------------------------
 
 /// What a mutation answers. Its default is what it answers when nothing happened: null, false, 0, empty.
@@ -204,11 +192,9 @@ fn place_in_input(registry: &Registry, kind: &str, path: &[String]) -> Vec<usize
         if let Ok(index) = step.parse() {
             return index;
         }
-        let fields = match registry.types.get(MetaTypeName::concrete_typename(kind)) {
-            Some(MetaType::InputObject { input_fields, .. }) => input_fields,
-            _ => return usize::MAX,
-        };
-        let found = fields.get_full(step.as_str());
+        let known = registry.types.get(MetaTypeName::concrete_typename(kind));
+        let Some(MetaType::InputObject { input_fields, .. }) = known else { return usize::MAX };
+        let found = input_fields.get_full(step.as_str());
         kind = found.map_or("", |(_, _, field)| field.ty.as_str());
         found.map_or(usize::MAX, |(place, ..)| place)
     };

@@ -80,6 +80,19 @@ pub fn build_schema(app: App) -> Schema {
     builder().limit_recursive_depth(guards::MAX_LEVELS).disable_suggestions().data(app).finish()
 }
 
+/// What the API is about, for the first page of a schema's documentation.
+pub const DESCRIPTION: &str = "\
+- **Customers** hold prepaid credits; you name them by your own ids.
+- **Credit products** say what a credit is called, what burns it and when it ends.
+- **Credit balances** hold a customer's credits of one product, as grants that burn in order.
+- **Meters** turn usage events into quantities, which burn credits.
+- **Ledger entries** are every change of a balance, in order, each with its cause.
+- **Plans and subscriptions** grant credits each period, with options of a customer's own.";
+
+/// What the library says of every schema in introspection; [`DESCRIPTION`] takes its place.
+pub const NO_DESCRIPTION: &str = "A GraphQL Schema defines the capabilities of a GraphQL server. It exposes all available types and \
+    directives on the server, as well as the entry points for query, mutation, and subscription operations.";
+
 /// The schema's text (SDL), sorted, with descriptions. It needs no database.
 #[must_use]
 pub fn sdl() -> String {
@@ -89,7 +102,8 @@ pub fn sdl() -> String {
         .sorted_enum_items()
         .include_specified_by()
         .use_space_ident();
-    builder().finish().sdl_with_options(options)
+    let sdl = builder().finish().sdl_with_options(options);
+    sdl.replacen("\nschema {", &format!("\n\"\"\"\n{DESCRIPTION}\n\"\"\"\nschema {{"), 1)
 }
 
 fn builder() -> SchemaBuilder<QueryRoot, MutationRoot, SubscriptionRoot> {
@@ -104,6 +118,11 @@ mod tests {
     fn schema_is_written_without_a_database() {
         let sdl = sdl();
         assert!(sdl.contains("type Query {") && sdl.contains("type Mutation {"));
+    }
+
+    #[test]
+    fn schema_says_what_it_is_about() {
+        assert!(sdl().contains(&format!("{DESCRIPTION}\n\"\"\"\nschema {{")));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::graphql::errors::{
     of_request,
 };
 use crate::graphql::guards::{Admitted, Guards};
-use crate::graphql::{Schema, build_schema, request_data};
+use crate::graphql::{DESCRIPTION, NO_DESCRIPTION, Schema, build_schema, request_data};
 
 /// The API behind every transport of GraphQL.
 #[derive(Clone)]
@@ -152,6 +152,9 @@ impl Api {
     /// Every top-level error carries a code, the name that was most likely meant where the schema has not the one that was
     /// given, and the id under which the log tells of the request.
     fn finished(&self, mut answer: Answer, id: &str) -> Answer {
+        if let Value::Object(fields) = &mut answer.data {
+            fields.values_mut().for_each(describe);
+        }
         for error in &mut answer.errors {
             self.guards.complete(error);
             complete(error, id);
@@ -293,6 +296,16 @@ impl Serialize for Shown<'_> {
             fields.serialize_field("extensions", &self.0.extensions)?;
         }
         fields.end()
+    }
+}
+
+/// Puts the schema's own description into introspection, in place of the one that the library has for all.
+fn describe(root_field: &mut Value) {
+    if let Value::Object(schema) = root_field
+        && let Some(description @ Value::String(_)) = schema.get_mut("description")
+        && matches!(description, Value::String(text) if text == NO_DESCRIPTION)
+    {
+        *description = Value::from(DESCRIPTION);
     }
 }
 

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use crate::access::keyring::Refused;
 use crate::access::model::Caller;
 use crate::app::App;
+use crate::base::chain::chain;
 use crate::graphql::errors::{UNAUTHENTICATED, UNAVAILABLE};
 
 /// Why a caller is not let in.
@@ -48,7 +49,7 @@ pub(super) async fn who_shows(app: &App, shown: Option<&str>) -> Result<Caller, 
     app.keyring.admit(token.trim()).await.map_err(|refused| match refused {
         Refused::Unknown => UNKNOWN,
         Refused::Db(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a key could not be looked up");
+            tracing::warn!(error = %chain(&error), "a key could not be looked up");
             AWAY
         }
     })

@@ -23,6 +23,7 @@ use super::observe::Asked;
 use super::request::{NOT_ENCODED, is_encoded, media_type, without_bom};
 use crate::access::model::{Caller, Scope};
 use crate::app::App;
+use crate::base::chain::chain;
 use crate::base::problem::Problem;
 use crate::base::time::Time;
 use crate::db::DbError;
@@ -366,7 +367,7 @@ impl IntoResponse for Refused {
                 (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message.to_owned())
             }
             Self::Failed(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "events could not be taken in");
+                tracing::error!(error = %chain(&error), "events could not be taken in");
                 let message = "Something went wrong on the server; its log has the details, under this request's id.";
                 (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message.to_owned())
             }

@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use super::api::{Api, Asker, Body, Ready, Shown, is_executed};
 use super::door::{self, TurnedAway};
 use super::observe::Asked;
-use super::request::{AnObject, NOT_ENCODED, count_values, is_encoded, media_type, request_id, without_bom};
+use super::request::{
+    AnObject, NOT_ENCODED, count_values, is_encoded, media_type, request_id, without_bom, without_half_characters,
+};
 use super::{socket, sse};
 use crate::graphql::errors::{
     BAD_USER_INPUT, FORBIDDEN, INTERNAL, QUERY_TOO_COMPLEX, RATE_LIMITED, TIMEOUT, UNAUTHENTICATED, UNAVAILABLE,
@@ -57,7 +59,11 @@ pub(super) async fn post(State(api): State<Api>, request: axum::extract::Request
         let message = format!("The body holds more than {MAX_VALUES} values; send less at once.");
         return reply.refuse_with(StatusCode::BAD_REQUEST, of_request(coded(QUERY_TOO_COMPLEX, message)));
     }
-    match serde_json::from_slice::<AnObject<Body>>(without_bom(&body)) {
+    let body = without_bom(&body);
+    let read = serde_json::from_slice::<AnObject<Body>>(body);
+    match read
+        .or_else(|error| without_half_characters(body).map_or(Err(error), |mended| serde_json::from_slice(&mended)))
+    {
         Ok(AnObject(Body { query: None, extensions: None, .. })) => {
             reply.refuse(StatusCode::BAD_REQUEST, "The body is not a GraphQL request: it has no query.")
         }

@@ -43,6 +43,33 @@ pub(super) fn without_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
+/// A JSON text in which halves of surrogate pairs, such as half an emoji, are U+0000; `None` when it has none. JSON readers
+/// refuse the whole text for one of them. U+0000 is refused wherever texts are checked, so that the fault is told at its
+/// field, or as its event's own.
+pub(super) fn without_half_characters(json: &[u8]) -> Option<Vec<u8>> {
+    let unit = |at: usize| {
+        let digits = json.get(at..)?.strip_prefix(b"\\u")?.get(..4)?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut mended: Option<Vec<u8>> = None;
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
+        let length = match (byte, unit(at)) {
+            (b'\\', Some(0xd800..=0xdbff)) if matches!(unit(at.saturating_add(6)), Some(0xdc00..=0xdfff)) => 12,
+            (b'\\', Some(0xd800..=0xdfff)) => {
+                if let Some(half) = mended.get_or_insert_with(|| json.to_vec()).get_mut(at..at.saturating_add(6)) {
+                    half.copy_from_slice(b"\\u0000");
+                }
+                6
+            }
+            (b'\\', _) => 2,
+            _ => 1,
+        };
+        at = at.saturating_add(length);
+    }
+    mended
+}
+
 /// Whether a request was sent to this very machine by name. A page from elsewhere can make its own name lead here, and
 /// would then be as close as a page from here.
 pub(super) fn is_to_loopback(headers: &HeaderMap) -> bool {
@@ -109,6 +136,18 @@ mod tests {
             (r#"{"query": "{ a(b: [1, 2]) }", "variables": {"c": 1}}"#, 3),
         ] {
             assert_eq!(count_values(json.as_bytes()), count, "{json}");
+        }
+    }
+
+    #[test]
+    fn half_a_character_becomes_one_that_is_refused_where_texts_are_checked() {
+        let mended = |json: &str| {
+            without_half_characters(json.as_bytes()).map(|mended| serde_json::from_slice::<String>(&mended).unwrap())
+        };
+        assert_eq!(mended(r#""\ud83d""#).as_deref(), Some("\0"));
+        assert_eq!(mended(r#""a\ude00b\ud83d\ud83d\ude00""#).as_deref(), Some("a\0b\0😀"));
+        for whole in [r#""\ud83d\ude00""#, r#""\\ud83d""#, r#""\u00e4 \" \n""#, "\"", "\\", "\\u", "\\ud8"] {
+            assert_eq!(without_half_characters(whole.as_bytes()), None, "{whole}");
         }
     }
 

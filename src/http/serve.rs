@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::router::router;
 use crate::app::App;
+use crate::base::chain::chain;
 
 /// How long to wait when no connection can be accepted, as when there are too many.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -50,7 +51,7 @@ pub async fn serve(listener: TcpListener, app: App) {
                 }
             };
             if let Err(error) = ended {
-                tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended");
+                tracing::debug!(error = %chain(&error), "a connection ended");
             }
         });
     }

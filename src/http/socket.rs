@@ -19,7 +19,7 @@ use tracing::{Instrument, Span};
 
 use super::api::{Api, Asker, Body, is_executed};
 use super::door;
-use super::request::{AnObject, request_id};
+use super::request::{AnObject, request_id, without_half_characters};
 use crate::access::model::Caller;
 use crate::graphql::context::StreamPosition;
 
@@ -180,7 +180,11 @@ impl Session {
 
     async fn hear(&mut self, text: &str) -> Result<(), End> {
         self.heard = true;
-        let AnObject(message) = serde_json::from_str(text).map_err(|_| (4400, "Invalid message"))?;
+        let read = serde_json::from_str(text);
+        let mended = |error| {
+            without_half_characters(text.as_bytes()).map_or(Err(error), |mended| serde_json::from_slice(&mended))
+        };
+        let AnObject(message) = read.or_else(mended).map_err(|_| (4400, "Invalid message"))?;
         match message {
             FromClient::ConnectionInit { .. } if self.asker.is_some() => {
                 Err((4429, "Too many initialisation requests"))

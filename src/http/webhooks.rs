@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 
 use crate::app::App;
+use crate::base::chain::chain;
 
 /// The header that Stripe signs in.
 const SIGNATURE: &str = "stripe-signature";
@@ -24,7 +25,7 @@ pub(super) async fn stripe(State(app): State<App>, headers: HeaderMap, body: Byt
     match app.cashier.hint(hint.purchase, &hint.object).await {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a webhook could not be dealt with");
+            tracing::warn!(error = %chain(&error), "a webhook could not be dealt with");
             (StatusCode::SERVICE_UNAVAILABLE, "Send it again later.\n".to_owned())
         }
     }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::job::{Job, Outcome, Queued};
 use super::metrics::Metrics;
 use super::work::Work;
+use crate::base::chain::chain;
 use crate::base::clock::Clock;
 use crate::base::ids::{BalanceId, CustomerId, EventKey, PurchaseId};
 use crate::catalog::snapshot::{Snapshot, load_snapshot};
@@ -110,7 +111,7 @@ impl Committer {
             match self.commit(&batch).await {
                 Ok(outcomes) => answer(batch, outcomes),
                 Err(Failed::Away(error)) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
+                    tracing::warn!(error = %chain(&error), "the database is away");
                     let error = Arc::new(error);
                     refuse(batch, || DbError::unavailable(error.clone()));
                 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -63,8 +64,10 @@ test('the examples run, a stream is live, and nobody else is asked for anything'
   await editor.waitFor({ timeout: 30_000 });
   const result = page.locator('.result-window');
   const button = page.locator('.graphiql-execute-button');
+  let group;
   for (const [index, example] of examples.entries()) {
     const name = nameOf(example);
+    if (example.group !== group) await page.getByRole('button', { name: (group = example.group), exact: true }).click();
     await page.locator('.graphiql-tab').nth(index).locator('button').first().click();
     await editor.click();
     // GraphiQL finds out a little later which operation the tab holds.
@@ -91,4 +94,68 @@ test('the examples run, a stream is live, and nobody else is asked for anything'
     if (!wantsIds && (errors || !data)) problems.push(`${name}: ${JSON.stringify(errors).slice(0, 300)}`);
   }
   assert.deepEqual(problems, []);
+});
+
+test('a group shows its own examples', async () => {
+  const page = await browser.newPage({ viewport: { width: 1600, height: 900 } });
+  await page.goto(base, { waitUntil: 'load' });
+  const shown = () => page.locator('.graphiql-tab:visible .graphiql-tab-button').allTextContents();
+  const of = (group) => examples.filter((example) => example.group === group).map(nameOf);
+  for (const group of ['Buying', 'Operating', 'Basics']) {
+    await page.getByRole('button', { name: group, exact: true }).click();
+    await page.waitForFunction((name) => document.querySelector('.graphiql-tab-active')?.textContent === name, of(group)[0]);
+    assert.deepEqual(await shown(), of(group));
+  }
+  await page.close();
+});
+
+test('on a narrow screen the panes stand one above the other, and the tabs scroll in one row', async () => {
+  const page = await browser.newPage({ viewport: { width: 390, height: 844 } });
+  await page.goto(base, { waitUntil: 'load' });
+  await page.locator('.graphiql-query-editor .monaco-editor').first().waitFor({ timeout: 30_000 });
+  const [editors, response, tabs] = await Promise.all(
+    ['.graphiql-editors', '.graphiql-response', '.graphiql-tabs'].map((name) => page.locator(name).boundingBox()),
+  );
+  assert.ok(editors.y + editors.height <= response.y + 1, 'the answer is below the question');
+  assert.ok(Math.min(editors.height, response.height) > 250, 'both have room');
+  assert.ok(editors.width > 300 && response.width > 300, 'both have the width of the screen');
+  assert.ok(tabs.height < 60, 'the tabs are one row');
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+  await page.close();
+});
+
+test('an explanation with × has no warning about its letters', async () => {
+  const page = await browser.newPage({ viewport: { width: 1600, height: 900 } });
+  await page.goto(base, { waitUntil: 'load' });
+  const editor = page.locator('.graphiql-query-editor .monaco-editor').first();
+  await editor.waitFor({ timeout: 30_000 });
+  await page.locator('.graphiql-tab', { hasText: 'WhyDidItBurn' }).locator('button').first().click();
+  await page.locator('.graphiql-execute-button').click();
+  await page.locator('.result-window', { hasText: '×' }).waitFor({ timeout: 30_000 });
+  assert.equal(await page.locator('.unicode-highlight').count(), 0);
+  await page.close();
+});
+
+test('behind a proxy it works below a path', async (t) => {
+  const proxy = createServer((request, response) => {
+    const path = request.url.replace(/^\/scrip\//, '/');
+    if (path === request.url) return response.writeHead(404).end();
+    const headers = { ...request.headers, host: new URL(base).host };
+    const passed = httpRequest(`${base}${path}`, { method: request.method, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(passed);
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  t.after(() => proxy.closeAllConnections() ?? proxy.close());
+  const page = await browser.newPage({ viewport: { width: 1600, height: 900 } });
+  const missing = [];
+  page.on('response', (response) => response.status() === 404 && missing.push(response.url()));
+  await page.goto(`http://127.0.0.1:${proxy.address().port}/scrip/`, { waitUntil: 'load' });
+  await page.locator('.graphiql-query-editor .monaco-editor').first().waitFor({ timeout: 30_000 });
+  await page.locator('.graphiql-execute-button').click();
+  await page.locator('.result-window', { hasText: 'creditBalances' }).waitFor({ timeout: 30_000 });
+  assert.deepEqual(missing, []);
+  await page.close();
 });

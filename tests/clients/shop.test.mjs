@@ -27,7 +27,7 @@ after(async () => {
 });
 
 /** A server with the page of a shop of its own origin, open in a browser by acme's portal session. */
-async function open(t, env) {
+async function open(t, env, customer = 'acme') {
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const server = await start({ origins: origin, env });
@@ -46,8 +46,12 @@ async function open(t, env) {
       price: { amount: "20", currency: "EUR" } }) { purchaseOption { id } } }`,
     { id: product.id },
   );
+  if (customer !== 'acme') {
+    await server.ask('mutation ($id: String!) { createCustomer(input: { externalId: $id, name: $id }) { customer { id } } }', { id: customer });
+  }
   const { createPortalSession } = await server.ask(
-    'mutation { createPortalSession(input: { customer: { externalId: "acme" } }) { token } }',
+    'mutation ($id: String!) { createPortalSession(input: { customer: { externalId: $id } }) { token } }',
+    { id: customer },
   );
   const page = await browser.newPage();
   t.after(() => page.close());
@@ -55,8 +59,8 @@ async function open(t, env) {
   page.setDefaultTimeout(20_000);
   await page.goto(`${origin}/shop.html#${createPortalSession.token}`);
   const shows = (text) => page.getByText(text, { exact: true }).waitFor();
-  await shows('100 credits');
-  return { server, page, shows, origin, balance: ids.balance };
+  if (customer === 'acme') await shows('100 credits');
+  return { server, page, shows, origin, balance: ids.balance, product: product.id };
 }
 
 const purchases = async (server) => {
@@ -88,11 +92,32 @@ test('a customer buys, and his balance rises on the page when the money has come
   assert.equal((await purchases(server)).length, 2, 'another one, since the first is settled');
   const [{ id }] = await purchases(server);
   await server.ask('mutation ($id: ID!) { cancelPurchase(input: { purchaseId: $id }) { replayed } }', { id });
-  await button.click();
-  await shows('Your order is CANCELED.');
+  await Promise.all([page.waitForResponse(async (response) => (await response.text()).includes('purchaseCredits')), button.click()]);
+  assert.equal((await purchases(server)).length, 3, 'another one, since the second is over');
+});
+
+test('a new customer buys once, however often the page is reloaded between two clicks', async (t) => {
+  const { server, page, shows, origin, product } = await open(t, {}, 'newcomer');
+  await shows('There is nothing to buy yet.');
+  assert.equal(page.url(), `${origin}/shop.html`, 'the token is not in the address');
+  await server.ask(
+    `mutation ($id: ID!) { createCreditBalance(input: { customer: { externalId: "newcomer" }, productId: $id }) { balance { id } } }`,
+    { id: product },
+  );
+  await page.reload();
+  await shows('0 credits');
+  const button = page.getByRole('button', { name: /Small/ });
   await button.click();
   await shows('Your order is PENDING.');
-  assert.equal((await purchases(server)).length, 3, 'another one, since the second is over');
+  await page.reload();
+  await shows('Your order is PENDING.');
+  const answered = () => page.waitForResponse(async (response) => (await response.text()).includes('purchaseCredits'));
+  await Promise.all([answered(), button.click()]);
+  const [purchase, ...others] = await purchases(server);
+  assert.deepEqual([others.length, purchase.status, purchase.origin], [0, 'PENDING', 'PORTAL']);
+  await server.ask('mutation ($id: ID!) { markPurchasePaid(input: { purchaseId: $id }) { replayed } }', { id: purchase.id });
+  await shows('50 credits');
+  await shows('Thank you!');
 });
 
 test('a page whose token does not hold says so', async (t) => {

@@ -1,8 +1,9 @@
-// The tabs that a first visit opens, in the order of the walk. A tab is one operation, titled by its name; check.mjs
-// holds each against the schema. They work on the demo data as they stand, except where a comment asks for an id.
+// The tabs that a first visit opens, in the order of the walk, and the group of each. A tab is one operation, titled by its
+// name; check.mjs holds each against the schema. They work on the demo data as they stand, except where a comment asks for an id.
 
 export const examples = [
   {
+    group: 'Basics',
     query: `# Welcome to Scrip, the server for
 # prepaid credits.
 #
@@ -35,6 +36,7 @@ query Welcome {
 `,
   },
   {
+    group: 'Basics',
     query: `# Every change of a customer's
 # balances, live: each one once and
 # in order. It runs until you press
@@ -70,6 +72,7 @@ subscription WatchLive {
 `,
   },
   {
+    group: 'Basics',
     query: `# A meter turns usage events into a
 # quantity. This one adds up the
 # property "seconds" of
@@ -110,6 +113,7 @@ mutation CreateMeter {
 `,
   },
   {
+    group: 'Basics',
     query: `# A credit product says what a
 # credit is and which usage burns
 # it: here, 0.05 credits for each
@@ -152,6 +156,7 @@ mutation CreateCreditProduct($meterId: ID!) {
     variables: { meterId: '<id from CreateMeter>' },
   },
   {
+    group: 'Basics',
     query: `# A customer. With your own id as
 # externalId you need not keep ours:
 # wherever a customer is asked for,
@@ -186,6 +191,7 @@ mutation CreateCustomer {
 `,
   },
   {
+    group: 'Basics',
     query: `# Opens a balance, this customer's
 # credits of one product, with 1,000
 # to start. There is at most one
@@ -231,6 +237,7 @@ mutation AddCreditBalance($productId: ID!) {
     variables: { productId: '<id from CreateCreditProduct>' },
   },
   {
+    group: 'Basics',
     query: `# Usage comes in as events; meters
 # and products decide what they
 # burn.
@@ -285,6 +292,7 @@ mutation SendUsage($events: [EventInput!]!) {
     },
   },
   {
+    group: 'Basics',
     query: `# Why did that event burn what it
 # burned? Each rule explains itself,
 # those that did not match too, and
@@ -330,6 +338,7 @@ query WhyDidItBurn {
 `,
   },
   {
+    group: 'Basics',
     query: `# Adds credits, as a lot of their
 # own; expiresAt and priority could
 # say when it ends and what burns
@@ -376,52 +385,7 @@ mutation TopUp($balanceId: ID!) {
     variables: { balanceId: '<id of a balance, from Welcome>' },
   },
   {
-    query: `# Deducts credits by hand, for what
-# no event tells of. The customer
-# sees the reason. Put a balance's
-# id, from Welcome, into the
-# variables.
-#
-# The same idempotency key never
-# deducts twice. Ask for more than
-# there is, and the error says how
-# much is missing.
-
-mutation Retain($balanceId: ID!) {
-  retainCredits(
-    input: {
-      balanceId: $balanceId
-      credits: "25"
-      reason: "Import of your archive"
-      idempotencyKey: "playground-retain-1"
-    }
-  ) {
-    replayed
-    balance {
-      available
-      state
-    }
-    entry {
-      sequence
-      credits
-      availableAfter
-    }
-    errors {
-      code
-      message
-      path
-      ... on InsufficientCredits {
-        available
-        required
-        shortfall
-      }
-    }
-  }
-}
-`,
-    variables: { balanceId: '<id of a balance, from Welcome>' },
-  },
-  {
+    group: 'Basics',
     query: `# What would these events burn? The
 # answer comes from the code that
 # records events, and nothing is
@@ -463,340 +427,7 @@ query PreviewUsage {
 `,
   },
   {
-    query: `# Sets credits aside before long
-# work begins: nothing else can
-# spend them, and they are there
-# when the work is done. Put a
-# balance's id, from Welcome, into
-# the variables.
-#
-# Run it twice: the key is the same,
-# so the second run sets nothing
-# aside and answers the first hold.
-
-mutation HoldCredits($balanceId: ID!) {
-  holdCredits(
-    input: {
-      balanceId: $balanceId
-      credits: "20"
-      ttlSeconds: 900
-      reason: "A long job"
-      idempotencyKey: "playground-job-1"
-    }
-  ) {
-    replayed
-    hold {
-      id
-      state
-      credits
-      expiresAt
-    }
-    balance {
-      available
-      held
-    }
-    errors {
-      code
-      message
-      path
-      ... on InsufficientCredits {
-        available
-        shortfall
-      }
-    }
-  }
-}
-`,
-    variables: { balanceId: '<id of a balance, from Welcome>' },
-  },
-  {
-    query: `# The work is done: burns what it
-# came to, and the rest is free
-# again. Put the hold's id, from
-# HoldCredits, into the variables.
-#
-# A hold that nobody captures or
-# releases lapses by itself.
-
-mutation CaptureHold($holdId: ID!) {
-  captureHold(
-    input: {
-      holdId: $holdId
-      credits: "12.5"
-      idempotencyKey: "playground-job-1-done"
-    }
-  ) {
-    replayed
-    hold {
-      state
-      captured
-    }
-    entry {
-      id
-      kind
-      credits
-      heldChange
-    }
-    balance {
-      available
-      held
-    }
-    errors {
-      code
-      message
-      path
-    }
-  }
-}
-`,
-    variables: { holdId: '<id from HoldCredits>' },
-  },
-  {
-    query: `# Takes back what was burned in
-# error, wholly or in part, by an
-# entry of its own. Put the entry's
-# id, from CaptureHold, into the
-# variables.
-
-mutation TakeBack($entryId: ID!) {
-  reverseEntry(
-    input: {
-      entryId: $entryId
-      credits: "2.5"
-      reason: "The job was shorter"
-      idempotencyKey: "playground-back-1"
-    }
-  ) {
-    replayed
-    entry {
-      kind
-      credits
-      reverses {
-        kind
-        credits
-      }
-    }
-    balance {
-      available
-      holds(first: 3) {
-        nodes {
-          state
-          reason
-          credits
-          captured
-        }
-      }
-    }
-    errors {
-      code
-      message
-      path
-    }
-  }
-}
-`,
-    variables: { entryId: '<id from CaptureHold>' },
-  },
-  {
-    query: `# What a customer may buy: the
-# options of the balance's plan or
-# product, in its own currency. Tyrell
-# has a balance that buys by itself.
-
-query Shop {
-  customer(by: { externalId: "tyrell" }) {
-    creditBalances {
-      id
-      available
-      purchaseOptions {
-        id
-        name
-        credits
-        price {
-          amount
-          currency
-        }
-        pricePerCredit
-      }
-      autoTopUp {
-        threshold
-        target
-        dailyLimit
-        option {
-          name
-        }
-        status
-        blockedReason
-      }
-    }
-    purchases(first: 5) {
-      nodes {
-        id
-        status
-        origin
-        credits
-        price {
-          amount
-        }
-        paidAt
-      }
-    }
-  }
-}
-`,
-  },
-  {
-    query: `# Buys two packs. Nothing is there
-# until the money is: the purchase is
-# PENDING. With Stripe set up,
-# paymentUrl is the page to pay on.
-# Run again, it answers the same
-# purchase; for another one, change
-# the key.
-#
-# Put ids from Shop, of the same
-# customer, into the variables below.
-
-mutation BuyCredits($balanceId: ID!, $optionId: ID!) {
-  purchaseCredits(
-    input: {
-      balanceId: $balanceId
-      optionId: $optionId
-      quantity: 2
-      idempotencyKey: "playground-purchase-1"
-    }
-  ) {
-    replayed
-    purchase {
-      id
-      status
-      credits
-      price {
-        amount
-        currency
-      }
-      provider
-      paymentUrl
-      failureReason
-    }
-    errors {
-      code
-      message
-      path
-    }
-  }
-}
-`,
-    variables: { balanceId: '<id of a balance, from Shop>', optionId: '<id of an option, from Shop>' },
-  },
-  {
-    query: `# The money has come: the credits
-# are there, once, however often this
-# runs. (Where Stripe takes it, this
-# is refused: Stripe says so itself.)
-#
-# Put the purchase's id, from
-# BuyCredits, into the variables
-# below.
-
-mutation MarkPaid($purchaseId: ID!) {
-  markPurchasePaid(input: { purchaseId: $purchaseId, reference: "INV-2026-0042" }) {
-    replayed
-    purchase {
-      status
-      paidAt
-      grant {
-        remaining
-        expiresAt
-        cost {
-          amount
-        }
-      }
-    }
-    balance {
-      available
-    }
-    errors {
-      code
-      message
-      path
-    }
-  }
-}
-`,
-    variables: { purchaseId: '<id from BuyCredits>' },
-  },
-  {
-    query: `# Takes back what is left of those
-# credits, and returns the money for
-# that share; without Stripe, you do.
-#
-# Put the purchase's id, from
-# BuyCredits, into the variables
-# below, once it is paid.
-
-mutation Refund($purchaseId: ID!) {
-  refundPurchase(input: { purchaseId: $purchaseId, reason: "Not needed after all" }) {
-    replayed
-    purchase {
-      status
-      refunded {
-        amount
-        currency
-      }
-    }
-    balance {
-      available
-    }
-    errors {
-      code
-      message
-      path
-    }
-  }
-}
-`,
-    variables: { purchaseId: '<id from BuyCredits>' },
-  },
-  {
-    query: `# Buys by itself from now on: when
-# 200 credits or fewer are available,
-# as many packs as it takes to get to
-# 1000, at most twice in 24 hours. It
-# takes the place of what was set
-# before; a threshold of "5000" and a
-# target of "6000" buy at once, and
-# enabled: false ends it.
-
-mutation BuyByItself($balanceId: ID!, $optionId: ID!) {
-  setAutoTopUp(
-    input: {
-      balanceId: $balanceId
-      enabled: true
-      threshold: "200"
-      optionId: $optionId
-      target: "1000"
-      dailyLimit: 2
-    }
-  ) {
-    balance {
-      available
-      autoTopUp {
-        status
-        blockedReason
-      }
-    }
-    errors {
-      code
-      message
-      path
-    }
-  }
-}
-`,
-    variables: { balanceId: '<id of a balance, from Shop>', optionId: '<id of an option, from Shop>' },
-  },
-  {
+    group: 'Basics',
     query: `# The last entries of a balance,
 # newest first. An entry is never
 # changed or deleted: what went
@@ -840,6 +471,7 @@ query Ledger {
 `,
   },
   {
+    group: 'Plans',
     query: `# What is sold: plans put credits,
 # flat fees, seats and usage
 # together, for a period. Versions
@@ -893,6 +525,7 @@ query Plans {
 `,
   },
   {
+    group: 'Plans',
     query: `# Who subscribes, and what this
 # customer has of its own: options
 # are in force, planOptions what its
@@ -969,6 +602,7 @@ fragment Credits on CreditOptions {
 `,
   },
   {
+    group: 'Plans',
     query: `# Gives this subscription options of
 # its own. The threshold holds at
 # once, the included credits from
@@ -1020,6 +654,396 @@ mutation Override($subscriptionId: ID!, $creditsId: ID!) {
     },
   },
   {
+    group: 'Holds',
+    query: `# Sets credits aside before long
+# work begins: nothing else can
+# spend them, and they are there
+# when the work is done. Put a
+# balance's id, from Welcome, into
+# the variables.
+#
+# Run it twice: the key is the same,
+# so the second run sets nothing
+# aside and answers the first hold.
+
+mutation HoldCredits($balanceId: ID!) {
+  holdCredits(
+    input: {
+      balanceId: $balanceId
+      credits: "20"
+      ttlSeconds: 900
+      reason: "A long job"
+      idempotencyKey: "playground-job-1"
+    }
+  ) {
+    replayed
+    hold {
+      id
+      state
+      credits
+      expiresAt
+    }
+    balance {
+      available
+      held
+    }
+    errors {
+      code
+      message
+      path
+      ... on InsufficientCredits {
+        available
+        shortfall
+      }
+    }
+  }
+}
+`,
+    variables: { balanceId: '<id of a balance, from Welcome>' },
+  },
+  {
+    group: 'Holds',
+    query: `# The work is done: burns what it
+# came to, and the rest is free
+# again. Put the hold's id, from
+# HoldCredits, into the variables.
+#
+# A hold that nobody captures or
+# releases lapses by itself.
+
+mutation CaptureHold($holdId: ID!) {
+  captureHold(
+    input: {
+      holdId: $holdId
+      credits: "12.5"
+      idempotencyKey: "playground-job-1-done"
+    }
+  ) {
+    replayed
+    hold {
+      state
+      captured
+    }
+    entry {
+      id
+      kind
+      credits
+      heldChange
+    }
+    balance {
+      available
+      held
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { holdId: '<id from HoldCredits>' },
+  },
+  {
+    group: 'Correcting',
+    query: `# Deducts credits by hand, for what
+# no event tells of. The customer
+# sees the reason. Put a balance's
+# id, from Welcome, into the
+# variables.
+#
+# The same idempotency key never
+# deducts twice. Ask for more than
+# there is, and the error says how
+# much is missing.
+
+mutation Retain($balanceId: ID!) {
+  retainCredits(
+    input: {
+      balanceId: $balanceId
+      credits: "25"
+      reason: "Import of your archive"
+      idempotencyKey: "playground-retain-1"
+    }
+  ) {
+    replayed
+    balance {
+      available
+      state
+    }
+    entry {
+      sequence
+      credits
+      availableAfter
+    }
+    errors {
+      code
+      message
+      path
+      ... on InsufficientCredits {
+        available
+        required
+        shortfall
+      }
+    }
+  }
+}
+`,
+    variables: { balanceId: '<id of a balance, from Welcome>' },
+  },
+  {
+    group: 'Correcting',
+    query: `# Takes back what was burned in
+# error, wholly or in part, by an
+# entry of its own. Put the entry's
+# id, from CaptureHold, into the
+# variables.
+
+mutation TakeBack($entryId: ID!) {
+  reverseEntry(
+    input: {
+      entryId: $entryId
+      credits: "2.5"
+      reason: "The job was shorter"
+      idempotencyKey: "playground-back-1"
+    }
+  ) {
+    replayed
+    entry {
+      kind
+      credits
+      reverses {
+        kind
+        credits
+      }
+    }
+    balance {
+      available
+      holds(first: 3) {
+        nodes {
+          state
+          reason
+          credits
+          captured
+        }
+      }
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { entryId: '<id from CaptureHold>' },
+  },
+  {
+    group: 'Buying',
+    query: `# What a customer may buy: the
+# options of the balance's plan or
+# product, in its own currency. Tyrell
+# has a balance that buys by itself.
+
+query Shop {
+  customer(by: { externalId: "tyrell" }) {
+    creditBalances {
+      id
+      available
+      purchaseOptions {
+        id
+        name
+        credits
+        price {
+          amount
+          currency
+        }
+        pricePerCredit
+      }
+      autoTopUp {
+        threshold
+        target
+        dailyLimit
+        option {
+          name
+        }
+        status
+        blockedReason
+      }
+    }
+    purchases(first: 5) {
+      nodes {
+        id
+        status
+        origin
+        credits
+        price {
+          amount
+        }
+        paidAt
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    group: 'Buying',
+    query: `# Buys two packs. Nothing is there
+# until the money is: the purchase is
+# PENDING. With Stripe set up,
+# paymentUrl is the page to pay on.
+# Run again, it answers the same
+# purchase; for another one, change
+# the key.
+#
+# Put ids from Shop, of the same
+# customer, into the variables below.
+
+mutation BuyCredits($balanceId: ID!, $optionId: ID!) {
+  purchaseCredits(
+    input: {
+      balanceId: $balanceId
+      optionId: $optionId
+      quantity: 2
+      idempotencyKey: "playground-purchase-1"
+    }
+  ) {
+    replayed
+    purchase {
+      id
+      status
+      credits
+      price {
+        amount
+        currency
+      }
+      provider
+      paymentUrl
+      failureReason
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { balanceId: '<id of a balance, from Shop>', optionId: '<id of an option, from Shop>' },
+  },
+  {
+    group: 'Buying',
+    query: `# The money has come: the credits
+# are there, once, however often this
+# runs. (Where Stripe takes it, this
+# is refused: Stripe says so itself.)
+#
+# Put the purchase's id, from
+# BuyCredits, into the variables
+# below.
+
+mutation MarkPaid($purchaseId: ID!) {
+  markPurchasePaid(input: { purchaseId: $purchaseId, reference: "INV-2026-0042" }) {
+    replayed
+    purchase {
+      status
+      paidAt
+      grant {
+        remaining
+        expiresAt
+        cost {
+          amount
+        }
+      }
+    }
+    balance {
+      available
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { purchaseId: '<id from BuyCredits>' },
+  },
+  {
+    group: 'Buying',
+    query: `# Takes back what is left of those
+# credits, and returns the money for
+# that share; without Stripe, you do.
+#
+# Put the purchase's id, from
+# BuyCredits, into the variables
+# below, once it is paid.
+
+mutation Refund($purchaseId: ID!) {
+  refundPurchase(input: { purchaseId: $purchaseId, reason: "Not needed after all" }) {
+    replayed
+    purchase {
+      status
+      refunded {
+        amount
+        currency
+      }
+    }
+    balance {
+      available
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { purchaseId: '<id from BuyCredits>' },
+  },
+  {
+    group: 'Buying',
+    query: `# Buys by itself from now on: when
+# 200 credits or fewer are available,
+# as many packs as it takes to get to
+# 1000, at most twice in 24 hours. It
+# takes the place of what was set
+# before; a threshold of "5000" and a
+# target of "6000" buy at once, and
+# enabled: false ends it.
+
+mutation BuyByItself($balanceId: ID!, $optionId: ID!) {
+  setAutoTopUp(
+    input: {
+      balanceId: $balanceId
+      enabled: true
+      threshold: "200"
+      optionId: $optionId
+      target: "1000"
+      dailyLimit: 2
+    }
+  ) {
+    balance {
+      available
+      autoTopUp {
+        status
+        blockedReason
+      }
+    }
+    errors {
+      code
+      message
+      path
+    }
+  }
+}
+`,
+    variables: { balanceId: '<id of a balance, from Shop>', optionId: '<id of an option, from Shop>' },
+  },
+  {
+    group: 'Operating',
     query: `# Do the books agree? Scrip adds all
 # entries up again, and checks the
 # lots, the holds, the balances and

@@ -4,18 +4,26 @@ import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
 import 'graphiql/style.css';
 import { createClient } from 'graphql-ws';
+import { editor } from 'monaco-graphql/esm/monaco-editor.js';
+import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
 import { examples } from './examples.js';
 import './main.css';
 
+/** An address of this server. Addresses are relative to the page, so that a proxy may serve it below a path. */
+const here = (path) => new URL(path, document.baseURI);
+
 // The build puts the workers' hashed addresses in the place of WORKERS. They are files of this server, because the
 // content policy lets no worker be made from a blob.
 globalThis.MonacoEnvironment = {
   getWorker(_id, label) {
-    return new Worker(WORKERS[label] ?? WORKERS.editor, { type: 'module', name: label });
+    return new Worker(here(WORKERS[label] ?? WORKERS.editor), { type: 'module', name: label });
   },
 };
+
+// Explanations hold signs such as ×, which Monaco would frame as letters that look like others.
+editor.onDidCreateEditor((created) => created.updateOptions({ unicodeHighlight: { ambiguousCharacters: false } }));
 
 /** The API key, if there is one: from `#key=…`, which then leaves the address bar, else from the last visit. */
 function readKey() {
@@ -32,7 +40,7 @@ const authorization = key ? { authorization: `Bearer ${key}` } : {};
 // refused connection included, and never waits much longer than ten seconds, so that a restarted server is found soon.
 // Only what a retry cannot mend ends it: the codes that graphql-ws takes as final, and 4403, forbidden.
 const wsClient = createClient({
-  url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
+  url: here('graphql').href.replace(/^http/, 'ws'),
   lazy: true,
   connectionParams: authorization,
   retryAttempts: Infinity,
@@ -42,7 +50,7 @@ const wsClient = createClient({
 });
 
 const fetcher = createGraphiQLFetcher({
-  url: '/graphql',
+  url: here('graphql').href,
   headers: authorization,
   wsClient,
   enableIncrementalDelivery: false,
@@ -67,16 +75,58 @@ const defaultTabs = examples.map(({ query, variables }) => ({
   variables: variables && JSON.stringify(variables, null, 2),
 }));
 
+const groups = [...new Set(examples.map(({ group }) => group))];
+const groupOf = new Map(examples.map(({ group, query }) => [/^(?:query|mutation|subscription) (\w+)/m.exec(query)[1], group]));
+const tabs = () => [...document.querySelectorAll('.graphiql-tab')];
+const titleOf = (tab) => tab.querySelector('.graphiql-tab-button')?.textContent;
+
+/** Shows the tabs of one group, and those that are no examples. GraphiQL itself knows no groups of tabs. */
+function Groups() {
+  const [chosen, choose] = useState(groups[0]);
+  useEffect(() => {
+    const sort = () => {
+      const active = document.querySelector('.graphiql-tab-active');
+      for (const tab of tabs()) tab.hidden = tab !== active && (groupOf.get(titleOf(tab)) ?? chosen) !== chosen;
+    };
+    sort();
+    const observer = new MutationObserver(sort);
+    observer.observe(document.getElementById('playground'), { childList: true, subtree: true, characterData: true });
+    return () => observer.disconnect();
+  }, [chosen]);
+  const open = (group) => {
+    choose(group);
+    tabs().find((tab) => groupOf.get(titleOf(tab)) === group)?.querySelector('.graphiql-tab-button').click();
+  };
+  return (
+    <nav className="scrip-groups" aria-label="Groups of examples">
+      {groups.map((group) => (
+        <button key={group} type="button" aria-pressed={group === chosen} onClick={() => open(group)}>
+          {group}
+        </button>
+      ))}
+    </nav>
+  );
+}
+
 createRoot(document.getElementById('playground')).render(
-  <GraphiQL fetcher={fetcher} storage={storage} defaultTabs={defaultTabs} defaultEditorToolsVisibility="variables">
-    <GraphiQL.Logo>
-      <span className="scrip-logo">
-        <svg viewBox="0 0 32 32" aria-hidden="true">
-          <circle cx="16" cy="16" r="15" fill="currentColor" />
-          <circle cx="16" cy="16" r="9" fill="none" stroke="#fff" strokeWidth="3" />
-        </svg>
-        Scrip
-      </span>
-    </GraphiQL.Logo>
-  </GraphiQL>,
+  <>
+    <Groups />
+    <GraphiQL
+      fetcher={fetcher}
+      storage={storage}
+      defaultTabs={defaultTabs}
+      defaultEditorToolsVisibility="variables"
+      schemaDescription
+    >
+      <GraphiQL.Logo>
+        <span className="scrip-logo">
+          <svg viewBox="0 0 32 32" aria-hidden="true">
+            <circle cx="16" cy="16" r="15" fill="currentColor" />
+            <circle cx="16" cy="16" r="9" fill="none" stroke="#fff" strokeWidth="3" />
+          </svg>
+          Scrip
+        </span>
+      </GraphiQL.Logo>
+    </GraphiQL>
+  </>,
 );

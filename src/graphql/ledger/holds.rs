@@ -259,8 +259,7 @@ fn held(ctx: &Context<'_>, hold: Option<HoldId>, outcome: Result<Done, Failure>)
 /// Asks something of a hold.
 async fn ask<C>(
     ctx: &Context<'_>,
-    hold: &ID,
-    checked: Result<C, Problems>,
+    (hold, checked): (&ID, Result<C, Problems>),
     words: (&Words, Option<GivenKey<'_>>),
     action: impl FnOnce(HoldId, C) -> Action,
 ) -> Option<Result<HoldPayload>> {
@@ -310,7 +309,7 @@ impl HoldMutation {
     ) -> Option<Result<HoldPayload>> {
         let words = (&Words::default(), None);
         let extend = |hold, ttl| Action::Extend(Extension { hold, ttl });
-        ask(ctx, &input.hold_id, extend_hold(input.ttl_seconds), words, extend).await
+        ask(ctx, (&input.hold_id, extend_hold(input.ttl_seconds)), words, extend).await
     }
 
     /// Burns credits that were set aside, as one CAPTURE entry; what is not captured is free again. InvalidState when the
@@ -325,7 +324,7 @@ impl HoldMutation {
         let key = (input.idempotency_key.as_str(), "captureHold", capture.fields());
         let overrun = capture.overrun;
         let burn = |hold, credits| Action::Capture(Capture { hold, credits, overrun });
-        ask(ctx, &input.hold_id, capture.validate(), (&words, Some(key)), burn).await
+        ask(ctx, (&input.hold_id, capture.validate()), (&words, Some(key)), burn).await
     }
 
     /// Lets credits go that were set aside. A hold that has ended, however it did, is answered as it is.
@@ -335,6 +334,6 @@ impl HoldMutation {
         #[graphql(desc = "Which hold.")] input: ReleaseHoldInput,
     ) -> Option<Result<HoldPayload>> {
         let words = Words { reason: input.reason, metadata: None };
-        ask(ctx, &input.hold_id, Ok(()), (&words, None), |hold, ()| Action::Release(hold)).await
+        ask(ctx, (&input.hold_id, Ok(())), (&words, None), |hold, ()| Action::Release(hold)).await
     }
 }

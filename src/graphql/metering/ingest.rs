@@ -5,13 +5,16 @@ use std::collections::HashSet;
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 
 use super::events::UsageEvent;
+use crate::base::fields::optional;
+use crate::base::given::Given;
 use crate::base::ids::{BalanceId, EventKey};
 use crate::base::problem::Problem;
+use crate::base::time::Time;
 use crate::graphql::context::Reach;
 use crate::graphql::errors::{Payload, UserError, failed, payload};
 use crate::graphql::ids::{CustomerBy, customer_input};
 use crate::graphql::ledger::CreditBalance;
-use crate::graphql::scalars::{DateTime, Json};
+use crate::graphql::scalars::Json;
 use crate::intake::{IncomingEvent, Receipt, Status, Whose};
 use crate::metering::event::Mode;
 
@@ -30,7 +33,7 @@ pub struct EventInput {
     #[graphql(name = "type")]
     pub event_type: String,
     /// When it happened, at most an hour ahead of the server's clock; left out, now.
-    pub timestamp: Option<DateTime>,
+    pub timestamp: Option<Given<Time>>,
     /// What is known of it: a JSON object of at most 64 KiB, such as `{"tokens": 1200}`; left out, `{}`.
     pub properties: Option<Json>,
 }
@@ -150,11 +153,12 @@ pub(super) fn count(number: usize) -> i32 {
 
 pub(super) fn incoming(input: EventInput) -> Result<IncomingEvent, Problem> {
     let whose = customer_input(&["customer"], &input.customer)?.map_or_else(Whose::ExternalId, Whose::Id);
+    let timestamp = optional(input.timestamp.as_ref(), |given| given.read(&["timestamp"]).copied())?;
     Ok(IncomingEvent {
         id: input.id,
         whose,
         event_type: input.event_type,
-        timestamp: input.timestamp.map(|time| time.0),
+        timestamp,
         properties: input.properties.map(|properties| properties.0),
     })
 }

@@ -3,6 +3,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 
 use super::PlanSubscription;
+use crate::base::chain::chain;
 use crate::base::given::Given;
 use crate::base::ids::{CustomerId, ProductId, SubscriptionId};
 use crate::base::problem::{Problem, Problems, all};
@@ -137,7 +138,7 @@ fn shown(ctx: &Context<'_>, outcome: Result<Changed, Failure>) -> Result<PlanSub
 async fn meter(ctx: &Context<'_>, outcome: &Result<Changed, Failure>) {
     let Ok(Changed { subscription, .. }) = outcome else { return };
     if let Err(error) = meter_usage(&ctx.app().db, &ctx.app().clock, Some(subscription.id), METERED).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "usage is metered later");
+        tracing::warn!(error = %chain(&error), "usage is metered later");
     }
 }
 

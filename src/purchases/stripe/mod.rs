@@ -6,6 +6,7 @@
 
 mod client;
 mod objects;
+mod page;
 pub mod webhook;
 
 use std::time::Duration;
@@ -130,75 +131,18 @@ impl Stripe {
     /// # Errors
     /// [`Trouble`].
     pub async fn open_page(&self, purchase: &Purchase, page: &Page) -> Result<Heard, Trouble> {
-        #[derive(Serialize)]
-        struct Form<'a> {
-            mode: &'static str,
-            client_reference_id: String,
-            success_url: &'a str,
-            cancel_url: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            customer: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            customer_creation: Option<&'static str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            customer_email: Option<&'a str>,
-            line_items: [Line<'a>; 1],
-            payment_intent_data: IntentData,
-            metadata: Metadata,
-        }
-        #[derive(Serialize)]
-        struct Line<'a> {
-            quantity: i32,
-            price_data: Price<'a>,
-        }
-        #[derive(Serialize)]
-        struct Price<'a> {
-            currency: String,
-            unit_amount: i64,
-            product_data: Product<'a>,
-        }
-        #[derive(Serialize)]
-        struct Product<'a> {
-            name: &'a str,
-        }
-        #[derive(Serialize)]
-        struct IntentData {
-            setup_future_usage: &'static str,
-            metadata: Metadata,
-        }
-        let minor = purchase.price.minor.checked_div(i64::from(purchase.quantity)).unwrap_or(purchase.price.minor);
-        let unit_amount = to_stripe(Money { minor, ..purchase.price })?;
-        let form = |known: Option<&'_ str>, email| Form {
-            mode: "payment",
-            client_reference_id: purchase.id.to_string(),
-            success_url: &page.return_url,
-            cancel_url: &page.return_url,
-            customer: known.map(str::to_owned),
-            customer_creation: known.is_none().then_some("always"),
-            customer_email: email,
-            line_items: [Line {
-                quantity: purchase.quantity,
-                price_data: Price {
-                    currency: lower(purchase.price.currency),
-                    unit_amount,
-                    product_data: Product { name: &page.name },
-                },
-            }],
-            payment_intent_data: IntentData { setup_future_usage: "off_session", metadata: Metadata::of(purchase) },
-            metadata: Metadata::of(purchase),
-        };
-        let path = "/checkout/sessions";
+        let (path, form) = ("/checkout/sessions", |known, email| page::Form::of(purchase, page, (known, email)));
         let known = purchase.pays_by.as_ref().map(|method| method.customer.as_str());
         let mut email = page.email.as_deref().filter(|_| known.is_none());
-        let mut made: Result<Session, Trouble> = self.post(path, &form(known, email), Some((purchase, "page"))).await;
+        let mut made: Result<Session, Trouble> = self.post(path, &form(known, email)?, Some((purchase, "page"))).await;
         if known.is_some() && matches!(made, Err(Trouble::Missing(_))) {
             // Stripe has forgotten the customer: it makes another one.
             email = page.email.as_deref();
-            made = self.post(path, &form(None, email), Some((purchase, "page-anew"))).await;
+            made = self.post(path, &form(None, email)?, Some((purchase, "page-anew"))).await;
         }
         if email.is_some() && matches!(made, Err(Trouble::Refused(_))) {
             // Stripe is stricter with addresses than Scrip, and only fills a field of its page with it.
-            made = self.post(path, &form(None, None), Some((purchase, "page-without-email"))).await;
+            made = self.post(path, &form(None, None)?, Some((purchase, "page-without-email"))).await;
         }
         let made = made?;
         Ok(Fact::Begun { reference: made.id, url: made.url, payment: None }.into())

@@ -22,6 +22,7 @@ use serde_json::json;
 
 use crate::support::db::{TestDb, both};
 use scrip::base::given::Given;
+use scrip::base::idempotency::Key;
 
 // --- Builders ----------------------------------------------------------------------------------------------------------
 
@@ -318,6 +319,19 @@ both!(options_are_listed_by_product_and_position, async |db| {
     assert_eq!(listed[1].price.amount(), "25.50");
     let found = store::find_option(&mut conn, made[2].id).await.unwrap();
     assert_eq!(found.as_ref(), Some(&made[2]));
+});
+
+both!(purchase_option_is_made_once_per_idempotency_key, async |db| {
+    let catalog = Catalog::of(db);
+    let product = catalog.create_product(at(1), &ai_credits("ai", &[])).await.unwrap().id;
+    let make = async |new: &NewPurchaseOption| {
+        let key = Key::of_creation(Some("k1"), "createPurchaseOption", new.fields()).unwrap();
+        db.write(async |txn| service::create_purchase_option(txn, (&catalog.ids, at(5)), new, key.as_ref()).await).await
+    };
+    let first = make(&pack(product, 0)).await.unwrap();
+    assert_eq!(make(&pack(product, 0)).await.unwrap(), first);
+    let other = NewPurchaseOption { credits: decimal("7"), ..pack(product, 0) };
+    assert_eq!(problem(make(&other).await).kind, ProblemKind::KeyConflict { key: "k1".into() });
 });
 
 both!(an_archived_product_gets_no_more_options, async |db| {

@@ -61,7 +61,7 @@ async fn drop_all_tables(db: &TestDb) -> String {
     let query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
     let Conn::Sqlite { conn, .. } = &mut db.read().await.unwrap() else { panic!("this is SQLite") };
     let tables: Vec<Table> = diesel_async::RunQueryDsl::load(diesel::sql_query(query), conn).await.unwrap();
-    tables.iter().map(|table| format!("DROP TABLE {};", table.name)).collect()
+    tables.iter().map(|table| format!("DROP TABLE {}", table.name)).collect::<Vec<_>>().join(";")
 }
 
 both!(customers_of_an_older_version_are_found_after_the_migration, async |db| {

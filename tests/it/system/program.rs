@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use scrip::db::DbUrl;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -87,6 +88,25 @@ on_sqlite!(page_that_is_not_let_in_is_named_once_with_the_setting_that_lets_it_i
     let named: Vec<String> = server.log().into_iter().filter(|line| line.contains("SCRIP_ALLOWED_ORIGINS")).collect();
     assert!(named.len() == 1 && named[0].contains(setting), "{named:?}");
 });
+
+#[test]
+fn database_that_cannot_be_opened_is_told_with_its_cause_and_without_its_password() {
+    for (url, cause) in [
+        (
+            "postgres://u:s3cret?x@127.0.0.1:1/d",
+            "postgres://127.0.0.1:1/d cannot be opened: error connecting to server: Connection",
+        ),
+        (
+            "postgres://u:s3cret@h:port/d",
+            "postgres://h:port/d cannot be opened: invalid connection string: invalid value",
+        ),
+        ("postgres://u:s3cret/x@h/d", "DATABASE_URL has an @ or / inside its user name or password"),
+    ] {
+        let output = run_scrip("verify", &DbUrl::Postgres(url.to_owned()));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(cause) && !said.contains("s3cret"), "{said}");
+    }
+}
 
 on_sqlite!(traces_go_to_the_collector_that_is_named, async |db| {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");

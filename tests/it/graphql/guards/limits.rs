@@ -51,6 +51,27 @@ on_sqlite!(an_answer_says_what_it_cost_and_when_the_bucket_is_full_again, async 
     assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"5".parse().expect("a header")));
 });
 
+on_sqlite!(request_that_costs_too_much_is_told_its_cost_and_its_dearest_parts, async |db| {
+    let api = Api::on(db).await;
+    let query = "{ customers(first: 100) { nodes { name creditBalances { available
+        entries(first: 100) { nodes { kind allocations { credits } } } } } } viewer { kind } }";
+    let refused = api.ask(query, json!({})).await;
+    answer!(refused, @r#"
+    {errors: [{
+      extensions: {
+        bound: "points of cost", code: "QUERY_TOO_COMPLEX", cost: 120702
+        dearest: [
+          {cost: 90000, path: "customers.nodes.creditBalances.entries.nodes.allocations"}
+          {cost: 30000, path: "customers.nodes.creditBalances.entries.nodes"}
+          {cost: 300, path: "customers.nodes.creditBalances"}
+        ]
+        limit: 50000, requestId: "test"
+      }
+      message: "The request costs 120702 points, and 50000 is the most. Its dearest parts are customers.nodes.creditBalances.entries.nodes.allocations (90000), customers.nodes.creditBalances.entries.nodes (30000), customers.nodes.creditBalances (300); ask for fewer rows or fields of them at once."
+    }]}
+    "#);
+});
+
 on_sqlite!(a_stream_is_paid_for_when_it_opens_and_each_message_behind_the_first_for_itself, async |db| {
     let api = Api::on(db).await;
     let balance = api.acme("10").await;

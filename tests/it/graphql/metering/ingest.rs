@@ -24,6 +24,59 @@ fn event(id: &str, event_type: &str, properties: Value) -> Value {
     json!({"id": id, "customer": {"externalId": "acme"}, "type": event_type, "properties": properties})
 }
 
+on_sqlite!(event_with_a_text_that_cannot_be_is_invalid_alone, async |db| {
+    let api = Api::on(db).await;
+    api.acme("10").await;
+    let query = "mutation($input: IngestEventsInput!) { ingestEvents(input: $input) { accepted invalid
+                 receipts { index status error { path message } } errors { message } } }";
+    // The bodies are written by hand: no JSON writer makes half an emoji.
+    let events = [
+        r#"{"id": "e0", "customer": {"externalId": "acme"}, "type": "call"}"#,
+        r#"{"id": "e1 \ud83d", "customer": {"externalId": "acme"}, "type": "call"}"#,
+        r#"{"id": "e2", "customer": {"externalId": "acme"}, "type": "call", "properties": {"emoji": "\ude00"}}"#,
+        r#"{"id": "e3", "customer": {"externalId": "ac\u0000me"}, "type": "call"}"#,
+        r#"{"id": "e4", "customer": {"externalId": "acme"}, "type": "call", "timestamp": "2026-01-01"}"#,
+        r#"{"id": "e5", "customer": {"externalId": "acme"}, "type": "call", "timestamp": "2026-01-01t00:00:00z"}"#,
+    ];
+    let body =
+        format!(r#"{{"query": {}, "variables": {{"input": {{"events": [{}]}}}}}}"#, json!(query), events.join(","));
+    let sent = api.post("/graphql").header("content-type", "application/json").body(body).send().await;
+    let answer: Value = sent.expect("it answers").json().await.expect("it is JSON");
+    answer!(answer, @r#"
+    {
+      data: {ingestEvents: {
+        accepted: 2, errors: [], invalid: 4
+        receipts: [
+          {error: null, index: 0, status: "ACCEPTED"}
+          {
+            error: {message: "The event's id holds the character U+0000.", path: ["events", "1", "id"]}, index: 1
+            status: "INVALID"
+          }
+          {
+            error: {message: "The properties' value holds the character U+0000.", path: ["events", "2", "properties"]}
+            index: 2, status: "INVALID"
+          }
+          {
+            error: {
+              message: "externalId holds the character U+0000.", path: ["events", "3", "customer", "externalId"]
+            }
+            index: 3, status: "INVALID"
+          }
+          {
+            error: {
+              message: "timestamp is not a DateTime: write an RFC 3339 time, such as \"2026-01-31T09:00:00Z\"."
+              path: ["events", "4", "timestamp"]
+            }
+            index: 4, status: "INVALID"
+          }
+          {error: null, index: 5, status: "ACCEPTED"}
+        ]
+      }}
+      extensions: {cost: {fullAfterMs: 1, limit: 1000000, remaining: 999905, requested: 30}}
+    }
+    "#);
+});
+
 both!(in_a_batch_each_event_stands_alone, async |db| {
     let api = Api::on(db).await;
     api.acme("10").await;

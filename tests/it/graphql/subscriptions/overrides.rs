@@ -6,7 +6,7 @@ use super::shop::Shop;
 use crate::support::answer::answer;
 use crate::support::db::{both, on_sqlite};
 
-const ITEM: &str = "query($id: ID!) { planSubscription(id: $id) { items { product { key } overrides
+const ITEM: &str = "query($id: ID!) { planSubscription(id: $id) { items { product { key } overrides nextOverrides
     options { ...Options } planOptions { ...Options } nextOptions { ...Options } } } }
     fragment Options on ItemOptions {
         ...on CreditOptions { includedCredits includedExpiration { policy days } rolloverLimit expiration { policy days }
@@ -17,6 +17,25 @@ const ITEM: &str = "query($id: ID!) { planSubscription(id: $id) { items { produc
 async fn items(shop: &Shop, subscription: &str) -> Value {
     shop.api.ask(ITEM, json!({"id": subscription})).await["data"]["planSubscription"]["items"].clone()
 }
+
+on_sqlite!(item_is_found_by_the_id_that_its_plan_or_subscription_answers, async |db| {
+    let shop = Shop::on(db).await;
+    let plan = shop.credits("layers", "MONTH", json!({})).await;
+    let subscription = shop.subscribe(&plan, json!({})).await;
+    let query = "query($id: ID!) { planSubscription(id: $id) { items { __typename id }
+                 planVersion { items { __typename id } } } }";
+    let found = shop.api.ask(query, json!({"id": subscription})).await["data"]["planSubscription"].clone();
+    for item in [&found["items"][0], &found["planVersion"]["items"][0]] {
+        let node = "query($id: ID!) { node(id: $id) { __typename id ...on PlanItem { product { key } }
+                    ...on SubscriptionItem { product { key } } } }";
+        let node = &shop.api.ask(node, json!({"id": item["id"]})).await["data"]["node"];
+        assert_eq!((&node["id"], &node["__typename"]), (&item["id"], &item["__typename"]));
+        assert!(node["product"]["key"].is_string(), "{node}");
+    }
+    let portal = shop.api.portal("acme").await;
+    let hidden = portal.ask("query($id: ID!) { node(id: $id) { id } }", json!({"id": found["items"][0]["id"]})).await;
+    assert!(hidden["data"]["node"].is_null(), "{hidden}");
+});
 
 on_sqlite!(the_nearest_layer_wins_for_each_setting_by_itself, async |db| {
     let shop = Shop::on(db).await;
@@ -67,6 +86,7 @@ both!(settings_change_at_once_and_what_periods_bring_with_the_next_one, async |d
             includedExpiration: {days: null, policy: "END_OF_PERIOD"}, lowBalanceThreshold: "150"
             overdraft: {limit: null, policy: "DENY"}, purchaseOptions: [], rolloverLimit: "0"
           }
+          nextOverrides: ["includedCredits", "rolloverLimit", "lowBalanceThreshold"]
           options: {
             consumption: [{creditsPerUnit: "1"}], expiration: {days: null, policy: "NEVER"}, includedCredits: "100"
             includedExpiration: {days: null, policy: "END_OF_PERIOD"}, lowBalanceThreshold: "150"
@@ -81,22 +101,23 @@ both!(settings_change_at_once_and_what_periods_bring_with_the_next_one, async |d
           product: {key: "ai"}
         }
         {
-          nextOptions: null, options: {price: {amount: "29.00"}}, overrides: []
+          nextOptions: null, nextOverrides: [], options: {price: {amount: "29.00"}}, overrides: []
           planOptions: {price: {amount: "29.00"}}, product: {key: "platform"}
         }
         {
-          nextOptions: {price: {amount: "10.00"}, quantity: 5}, options: {price: {amount: "10.00"}, quantity: 2}
-          overrides: [], planOptions: {price: {amount: "10.00"}, quantity: 2}, product: {key: "seats"}
+          nextOptions: {price: {amount: "10.00"}, quantity: 5}, nextOverrides: ["quantity"]
+          options: {price: {amount: "10.00"}, quantity: 2}, overrides: []
+          planOptions: {price: {amount: "10.00"}, quantity: 2}, product: {key: "seats"}
         }
         {
-          nextOptions: null, options: {includedUnits: "3", unitPrice: {amount: "0.01"}}, overrides: []
-          planOptions: {includedUnits: "3", unitPrice: {amount: "0.01"}}, product: {key: "calls"}
+          nextOptions: null, nextOverrides: [], options: {includedUnits: "3", unitPrice: {amount: "0.01"}}
+          overrides: [], planOptions: {includedUnits: "3", unitPrice: {amount: "0.01"}}, product: {key: "calls"}
         }
       ]
       "LOW", "530"
       [
         {
-          nextOptions: null
+          nextOptions: null, nextOverrides: []
           options: {
             consumption: [{creditsPerUnit: "1"}], expiration: {days: null, policy: "NEVER"}, includedCredits: "500"
             includedExpiration: {days: null, policy: "END_OF_PERIOD"}, lowBalanceThreshold: "150"
@@ -111,16 +132,16 @@ both!(settings_change_at_once_and_what_periods_bring_with_the_next_one, async |d
           product: {key: "ai"}
         }
         {
-          nextOptions: null, options: {price: {amount: "29.00"}}, overrides: []
+          nextOptions: null, nextOverrides: [], options: {price: {amount: "29.00"}}, overrides: []
           planOptions: {price: {amount: "29.00"}}, product: {key: "platform"}
         }
         {
-          nextOptions: null, options: {price: {amount: "10.00"}, quantity: 5}, overrides: ["quantity"]
-          planOptions: {price: {amount: "10.00"}, quantity: 2}, product: {key: "seats"}
+          nextOptions: null, nextOverrides: [], options: {price: {amount: "10.00"}, quantity: 5}
+          overrides: ["quantity"], planOptions: {price: {amount: "10.00"}, quantity: 2}, product: {key: "seats"}
         }
         {
-          nextOptions: null, options: {includedUnits: "3", unitPrice: {amount: "0.01"}}, overrides: []
-          planOptions: {includedUnits: "3", unitPrice: {amount: "0.01"}}, product: {key: "calls"}
+          nextOptions: null, nextOverrides: [], options: {includedUnits: "3", unitPrice: {amount: "0.01"}}
+          overrides: [], planOptions: {includedUnits: "3", unitPrice: {amount: "0.01"}}, product: {key: "calls"}
         }
       ]
       [
@@ -238,7 +259,7 @@ both!(what_is_set_goes_on_under_another_plan, async |db| {
         state: "ACTIVE", subscription: {planVersion: {plan: {key: "big"}}}
       }
       [{
-        nextOptions: null
+        nextOptions: null, nextOverrides: []
         options: {
           consumption: [{creditsPerUnit: "1"}], expiration: {days: null, policy: "NEVER"}, includedCredits: "200"
           includedExpiration: {days: null, policy: "END_OF_PERIOD"}, lowBalanceThreshold: "77"
