@@ -6,6 +6,7 @@ use std::path::Path;
 
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, InputValueDefinition, Type, TypeKind, TypeSystemDefinition};
+use scrip::graphql::DESCRIPTION;
 use serde_json::{Map, Value, json};
 
 use crate::support::api::Api;
@@ -23,7 +24,10 @@ struct Wrong {
 impl Schema {
     async fn read(api: &Api) -> Self {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
-        let document = parse_schema(fs::read_to_string(file).expect("the schema is there")).expect("it can be parsed");
+        let text = fs::read_to_string(file).expect("the schema is there");
+        // The parser knows no description of a schema.
+        let text = text.replace(&format!("\"\"\"\n{DESCRIPTION}\n\"\"\"\n"), "");
+        let document = parse_schema(text).expect("it can be parsed");
         let types = document.definitions.into_iter().filter_map(|definition| match definition {
             TypeSystemDefinition::Type(kind) => Some((kind.node.name.node.to_string(), kind.node.kind)),
             _ => None,
