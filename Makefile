@@ -75,10 +75,12 @@ clippy: need-cargo
 docs: need-cargo
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
 
-# By way of a second file, so that a program that fails does not leave an empty schema behind.
-schema: need-cargo ## write schema.graphql from the code
+# By way of second files, so that a program that fails does not leave an empty schema behind.
+schema: need-cargo ## write schema.graphql and possible-types.json from the code
 	$(CARGO) run -q -- schema > schema.graphql.new || { rm -f schema.graphql.new; exit 1; }
+	$(CARGO) run -q -- schema --possible-types > possible-types.json.new || { rm -f *.new; exit 1; }
 	mv schema.graphql.new schema.graphql
+	mv possible-types.json.new possible-types.json
 
 bench: need-cargo ## measure throughput and renewals on SQLite and on a private, durable PostgreSQL
 	$(CARGO) bench --bench load -- --store sqlite

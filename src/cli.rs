@@ -43,7 +43,11 @@ enum Command {
     /// Bring the database of DATABASE_URL to this program's version, and nothing else.
     Migrate,
     /// Print the GraphQL schema.
-    Schema,
+    Schema {
+        /// Print as JSON which types each interface and union stands for, for a client's cache.
+        #[arg(long)]
+        possible_types: bool,
+    },
     /// Audit the books of DATABASE_URL: entries, lots, balances and the hash chain.
     Verify,
 }
@@ -64,10 +68,7 @@ pub async fn run() -> ExitCode {
         }
         Command::Key(command) => keys::run(command).await,
         Command::Migrate => migrate_only().await,
-        Command::Schema => {
-            say(graphql::sdl().trim_end());
-            Ok(())
-        }
+        Command::Schema { possible_types } => schema(possible_types).await,
         Command::Verify => verify().await,
     };
     match result {
@@ -87,6 +88,12 @@ pub(crate) fn complain(message: &str) {
 #[expect(clippy::print_stdout, reason = "a command-line program answers on standard output")]
 pub(crate) fn say(message: &str) {
     println!("{message}");
+}
+
+async fn schema(possible_types: bool) -> Result<(), Failure> {
+    let text = if possible_types { graphql::possible_types().await? } else { graphql::sdl() };
+    say(text.trim_end());
+    Ok(())
 }
 
 async fn dev() -> Result<(), Failure> {

@@ -30,6 +30,8 @@ pub mod scalars;
 pub mod streams;
 pub mod subscriptions;
 
+use std::collections::BTreeMap;
+
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, SchemaBuilder};
 
 use crate::app::App;
@@ -104,6 +106,27 @@ pub fn sdl() -> String {
         .use_space_ident();
     let sdl = builder().finish().sdl_with_options(options);
     sdl.replacen("\nschema {", &format!("\n\"\"\"\n{DESCRIPTION}\n\"\"\"\nschema {{"), 1)
+}
+
+/// Which types each interface and union stands for, as JSON, `{"Node": ["ApiKey", …], …}`: what a client's cache has to
+/// know of the schema. It needs no database.
+///
+/// # Errors
+///
+/// The library says that the schema is not sound.
+pub async fn possible_types() -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let asked = builder().finish().execute("{ __schema { types { name possibleTypes { name } } } }").await;
+    let answer = asked.into_result().map_err(|errors| format!("{errors:?}"))?.data.into_json()?;
+    let names = |types: &serde_json::Value| {
+        let mut names: Vec<String> =
+            types.as_array()?.iter().map(|it| Some(it["name"].as_str()?.to_owned())).collect::<Option<_>>()?;
+        names.sort();
+        Some(names)
+    };
+    let types = answer["__schema"]["types"].as_array().into_iter().flatten();
+    let possible: BTreeMap<_, _> =
+        types.filter_map(|it| Some((it["name"].as_str()?, names(&it["possibleTypes"])?))).collect();
+    Ok(serde_json::to_string_pretty(&possible)?)
 }
 
 fn builder() -> SchemaBuilder<QueryRoot, MutationRoot, SubscriptionRoot> {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -15,10 +15,11 @@ const guide = readFileSync(join(here, '../../docs/clients.md'), 'utf8');
 const samples = [...guide.matchAll(/^```js (\S+)\n(.*?)^```$/gms)].map(([, name, code]) => ({ name, code }));
 const said = {
   'fetch.mjs': /^97\.5 credits are left$/m,
+  'token.mjs': /^ps_ true$/m,
   'apollo.mjs': /^\d/m,
   'urql.mjs': /Acme/,
   'relay.mjs': /^API_KEY$/m,
-  'resume.mjs': /^STARTING_BALANCE 100$|^USAGE -1$/m,
+  'streams.mjs': /^STARTING_BALANCE 100$|^USAGE -1$/m,
   'events.mjs': /null$/m,
 };
 
@@ -29,6 +30,8 @@ before(async () => {
   await shop(server);
   folder = mkdtempSync(join(tmpdir(), 'scrip-guide-'));
   symlinkSync(join(here, 'node_modules'), join(folder, 'node_modules'));
+  cpSync(join(here, '../../docs/clients'), join(folder, 'clients'), { recursive: true });
+  cpSync(join(here, '../../possible-types.json'), join(folder, 'possible-types.json'));
 });
 after(async () => {
   rmSync(folder, { recursive: true });
@@ -47,7 +50,7 @@ for (const { name, code } of samples) {
     const running = promisify(execFile)('node', [name], { cwd: folder, timeout: 30_000 });
     // The one that waits for a live entry gets one, as soon as it listens or before: it misses none.
     const burning = setInterval(() => burn(server, `guide-${Math.random()}`), 200);
-    if (name !== 'resume.mjs') clearInterval(burning);
+    if (name !== 'streams.mjs') clearInterval(burning);
     const { stdout } = await running.finally(() => clearInterval(burning));
     assert.match(stdout, said[name]);
   });

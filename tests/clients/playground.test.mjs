@@ -103,7 +103,7 @@ test('a group shows its own examples', async () => {
   const of = (group) => examples.filter((example) => example.group === group).map(nameOf);
   for (const group of ['Buying', 'Operating', 'Basics']) {
     await page.getByRole('button', { name: group, exact: true }).click();
-    await page.waitForFunction((name) => document.querySelector('.graphiql-tab-active')?.textContent === name, of(group)[0]);
+    await page.locator('.graphiql-tab-active .graphiql-tab-button', { hasText: of(group)[0] }).waitFor();
     assert.deepEqual(await shown(), of(group));
   }
   await page.close();

@@ -1,8 +1,8 @@
-// Tools that read the schema: Relay's compiler, the code generator, the schema's linter.
+// Tools that read the schema: Relay's compiler, the schema's linter.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -31,29 +31,6 @@ test('relay-compiler takes the schema and its connections', (t) => {
   writeFileSync(join(path, 'package.json'), '{"name":"shop","dependencies":{"relay-runtime":"*"}}');
   execFileSync(bin('relay-compiler'), ['relay.config.json'], { cwd: path, stdio: 'pipe' });
   assert(existsSync(join(path, 'src/__generated__/ShopQuery.graphql.js')));
-});
-
-test('graphql-codegen writes types that TypeScript takes', (t) => {
-  const path = folder(t);
-  writeFileSync(
-    join(path, 'page.graphql'),
-    `query Page($first: Int!) { customers(first: $first) { nodes { id name creditBalances { id available state } } } }
-     mutation TopUp($input: TopUpCreditsInput!) { topUpCredits(input: $input) { balance { id } errors { code message path
-       ... on InsufficientCredits { shortfall } } } }
-     subscription Watch($id: ID!) { balanceChanges(balanceId: $id) { cursor entry { id kind } } }`,
-  );
-  const scalars = { BigInt: 'string', Currency: 'string', DateTime: 'string', Decimal: 'string', JSON: 'unknown' };
-  const config = {
-    schema,
-    documents: join(path, 'page.graphql'),
-    generates: {
-      [join(path, 'types.ts')]: { plugins: ['typescript-operations'], config: { scalars, strictScalars: true } },
-    },
-  };
-  writeFileSync(join(path, 'codegen.json'), JSON.stringify(config));
-  execFileSync(bin('graphql-codegen'), ['--config', 'codegen.json'], { cwd: path, stdio: 'pipe' });
-  assert.match(readFileSync(join(path, 'types.ts'), 'utf8'), /shortfall/);
-  execFileSync(bin('tsc'), ['--noEmit', '--strict', '--skipLibCheck', 'types.ts'], { cwd: path, stdio: 'pipe' });
 });
 
 test("the schema passes graphql-eslint's recommended and Relay rules", async () => {

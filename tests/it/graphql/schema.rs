@@ -11,10 +11,20 @@ on_sqlite!(introspection_says_what_the_schema_is_about, async |db| {
     assert_eq!(told["data"]["__schema"]["description"], scrip::graphql::DESCRIPTION);
 });
 
+/// What a file beside the schema holds.
+fn written(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap_or_default()
+}
+
 #[test]
 fn the_schema_in_the_repository_is_that_of_the_code() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql");
-    let written = std::fs::read_to_string(path).unwrap_or_default();
-    let same = written.trim_end() == scrip::graphql::sdl().trim_end();
+    let same = written("schema.graphql").trim_end() == scrip::graphql::sdl().trim_end();
     assert!(same, "schema.graphql is not the schema of the code: run `make schema`, and look at what it changes");
+}
+
+#[tokio::test]
+async fn the_possible_types_in_the_repository_are_those_of_the_code() {
+    let possible = scrip::graphql::possible_types().await.expect("the schema is sound");
+    assert!(possible.contains(r#""PaymentFailed""#) && possible.contains(r#""Product": ["#), "{possible}");
+    assert_eq!(written("possible-types.json").trim_end(), possible, "run `make schema`, and look at what it changes");
 }

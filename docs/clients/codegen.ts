@@ -1,0 +1,26 @@
+// Types for your own queries: `npx graphql-codegen --config codegen.ts`.
+
+import type { CodegenConfig } from '@graphql-codegen/cli';
+
+const config: CodegenConfig = {
+  schema: 'schema.graphql',
+  documents: 'src/**/*.{graphql,ts,tsx}',
+  generates: {
+    'src/types.ts': {
+      plugins: ['typescript-operations'],
+      config: {
+        strictScalars: true,
+        // Exact numbers are texts: never read them as numbers of JavaScript, whose digits end at 2^53.
+        scalars: {
+          BigInt: { input: 'string | number', output: 'string' },
+          Currency: 'string',
+          DateTime: 'string',
+          Decimal: { input: 'string', output: 'string' },
+          JSON: 'unknown',
+        },
+      },
+    },
+  },
+};
+
+export default config;
