@@ -154,7 +154,9 @@ impl fmt::Debug for DbUrl {
 /// [`DbError::Unavailable`] names the folder that could not be made.
 pub(super) fn make_folder_of(file: &Path) -> Result<(), DbError> {
     let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    let cannot = |error| DbError::unavailable(format!("the folder {} cannot be made: {error}", folder.display()));
+    let cannot = |error| {
+        DbError::unavailable(format!("cannot be opened: the folder {} cannot be made: {error}", folder.display()))
+    };
     std::fs::create_dir_all(folder).map_err(cannot)
 }
 
