@@ -534,6 +534,12 @@ mod tests {
     }
 
     #[test]
+    fn an_id_tells_the_millisecond_in_which_it_was_made() {
+        let made = Ids::seeded(1).uuid(Time::from_micros(1_767_268_800_123_456).expect("it can be written"));
+        assert_eq!(made.as_u128() >> 80, 1_767_268_800_123);
+    }
+
+    #[test]
     fn an_id_of_the_wrong_kind_names_both_kinds() {
         let balance = BalanceId { customer: customer(), number: 1 };
         let error = balance.to_string().parse::<CustomerId>().unwrap_err();

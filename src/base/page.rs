@@ -89,6 +89,16 @@ impl<T> Page<T> {
         }
     }
 
+    /// The same page, short since the store gave up before it was full: on its far side there may be more.
+    #[must_use]
+    pub fn cut_short<K>(request: &PageRequest<K>, rows: Vec<T>) -> Self {
+        let page = Self::of(request, rows);
+        match request.direction {
+            Direction::Forward => Self { has_next: true, ..page },
+            Direction::Backward => Self { has_previous: true, ..page },
+        }
+    }
+
     /// The same page of other things.
     #[must_use]
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
@@ -109,6 +119,16 @@ mod tests {
         let request: PageRequest<i32> = PageRequest::first(2);
         assert_eq!(Page::of(&request, vec![1, 2, 3]), Page { items: vec![1, 2], has_next: true, has_previous: false });
         assert_eq!(Page::of(&request, vec![1, 2]), Page { items: vec![1, 2], has_next: false, has_previous: false });
+    }
+
+    #[test]
+    fn page_that_was_cut_short_says_that_there_may_be_more_on_its_far_side() {
+        let forward: PageRequest<i32> = PageRequest::first(2);
+        let page = Page { items: vec![1], has_next: true, has_previous: false };
+        assert_eq!(Page::cut_short(&forward, vec![1]), page);
+        let backward = PageRequest { direction: Direction::Backward, ..forward };
+        let page = Page { items: vec![1], has_next: false, has_previous: true };
+        assert_eq!(Page::cut_short(&backward, vec![1]), page);
     }
 
     #[test]

@@ -323,8 +323,8 @@ mod tests {
     use crate::base::money::{Currency, Money};
     use crate::ledger::model::Allocation;
 
-    #[test]
-    fn the_canonical_form_is_what_the_general_writer_of_canonical_json_makes_of_it() {
+    /// An entry in which everything is said that can be.
+    fn entry() -> Entry {
         let balance = BalanceId { customer: CustomerId(Uuid::from_u128(7)), number: 2 };
         let time = Time::parse("2026-01-02T03:04:05.000006Z").unwrap();
         let credits = Credits::from_micros(12_500_000);
@@ -366,9 +366,26 @@ mod tests {
             metadata: Some(CanonicalJson::of(&serde_json::json!({"b": 1, "a": [true]})).unwrap()),
             ..Note::of(Origin::Api)
         };
-        let entry = Entry::seal(balance, posting, note, &FIRST_HASH);
-        let written = entry.canonical();
+        Entry::seal(balance, posting, note, &FIRST_HASH)
+    }
+
+    #[test]
+    fn canonical_form_is_what_the_general_writer_of_canonical_json_makes_of_it() {
+        let written = entry().canonical();
         let general = CanonicalJson::of(&serde_json::from_str(&written).unwrap()).unwrap();
         assert_eq!(written, general.as_str());
+    }
+
+    #[test]
+    fn hash_of_an_entry_stays_what_it_was_in_every_version() {
+        insta::assert_snapshot!(data_encoding::HEXLOWER.encode(&entry().hash), @"38f0e3aeb10a9a90fdbfba818bebd760b734ffd0d363b1e73a91f27890a83c23");
+    }
+
+    #[test]
+    fn entry_names_its_causes_within_its_customer() {
+        let entry = entry();
+        let customer = entry.balance.customer;
+        assert_eq!(entry.subscription(), Some(SubscriptionId { customer, number: 4 }));
+        assert_eq!(entry.purchase(), Some(entry.balance.purchase(5)));
     }
 }

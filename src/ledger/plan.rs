@@ -214,6 +214,23 @@ mod tests {
     }
 
     #[test]
+    fn closed_balance_is_brought_nothing() {
+        use crate::base::ids::{BalanceId, CustomerId, ProductId};
+        use crate::base::settings::Overrides;
+        use crate::ledger::model::Balance;
+
+        let id = BalanceId { customer: CustomerId(uuid::Uuid::from_u128(1)), number: 1 };
+        let product = ProductId(uuid::Uuid::from_u128(2));
+        let mut balance = Balance::open(id, product, Overrides::default(), time("2026-01-31"));
+        let terms = PlanTerms { subscription: 1, since: 0, stretches: vec![stretch("2026-01-31", 10, 3)], until: None };
+        balance.renews_at = terms.next_renewal(None);
+        balance.plan = Some(terms.into());
+        assert_eq!(balance.renewals(time("2026-04-01")).0.len(), 3);
+        balance.account.closed = true;
+        assert_eq!(balance.renewals(time("2026-04-01")), (vec![], None));
+    }
+
+    #[test]
     fn what_rolls_over_is_said_by_the_terms_of_the_period_that_ends() {
         let next = Stretch { included: Included::default(), ..stretch("2026-03-01", 0, 0) };
         let stretches = vec![stretch("2026-02-01", 10, 3), next];

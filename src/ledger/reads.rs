@@ -349,11 +349,7 @@ pub async fn list_balances(
     if found.is_empty() {
         return Err(DbError::unavailable("too many balances are overdue to be listed by their states"));
     }
-    // The page is short, and says that there are more.
-    let page = Page::of(&list.page, found);
-    let (has_next, has_previous) =
-        (page.has_next || !list.page.is_backward(), page.has_previous || list.page.is_backward());
-    Ok(Page { has_next, has_previous, ..page })
+    Ok(Page::cut_short(&list.page, found))
 }
 
 /// Balances on one side of a place. The bound on the time alone lets the index begin there.

@@ -4,6 +4,8 @@
 //! [`model`] and [`script`] know nothing of how a ledger is stored: whatever runs the same commands can be held to them.
 
 pub(crate) mod audit;
+mod crossings;
+mod health;
 pub(crate) mod model;
 mod random;
 mod reads;

@@ -118,9 +118,15 @@ impl TestDb {
 
     /// Changes one row behind the program's back.
     pub(crate) async fn tamper(&self, statement: &str) {
+        assert_eq!(self.tamper_all(statement).await, 1, "{statement}");
+    }
+
+    /// Changes any number of rows behind the program's back; answers how many.
+    pub(crate) async fn tamper_all(&self, statement: &str) -> usize {
         let mut txn = self.db.begin().await.expect("the database answers");
-        assert_eq!(execute(&mut txn, statement).await, 1, "{statement}");
+        let changed = execute(&mut txn, statement).await;
         txn.commit().await.expect("it can be committed");
+        changed
     }
 
     /// Holds all balances, so that whoever writes one waits until the transaction is over.

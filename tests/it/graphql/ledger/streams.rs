@@ -1,16 +1,11 @@
 //! Streams of the ledger through the API on both databases.
 
 use futures_util::{Stream, StreamExt};
-use scrip::base::time::HOUR;
-use scrip::feed::Hint;
-use scrip::ledger::crossings::CrossingStream;
-use scrip::ledger::feeds::Feeds;
 use serde_json::{Value, json};
 
 use crate::support::db::{both, on_sqlite};
 use crate::support::direct::{Api, at};
 use crate::support::documents;
-use crate::support::node::{Node, noon};
 
 const BALANCE: &str = "subscription($id: ID!, $after: String) { balanceChanges(balanceId: $id, after: $after) {
     cursor entry { sequence } available state balance { available } } }";
@@ -162,21 +157,4 @@ both!(a_change_of_state_is_told_once_and_with_its_entry, async |db| {
     );
     let mut nothing = api.watch(STATES, json!({ "product": api.customer("x").await.replace("cus_", "prd_") }));
     assert!(refusal(&mut nothing).await.contains("names no credit product"));
-});
-
-both!(a_crossing_whose_news_were_lost_is_found_by_a_look_and_told_once, async |db| {
-    let node = Node::on(db);
-    let balance = node.shop(1).await;
-    let heard = Feeds::default();
-    let mut stream = CrossingStream::open(&node.0.db, &heard, &node.0.clock).await.unwrap();
-    node.retain(balance, 1, "down").await.unwrap();
-    heard.states.look_all();
-    assert_eq!(stream.next().await.unwrap().id(), balance.entry(2));
-    heard.states.tell(&(), Hint::News([balance.entry(2)].into()));
-    heard.states.look_all();
-    node.top_up(balance, 1, "up").await.unwrap();
-    // However long the reader was busy with something else.
-    node.0.clock.set(noon().plus_micros(HOUR).unwrap());
-    heard.states.look_all();
-    assert_eq!(stream.next().await.unwrap().id(), balance.entry(3));
 });
