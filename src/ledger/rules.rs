@@ -202,8 +202,8 @@ impl Books<'_> {
 
     fn end(&mut self) -> Result<(), Refusal> {
         let account = &mut self.account;
-        let empty = account.settled.is_zero() && account.held.is_zero() && account.debt.is_zero();
-        if !empty || !account.lots.is_empty() || !account.holds.is_empty() {
+        // What is settled is in lots or owed, and what is held is in holds.
+        if !account.lots.is_empty() || !account.holds.is_empty() || !account.debt.is_zero() {
             return Err(Refusal::NotEmpty);
         }
         account.closed = true;

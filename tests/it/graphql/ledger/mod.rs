@@ -9,7 +9,6 @@ mod health;
 mod history;
 mod holds;
 mod idempotency;
-mod proof;
 mod reads;
 mod refusals;
 mod rules;
