@@ -25,6 +25,21 @@ both!(entry_of_usage_names_its_event_and_how_its_credits_came_about, async |db| 
     assert_eq!((rating.exact_credits.as_str(), rating.credits), ("1.5", Credits::from_micros(1_500_000)));
 });
 
+both!(event_that_several_products_count_burns_of_each_the_balance_of_its_own, async |db| {
+    let node = Node::on(db);
+    let one = node.make_product("1").await;
+    let customer = node.make_customer("acme").await;
+    let first = node.open(customer, one, 10).await.expect("it can be opened").balance.account.id;
+    node.call(customer, "e1", Mode::Record).await;
+    let meter = node.entries(first).await[1].note.rating.as_ref().expect("it is rated").meter;
+    let three = node.product_of("more", meter, "3").await;
+    let second = node.open(customer, three, 10).await.expect("it can be opened").balance.account.id;
+    let receipt = node.call(customer, "e2", Mode::Record).await;
+    assert_eq!(receipt.changed, [first, second]);
+    let settled = async |id| node.balance(id).await.account.settled;
+    assert_eq!((settled(first).await, settled(second).await), (credits(8), credits(7)));
+});
+
 both!(usage_that_a_broken_balance_does_not_take_is_not_recorded, async |db| {
     let node = Node::on(db);
     let product = node.make_product("1").await;

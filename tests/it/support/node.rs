@@ -7,7 +7,7 @@ use scrip::base::clock::Clock;
 use scrip::base::credits::Credits;
 use scrip::base::decimal::Decimal;
 use scrip::base::idempotency::{Key, Scope};
-use scrip::base::ids::{BalanceId, CustomerId, Ids, ProductId};
+use scrip::base::ids::{BalanceId, CustomerId, Ids, MeterId, ProductId};
 use scrip::base::settings::Overrides;
 use scrip::base::time::{SECOND, Time};
 use scrip::catalog::input::{AggregationKind, GivenRule, NewCreditProduct, NewMeter};
@@ -67,10 +67,15 @@ impl Node {
             filter: vec![],
         };
         let made = app.db.write(async |txn| catalog::service::create_meter(txn, &app.ids, noon(), &new).await).await;
-        let meter = made.expect("a meter can be made").id;
+        self.product_of("credits", made.expect("a meter can be made").id, weight).await
+    }
+
+    /// A product of which each unit of a meter burns that many credits.
+    pub(crate) async fn product_of(&self, key: &str, meter: MeterId, weight: &str) -> ProductId {
+        let app = &self.0;
         let rule = GivenRule { meter: meter.into(), credits_per_unit: Decimal::new(weight).expect("a weight").into() };
         let new = NewCreditProduct {
-            key: "credits".into(),
+            key: key.into(),
             name: "Credits".into(),
             description: None,
             unit_name: "credit".into(),
