@@ -1,31 +1,18 @@
 // Apollo Client for Scrip: the link, and what its cache has to know. It needs @apollo/client 4, graphql-ws 6 and rxjs.
 
-import { ApolloLink, CombinedGraphQLErrors, HttpLink } from '@apollo/client';
-import { SetContextLink } from '@apollo/client/link/context';
-import { ErrorLink } from '@apollo/client/link/error';
+import { ApolloLink, HttpLink } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { OperationTypeNode } from 'graphql';
-import { from, switchMap } from 'rxjs';
 
-/**
- * Queries and mutations by HTTP, subscriptions by `streams` (`createStreams` of streams.mjs), all with the `token` of the
- * moment. Who is told that it does not hold any more asks once more, with another.
- */
-export function createLink({ url, token, streams }) {
-  const show = new SetContextLink(async ({ headers }) => ({ headers: { ...headers, authorization: `Bearer ${await token()}` } }));
-  const renew = new ErrorLink(({ error, operation, forward }) => {
-    const refused = CombinedGraphQLErrors.is(error) && error.errors[0].extensions?.code === 'UNAUTHENTICATED';
-    const { headers, renewed } = operation.getContext();
-    if (!refused || renewed) return undefined;
-    operation.setContext({ renewed: true });
-    return from(Promise.resolve(token(headers.authorization.slice('Bearer '.length)))).pipe(switchMap(() => forward(operation)));
-  });
-  return ApolloLink.split(
+import { fetchWith } from './token.mjs';
+
+/** Queries and mutations by HTTP with the `token` of the moment, subscriptions by `streams` (`createStreams` of streams.mjs). */
+export const createLink = ({ url, token, streams }) =>
+  ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     new GraphQLWsLink(streams),
-    ApolloLink.from([renew, show, new HttpLink({ uri: url })]),
+    new HttpLink({ uri: url, fetch: fetchWith(token) }),
   );
-}
 
 const PAGE = ['first', 'after', 'last', 'before'];
 
@@ -39,7 +26,7 @@ const list = {
   merge(there, come, { args }) {
     const behind = args?.after && args.after === there?.pageInfo?.endCursor;
     const ahead = args?.before && args.before === there?.pageInfo?.startCursor;
-    if (!behind && !ahead) return come;
+    if ((!behind && !ahead) || !come.pageInfo) return come;
     const [first, last] = behind ? [there, come] : [come, there];
     const { startCursor, hasPreviousPage } = first.pageInfo;
     const joined = { ...come, pageInfo: { ...last.pageInfo, startCursor, hasPreviousPage } };

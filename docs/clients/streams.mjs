@@ -5,13 +5,24 @@
 
 import { createClient } from 'graphql-ws';
 
-// How a socket closes when the client breaks the protocol, or a bound of it: asking again mends nothing.
-const BROKEN = [1009, 4400, 4401, 4406, 4409, 4429];
-
 // How long to wait before asking again, in milliseconds: at first, and at most.
 const [SHORTEST, LONGEST] = [500, 10_000];
 
-const passes = ({ extensions }) => extensions?.retryable || extensions?.code === 'RATE_LIMITED';
+// What is wrong with a request itself. All else passes: asking again, later, may mend it.
+const WRONG = ['BAD_USER_INPUT', 'FORBIDDEN', 'PERSISTED_QUERY_NOT_SUPPORTED', 'QUERY_TOO_COMPLEX', 'UNAUTHENTICATED'];
+const passes = ({ extensions }) => extensions?.code && !WRONG.includes(extensions.code);
+
+// How many streams share a socket; a server takes 50 on one.
+const SHARE = 40;
+// The longest message that a server takes, in bytes, with room for what graphql-ws adds.
+const MESSAGE = 65_000;
+
+/** Settles as `promise` does, or fails when that takes too long. */
+const within = (milliseconds, promise) =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
+    Promise.resolve(promise).then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 
 /**
  * A client of streams. `subscribe` is that of graphql-ws, and so the client can stand wherever one of graphql-ws can.
@@ -23,85 +34,113 @@ const passes = ({ extensions }) => extensions?.retryable || extensions?.code ===
  * @param {object} options
  * @param {string} options.url the address of the API: `https://…/graphql`
  * @param {(refused?: string) => string | Promise<string>} options.token a key, or a customer's token; `refused` is one
- *   that does not hold any more ({@link renewing})
+ *   that does not hold any more (token.mjs)
+ * @param {number} [options.patience] how long to wait for a word of the other side, in milliseconds
+ * @param {typeof WebSocket} [options.webSocketImpl] where there is no global one
  */
-export function createStreams({ url, token, ...options }) {
-  let shown;
-  let silence;
-  const client = createClient({
-    url: url.replace(/^http/, 'ws'),
-    connectionParams: async () => ({ authorization: `Bearer ${(shown = await token())}` }),
-    retryAttempts: 0,
-    // A line that was cut without a word is found by its silence.
-    keepAlive: 10_000,
-    on: {
-      ping: (received) => void (received || (silence = setTimeout(() => client.terminate(), 5_000))),
-      pong: (received) => void (received && clearTimeout(silence)),
-      closed: () => clearTimeout(silence),
-    },
-    ...options,
-  });
+export function createStreams({ url, token, patience = 10_000, webSocketImpl = WebSocket }) {
+  const sockets = [];
 
-  async function isFinal(reason) {
+  // Node's `ws` throws where nobody listens to the error of a line that is given up.
+  class Line extends webSocketImpl {
+    constructor(...options) {
+      super(...options);
+      this.addEventListener('error', () => {});
+    }
+  }
+
+  /** A socket with room for one more stream. */
+  function socket() {
+    const roomy = sockets.find(({ streams }) => streams < SHARE);
+    if (roomy) return roomy;
+    const made = { streams: 0, shown: null, client: null };
+    let [opening, silence] = [];
+    made.client = createClient({
+      url: url.replace(/^http/, 'ws'),
+      webSocketImpl: Line,
+      connectionParams: async () => ({ authorization: `Bearer ${(made.shown = await within(patience, token()))}` }),
+      retryAttempts: 0,
+      // A line on which nobody answers is given up: before it is open, before it is greeted, and later.
+      connectionAckWaitTimeout: patience,
+      keepAlive: patience,
+      on: {
+        connecting: () => void (opening = setTimeout(() => made.client.terminate(), 2 * patience)),
+        connected: () => clearTimeout(opening),
+        ping: (received) => void (received || (silence = setTimeout(() => made.client.terminate(), patience / 2))),
+        pong: (received) => void (received && clearTimeout(silence)),
+        closed: () => [opening, silence].forEach(clearTimeout),
+        error: () => [opening, silence].forEach(clearTimeout),
+      },
+    });
+    sockets.push(made);
+    return made;
+  }
+
+  /** Whether asking again mends nothing. */
+  async function isFinal(reason, shown) {
     if (Array.isArray(reason)) return !reason.every(passes);
-    if (reason?.code === 4403) return (await Promise.resolve(token(shown)).catch(() => null)) === shown;
-    return BROKEN.includes(reason?.code);
+    if (reason?.code === 4403) return (await within(patience, token(shown)).catch(() => null)) === shown;
+    return false;
   }
 
   function subscribe(payload, sink) {
     let { after } = payload.variables ?? {};
     let wait = SHORTEST;
-    let [left, interrupted, timer, leave] = [false];
+    let [over, interrupted, timer, leave] = [false];
+    const end = (how, ...told) => {
+      if (over) return;
+      over = true;
+      sink[how](...told);
+    };
 
-    const again = () => {
-      if (left) return;
-      timer = setTimeout(begin, wait * (0.5 + Math.random() / 2));
+    const again = (least = 0) => {
+      if (over) return;
+      timer = setTimeout(begin, least + wait * (0.5 + Math.random() / 2));
       wait = Math.min(2 * wait, LONGEST);
     };
     const begin = () => {
       interrupted = false;
-      leave = client.subscribe({ ...payload, variables: { ...payload.variables, ...(after && { after }) } }, {
+      const asked = { ...payload, variables: { ...payload.variables, ...(after && { after }) } };
+      // One that is too long would end the socket, and with it all that share it.
+      const size = new TextEncoder().encode(JSON.stringify(asked)).length;
+      if (size > MESSAGE) return end('error', new Error(`the request has ${size} bytes; a socket takes ${MESSAGE}`));
+      const used = socket();
+      used.streams += 1;
+      let settled = false;
+      const settle = () => {
+        if (!settled) used.streams -= 1;
+        settled = true;
+      };
+      leave = used.client.subscribe(asked, {
         next: (message) => {
-          if (message.errors?.every(passes)) return void (interrupted = true);
+          if (over) return;
+          if (!message.data && message.errors?.every(passes)) return void (interrupted = true);
           wait = SHORTEST;
           after = Object.values(message.data ?? {})[0]?.cursor ?? after;
           sink.next(message);
         },
         error: async (reason) => {
-          if (await isFinal(reason)) return sink.error('reason' in reason ? new Error(`${reason.code}: ${reason.reason}`) : reason);
-          const asked = Array.isArray(reason) ? reason.map(({ extensions }) => extensions.retryAfterMs ?? 0) : [];
-          wait = Math.max(wait, ...asked);
-          again();
+          settle();
+          leave();
+          if (await isFinal(reason, used.shown)) {
+            return end('error', Array.isArray(reason) ? reason : new Error(`${reason.code}: ${reason.reason}`));
+          }
+          again(Array.isArray(reason) ? Math.max(0, ...reason.map(({ extensions }) => extensions.retryAfterMs ?? 0)) : 0);
         },
-        complete: () => (interrupted && !left ? again() : sink.complete()),
+        complete: () => {
+          settle();
+          if (interrupted) again();
+          else end('complete');
+        },
       });
     };
     begin();
     return () => {
-      left = true;
       clearTimeout(timer);
-      leave();
+      end('complete');
+      leave?.();
     };
   }
 
-  return { subscribe, dispose: () => client.dispose() };
-}
-
-/**
- * A customer's token that is renewed before it ends, and when it was refused.
- *
- * @param {() => Promise<{ token: string, expiresAt: string }>} ask gets a new one from your own server, which asks
- *   `createPortalSession`
- * @returns {(refused?: string) => Promise<string>}
- */
-export function renewing(ask) {
-  let held;
-  return async (refused) => {
-    const before = held;
-    const session = await before?.catch(() => null);
-    const holds = session && session.token !== refused && Date.parse(session.expiresAt) > Date.now() + 30_000;
-    // All who find it ended at once wait for the same new one.
-    if (!holds && held === before) held = ask();
-    return (await held).token;
-  };
+  return { subscribe, dispose: () => sockets.forEach(({ client }) => client.dispose()) };
 }

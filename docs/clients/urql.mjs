@@ -1,7 +1,8 @@
-// urql for Scrip: its exchanges. They need @urql/core 6, @urql/exchange-auth 3 and graphql-ws 6.
+// urql for Scrip. It needs @urql/core 6 and graphql-ws 6.
 
-import { cacheExchange, fetchExchange, subscriptionExchange } from '@urql/core';
-import { authExchange } from '@urql/exchange-auth';
+import { Client, cacheExchange, fetchExchange, subscriptionExchange } from '@urql/core';
+
+import { fetchWith } from './token.mjs';
 
 /** Subscriptions by `streams` (`createStreams` of streams.mjs), which go on where they were. */
 export const streamsExchange = (streams) =>
@@ -11,16 +12,11 @@ export const streamsExchange = (streams) =>
     }),
   });
 
-/** Queries and mutations with the `token` of the moment; who is told that it does not hold any more asks again with another. */
-export const tokenExchange = (token) =>
-  authExchange(async ({ appendHeaders }) => {
-    let shown = await token();
-    return {
-      addAuthToOperation: (operation) => appendHeaders(operation, { authorization: `Bearer ${shown}` }),
-      didAuthError: ({ graphQLErrors }) => graphQLErrors[0]?.extensions?.code === 'UNAUTHENTICATED',
-      refreshAuth: async () => void (shown = await token(shown)),
-    };
+/** Queries and mutations by HTTP with the `token` of the moment, subscriptions by `streams`. */
+export const createClient = ({ url, token, streams }) =>
+  new Client({
+    url,
+    preferGetMethod: false,
+    fetch: fetchWith(token),
+    exchanges: [cacheExchange, fetchExchange, streamsExchange(streams)],
   });
-
-/** All that a client needs: `new Client({ url, preferGetMethod: false, exchanges: createExchanges({ token, streams }) })`. */
-export const createExchanges = ({ token, streams }) => [cacheExchange, tokenExchange(token), fetchExchange, streamsExchange(streams)];

@@ -15,7 +15,7 @@ const guide = readFileSync(join(here, '../../docs/clients.md'), 'utf8');
 const samples = [...guide.matchAll(/^```js (\S+)\n(.*?)^```$/gms)].map(([, name, code]) => ({ name, code }));
 const said = {
   'fetch.mjs': /^97\.5 credits are left$/m,
-  'token.mjs': /^ps_ true$/m,
+  'token.mjs': /^Acme$/m,
   'apollo.mjs': /^\d/m,
   'urql.mjs': /Acme/,
   'relay.mjs': /^API_KEY$/m,

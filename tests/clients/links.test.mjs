@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -28,9 +29,10 @@ const folder = mkdtempSync(join(tmpdir(), 'scrip-links-'));
 symlinkSync(join(here, 'node_modules'), join(folder, 'node_modules'));
 cpSync(join(root, 'docs/clients'), join(folder, 'clients'), { recursive: true });
 const file = (name) => import(pathToFileURL(join(folder, 'clients', name)));
-const { createStreams, renewing } = await file('streams.mjs');
+const { createStreams } = await file('streams.mjs');
+const { renewing } = await file('token.mjs');
 const { createLink, typePolicies } = await file('apollo.mjs');
-const { createExchanges } = await file('urql.mjs');
+const { createClient } = await file('urql.mjs');
 
 let server;
 let ids;
@@ -46,8 +48,8 @@ after(async () => {
 const watch = `subscription Watch($id: ID!, $after: String) {
   balanceChanges(balanceId: $id, after: $after) { cursor entry { id sequence credits } balance { id available } } }`;
 
-const streamsOf = (t, token) => {
-  const streams = createStreams({ url: server.url, token, webSocketImpl: WebSocket });
+const streamsOf = (t, token, options = {}) => {
+  const streams = createStreams({ url: server.url, token, webSocketImpl: WebSocket, ...options });
   t.after(() => streams.dispose());
   return streams;
 };
@@ -57,10 +59,7 @@ const apollo = (t, token = () => server.key) => {
   t.after(() => client.stop());
   return client;
 };
-const urql = (t, token = () => server.key) => {
-  const exchanges = createExchanges({ token, streams: streamsOf(t, token) });
-  return new Client({ url: server.url, preferGetMethod: false, exchanges });
-};
+const urql = (t, token = () => server.key) => createClient({ url: server.url, token, streams: streamsOf(t, token) });
 
 /** Both clients' streams of entries; `put` takes each entry, `failed` what ends them. */
 const watching = {
@@ -126,6 +125,79 @@ for (const [name, begin] of Object.entries(watching)) {
     assert.match(String((await stream.next()).message), /4403|Forbidden/i);
   });
 }
+
+/** What one stream of entries says. */
+function said(streams, variables = {}) {
+  const told = inbox();
+  const leave = streams.subscribe(
+    { query: watch, variables: { id: ids.balance, ...variables } },
+    {
+      next: ({ data, errors }) => told.put(errors?.[0].message ?? data.balanceChanges.entry?.sequence ?? 'up to date'),
+      error: (error) => told.put(`failed: ${error.message ?? error[0].message}`),
+      complete: () => told.put('complete'),
+    },
+  );
+  return { next: told.next, leave };
+}
+
+test('a stream gets through when the first line was accepted and nobody answered on it', async (t) => {
+  let lines = 0;
+  const proxy = createServer((near) => {
+    near.on('error', () => {});
+    if (++lines === 1) return;
+    const far = connect(new URL(server.url).port, '127.0.0.1');
+    far.on('error', () => near.destroy());
+    near.pipe(far).pipe(near);
+  });
+  await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  t.after(() => proxy.close());
+  const url = `http://127.0.0.1:${proxy.address().port}/graphql`;
+  const stream = said(streamsOf(t, () => server.key, { url, patience: 200 }));
+  assert.equal(await stream.next(), 'up to date');
+  assert.equal(lines, 2);
+  stream.leave();
+});
+
+test('a token that never comes is asked for again', async (t) => {
+  let asked = 0;
+  const token = () => (++asked === 1 ? new Promise(() => {}) : server.key);
+  const stream = said(streamsOf(t, token, { patience: 200 }));
+  assert.equal(await stream.next(), 'up to date');
+  stream.leave();
+});
+
+test('more streams than one socket takes are told all the same', async (t) => {
+  const streams = streamsOf(t, () => server.key);
+  const many = Array.from({ length: 90 }, () => said(streams));
+  for (const stream of many) assert.equal(await stream.next(), 'up to date');
+  many.forEach(({ leave }) => leave());
+});
+
+test('a stream that is wrong by itself ends alone', async (t) => {
+  const streams = streamsOf(t, () => server.key);
+  const good = said(streams);
+  assert.equal(await good.next(), 'up to date');
+  assert.match(await said(streams, { after: 'x'.repeat(70_000) }).next(), /^failed: the request has 70\d\d\d bytes/);
+  assert.match(await said(streams, { id: 'nonsense' }).next(), /is not the id of a credit balance/);
+  await burn(server, 'alone');
+  assert.match(await good.next(), /^\d+$/);
+  good.leave();
+  assert.equal(await good.next(), 'complete');
+});
+
+test('two streams whose token was refused both go on with the other one', async (t) => {
+  let asked = 0;
+  // The second to ask is answered when the first has long come back.
+  const token = async (refused) => {
+    if (!refused) return asked > 0 ? server.key : 'ps_0';
+    if (++asked === 2) await new Promise((resolve) => setTimeout(resolve, 1_500));
+    return server.key;
+  };
+  const streams = streamsOf(t, token);
+  const both = [said(streams), said(streams)];
+  for (const stream of both) assert.equal(await stream.next(), 'up to date');
+  both.forEach(({ leave }) => leave());
+});
 
 test('a token is renewed before it ends, once for all who ask, and when it was refused', async () => {
   const lives = [10, 3600, 3600];
