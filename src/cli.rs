@@ -219,8 +219,6 @@ impl Signals {
 
 async fn migrate_only() -> Result<(), Failure> {
     let config = Config::from_env(Trust::Keys)?;
-    // The folder of an embedded database is made by whoever opens it first.
-    Db::connect(&config.database)?;
     let run = migrate(&config.database).await?;
     say(&if run.is_empty() { "The database is up to date.".to_owned() } else { run.join("\n") });
     Ok(())

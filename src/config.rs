@@ -1,7 +1,8 @@
 //! Configuration: the one room that reads the environment.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use crate::access::budget::Budget;
@@ -89,7 +90,8 @@ impl Config {
         let variable = |name| read(name, environment(name));
         let database = variable("DATABASE_URL")?.unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
         let database = DbUrl::parse(&database).map_err(ConfigError::Database)?;
-        let database = match variable("PGPASSWORD")? {
+        // A password may begin and end as it likes.
+        let database = match text("PGPASSWORD", environment("PGPASSWORD"))?.filter(|password| !password.is_empty()) {
             Some(password) => database.with_password(&password),
             None => database,
         };
@@ -97,7 +99,7 @@ impl Config {
         // The one name that needs nobody to resolve it.
         let address = listen.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
         let address = address.as_deref().unwrap_or(&listen).parse();
-        let listen: SocketAddr = address.map_err(|_| ConfigError::Listen(listen.clone()))?;
+        let listen: SocketAddr = address.map_err(|_| ConfigError::Listen(shown(&listen)))?;
         if trust == Trust::Loopback && !listen.ip().is_loopback() {
             return Err(ConfigError::NotLoopback(listen));
         }
@@ -142,15 +144,17 @@ fn stripe(
     };
     let url = variable("STRIPE_API_URL")?.map(|url| format!("{}/", url.trim_end_matches('/')));
     let is_address = |url: &String| url.starts_with("https://") || url.starts_with("http://");
-    let is_base = url.as_ref().is_none_or(|url| is_address(url) && is_graphic(url) && !url.ends_with("/v1/"));
+    let is_plain = |url: &String| is_address(url) && is_graphic(url) && !url.contains(['?', '#', '@']);
+    let is_base = url.as_ref().is_none_or(|url| is_plain(url) && !url.ends_with("/v1/"));
+    let begins = |text: &str, prefix: &str| text.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty());
     // What is wrong with a key is not said with the key.
     for (is_so, message) in [
         (
-            (secret_key.starts_with("sk_") || secret_key.starts_with("rk_")) && is_graphic(&secret_key),
+            (begins(&secret_key, "sk_") || begins(&secret_key, "rk_")) && is_graphic(&secret_key),
             "STRIPE_SECRET_KEY must begin with sk_ or rk_ and hold no white space",
         ),
         (
-            webhook_secret.starts_with("whsec_") && is_graphic(&webhook_secret),
+            begins(&webhook_secret, "whsec_") && is_graphic(&webhook_secret),
             "STRIPE_WEBHOOK_SECRET must begin with whsec_ and hold no white space",
         ),
         (is_base, "STRIPE_API_URL must be an address without /v1, such as http://127.0.0.1:12111"),
@@ -172,11 +176,23 @@ fn origins(given: &str) -> Result<Vec<String>, ConfigError> {
         let [https, http] = [("https://", ":443"), ("http://", ":80")].map(|(scheme, port)| {
             lower.strip_prefix(scheme).map(|host| (scheme, host.strip_suffix(port).unwrap_or(host)))
         });
-        let is_plain =
-            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-');
+        let is_place = |place: &str| {
+            let end = place.find(']').unwrap_or(0);
+            let (name, port) =
+                place.split_at(place.get(end..).and_then(|rest| rest.find(':')).map_or(place.len(), |at| end + at));
+            let is_address = |inner: &str| inner.parse::<Ipv6Addr>().is_ok();
+            let is_name = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+                Some(inner) => is_address(inner),
+                None => !name.is_empty() && name.chars().all(is_plain),
+            };
+            // A browser writes a port without zeros before it.
+            let is_port = |port: &str| port.parse::<NonZeroU16>().is_ok_and(|number| number.to_string() == port);
+            is_name && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+        };
         match https.or(http) {
-            Some((scheme, host)) if !host.is_empty() && host.chars().all(is_plain) => Ok(format!("{scheme}{host}")),
-            _ => Err(ConfigError::Origin(origin.to_owned())),
+            Some((scheme, host)) if is_place(host) => Ok(format!("{scheme}{host}")),
+            _ => Err(ConfigError::Origin(shown(origin))),
         }
     })
     .collect()
@@ -211,8 +227,17 @@ pub fn traces_endpoint() -> Result<Option<String>, ConfigError> {
 /// A variable's value without the white space around it, such as the line break of a file that it was read from; an
 /// empty one counts as not set.
 fn read(name: &'static str, value: Option<OsString>) -> Result<Option<String>, ConfigError> {
-    let text = value.map(OsString::into_string).transpose().map_err(|_| ConfigError::NotText(name))?;
-    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+    Ok(text(name, value)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// A variable's value as it is.
+fn text(name: &'static str, value: Option<OsString>) -> Result<Option<String>, ConfigError> {
+    value.map(OsString::into_string).transpose().map_err(|_| ConfigError::NotText(name))
+}
+
+/// A value as it may be shown: one with an @ may hold a password.
+fn shown(value: &str) -> String {
+    if value.contains('@') { "… (not shown, since it may hold a password)".to_owned() } else { value.to_owned() }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the room that reads the environment")]
@@ -267,6 +292,16 @@ mod tests {
     fn password_of_postgresql_may_come_by_its_own_variable() {
         let config = of(Trust::Keys, &[("DATABASE_URL", "postgres://u@h/d"), ("PGPASSWORD", "a@b")]).unwrap();
         assert_eq!(config.database, DbUrl::Postgres("postgres://u@h/d?password=a%40b".to_owned()));
+        let config = of(Trust::Keys, &[("DATABASE_URL", "postgres://u@h/d"), ("PGPASSWORD", " a ")]).unwrap();
+        assert_eq!(config.database, DbUrl::Postgres("postgres://u@h/d?password=%20a%20".to_owned()));
+    }
+
+    #[test]
+    fn value_that_may_hold_a_password_is_not_repeated() {
+        for (name, given) in [("SCRIP_LISTEN", "u:s3cret@h"), ("SCRIP_ALLOWED_ORIGINS", "https://u:s3cret@h")] {
+            let error = of(Trust::Keys, &[(name, given)]).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("s3cret"), "{error}");
+        }
     }
 
     #[test]
@@ -289,6 +324,10 @@ mod tests {
             ("SCRIP_ALLOWED_ORIGINS", "https://a.example, b.example"),
             ("SCRIP_ALLOWED_ORIGINS", "https://a.example/"),
             ("SCRIP_ALLOWED_ORIGINS", "*"),
+            ("SCRIP_ALLOWED_ORIGINS", "https://a.example:"),
+            ("SCRIP_ALLOWED_ORIGINS", "https://a.example:99999"),
+            ("SCRIP_ALLOWED_ORIGINS", "https://a.example:0443"),
+            ("SCRIP_ALLOWED_ORIGINS", "https://[a.example]"),
             ("SCRIP_KEY_BURST", "24999"),
             ("SCRIP_PORTAL_RATE", "0"),
         ] {
@@ -307,6 +346,9 @@ mod tests {
         for (name, given) in [
             ("STRIPE_SECRET_KEY", "pk_test_secret"),
             ("STRIPE_SECRET_KEY", ""),
+            ("STRIPE_SECRET_KEY", "sk_"),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_"),
+            ("STRIPE_API_URL", "http://127.0.0.1:9/?x=1"),
             ("STRIPE_SECRET_KEY", "sk_secret\nx"),
             ("STRIPE_WEBHOOK_SECRET", "secret"),
             ("STRIPE_WEBHOOK_SECRET", "whsec_secret x"),

@@ -64,8 +64,8 @@ impl From<ScopeName> for Scope {
 /// Runs a command on the keys of `DATABASE_URL`, which is brought to this program's version first.
 pub(crate) async fn run(command: KeyCommand) -> Result<(), Failure> {
     let config = Config::from_env(Trust::Keys)?;
-    let db = Db::connect(&config.database)?;
     migrate(&config.database).await?;
+    let db = Db::connect(&config.database)?;
     let now = Clock::System.now();
     match command {
         KeyCommand::Create { name, scopes, expires_at } => {

@@ -13,7 +13,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
-use super::url::make_folder_of;
+use super::url::prepare;
 use super::{DbError, DbUrl};
 use crate::base::chain::chain;
 
@@ -87,7 +87,7 @@ impl Db {
     /// Opens the pools; connections are made when they are needed.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] when the folder of an embedded database cannot be made.
+    /// [`DbError::Unavailable`] when the folder of an embedded database cannot be made, or its file has several names.
     pub fn connect(url: &DbUrl) -> Result<Self, DbError> {
         let pools = match url {
             DbUrl::Postgres(url) => {
@@ -99,7 +99,7 @@ impl Db {
                 Pools::Postgres { pool, url: Arc::from(url.as_str()) }
             }
             DbUrl::Sqlite(path) => {
-                make_folder_of(path)?;
+                prepare(path)?;
                 Pools::Sqlite { writer: sqlite_pool(path, 1)?, readers: sqlite_pool(path, SQLITE_READERS)? }
             }
         };

@@ -8,6 +8,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connect::connect_postgres;
 use super::schema::{customer_words, customers};
+use super::url::prepare;
 use super::{Conn, DbError, DbUrl, PgConn, on};
 use crate::base::ids::CustomerId;
 use crate::base::text::searchable_words;
@@ -48,20 +49,33 @@ macro_rules! finish {
 /// Id, name, email address and external id.
 type CustomerTexts = (CustomerId, String, Option<String>, Option<String>);
 
-/// Why the database could not be brought to the program's version.
+/// Why a database is not at the program's version.
 #[derive(Debug, thiserror::Error)]
-pub enum MigrationError {
-    /// The database cannot be reached.
-    #[error("the database {0} cannot be opened: {1}")]
-    Open(DbUrl, String),
+#[error("the database {database} {why}")]
+pub struct MigrationError {
+    /// Which database.
+    pub database: DbUrl,
+    /// What is wrong with it.
+    pub why: NotMigrated,
+}
+
+/// What is wrong with a database, said behind its name.
+#[derive(Debug, thiserror::Error)]
+pub enum NotMigrated {
+    /// It cannot be reached.
+    #[error("cannot be opened: {0}")]
+    Open(String),
+    /// Its file is not to be opened by this name.
+    #[error("{0}")]
+    Name(String),
     /// This program has not been here yet.
-    #[error("the database {0} is not at this program's version; run scrip migrate")]
-    Older(DbUrl),
+    #[error("is not at this program's version; run scrip migrate")]
+    Older,
     /// A newer program was here.
-    #[error("the database was migrated by a newer program (it has migration {0}); run that or a newer one")]
+    #[error("was migrated by a newer program (it has migration {0}); run that or a newer one")]
     Newer(String),
-    /// A migration failed; the database is as it was.
-    #[error("a migration failed: {0}")]
+    /// It is as it was.
+    #[error("cannot be brought to this program's version: {0}")]
     Failed(String),
 }
 
@@ -70,8 +84,11 @@ pub enum MigrationError {
 /// # Errors
 /// [`MigrationError`]; the database is then as it was.
 pub async fn migrate(url: &DbUrl) -> Result<Vec<String>, MigrationError> {
-    let unopened = open(url);
-    let run: Box<dyn FnOnce() -> Result<Vec<String>, MigrationError> + Send> = match url {
+    run_on(url).await.map_err(|why| MigrationError { database: url.clone(), why })
+}
+
+async fn run_on(url: &DbUrl) -> Result<Vec<String>, NotMigrated> {
+    let run: Box<dyn FnOnce() -> Result<Vec<String>, NotMigrated> + Send> = match url {
         DbUrl::Postgres(address) => {
             let conn = connect_postgres(address).await.map_err(unopened)?;
             Box::new(move || {
@@ -84,11 +101,12 @@ pub async fn migrate(url: &DbUrl) -> Result<Vec<String>, MigrationError> {
             })
         }
         DbUrl::Sqlite(path) => {
-            let (url, path) = (url.clone(), path.clone());
+            prepare(path).map_err(misnamed)?;
+            let path = path.clone();
             Box::new(move || {
-                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(open(&url))?;
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(unopened)?;
                 for setup in ["PRAGMA busy_timeout = 10000", "PRAGMA journal_mode = WAL"] {
-                    diesel::sql_query(setup).execute(&mut conn).map_err(open(&url))?;
+                    diesel::sql_query(setup).execute(&mut conn).map_err(unopened)?;
                 }
                 conn.immediate_transaction(|conn| {
                     let run = run(conn, || SQLITE)?;
@@ -106,22 +124,27 @@ pub async fn migrate(url: &DbUrl) -> Result<Vec<String>, MigrationError> {
 /// # Errors
 /// [`MigrationError`] when it is not.
 pub async fn check(url: &DbUrl) -> Result<(), MigrationError> {
-    let pending: Box<dyn FnOnce() -> Result<bool, MigrationError> + Send> = match url {
+    check_on(url).await.map_err(|why| MigrationError { database: url.clone(), why })
+}
+
+async fn check_on(url: &DbUrl) -> Result<(), NotMigrated> {
+    let pending: Box<dyn FnOnce() -> Result<bool, NotMigrated> + Send> = match url {
         DbUrl::Postgres(address) => {
-            let conn = connect_postgres(address).await.map_err(open(url))?;
+            let conn = connect_postgres(address).await.map_err(unopened)?;
             Box::new(move || pending(&mut AsyncConnectionWrapper::<PgConn>::from(conn), || POSTGRES))
         }
-        DbUrl::Sqlite(path) if !path.is_file() => return Err(open(url)("there is no such file")),
+        DbUrl::Sqlite(path) if !path.is_file() => return Err(unopened("there is no such file")),
         DbUrl::Sqlite(path) => {
-            let (url, path) = (url.clone(), path.clone());
+            prepare(path).map_err(misnamed)?;
+            let path = path.clone();
             Box::new(move || {
-                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(open(&url))?;
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(unopened)?;
                 pending(&mut conn, || SQLITE)
             })
         }
     };
     let pending = tokio::task::spawn_blocking(pending).await.map_err(failed)??;
-    if pending { Err(MigrationError::Older(url.clone())) } else { Ok(()) }
+    if pending { Err(NotMigrated::Older) } else { Ok(()) }
 }
 
 #[derive(diesel::QueryableByName)]
@@ -145,7 +168,7 @@ pub async fn is_migrated(conn: &mut Conn) -> Result<bool, DbError> {
 
 /// Whether there are migrations to run. It is found out in a transaction that is rolled back with its connection, since
 /// asking makes the table that lists them.
-fn pending<C, DB>(conn: &mut C, migrations: fn() -> EmbeddedMigrations) -> Result<bool, MigrationError>
+fn pending<C, DB>(conn: &mut C, migrations: fn() -> EmbeddedMigrations) -> Result<bool, NotMigrated>
 where
     C: MigrationHarness<DB> + Connection<Backend = DB>,
     DB: diesel::backend::Backend,
@@ -156,7 +179,7 @@ where
     conn.has_pending_migration(migrations()).map_err(failed)
 }
 
-fn run<C, DB>(conn: &mut C, migrations: fn() -> EmbeddedMigrations) -> Result<Vec<String>, MigrationError>
+fn run<C, DB>(conn: &mut C, migrations: fn() -> EmbeddedMigrations) -> Result<Vec<String>, NotMigrated>
 where
     C: MigrationHarness<DB>,
     DB: diesel::backend::Backend,
@@ -168,7 +191,7 @@ where
 }
 
 /// A newer program may have run migrations that this one does not know.
-fn check_known<C, DB>(conn: &mut C, migrations: fn() -> EmbeddedMigrations) -> Result<(), MigrationError>
+fn check_known<C, DB>(conn: &mut C, migrations: fn() -> EmbeddedMigrations) -> Result<(), NotMigrated>
 where
     C: MigrationHarness<DB>,
     DB: diesel::backend::Backend,
@@ -178,21 +201,27 @@ where
     let applied = conn.applied_migrations().map_err(failed)?;
     let foreign = applied.iter().find(|version| known.iter().all(|migration| migration.name().version() != **version));
     if let Some(version) = foreign {
-        return Err(MigrationError::Newer(version.to_string()));
+        return Err(NotMigrated::Newer(version.to_string()));
     }
     Ok(())
 }
 
-fn open<E: std::fmt::Display>(url: &DbUrl) -> impl FnOnce(E) -> MigrationError + use<E> {
-    let url = url.clone();
-    move |error| MigrationError::Open(url, error.to_string())
+fn unopened(error: impl std::fmt::Display) -> NotMigrated {
+    NotMigrated::Open(error.to_string())
 }
 
-fn failed(error: impl std::fmt::Display) -> MigrationError {
-    MigrationError::Failed(error.to_string())
+fn misnamed(error: DbError) -> NotMigrated {
+    match error {
+        DbError::Unavailable(why) => NotMigrated::Name(why.to_string()),
+        other => failed(other),
+    }
 }
 
-impl From<diesel::result::Error> for MigrationError {
+fn failed(error: impl std::fmt::Display) -> NotMigrated {
+    NotMigrated::Failed(error.to_string())
+}
+
+impl From<diesel::result::Error> for NotMigrated {
     fn from(error: diesel::result::Error) -> Self {
         failed(error)
     }

@@ -22,7 +22,7 @@ mod url;
 
 pub use connect::{Conn, Db, PgConn, SqliteConn};
 pub use error::{DbError, Failure};
-pub use migrate::{MigrationError, check, is_migrated, migrate};
+pub use migrate::{MigrationError, NotMigrated, check, is_migrated, migrate};
 pub use txn::{AsDbError, Txn};
 pub use url::{DbUrl, DbUrlError};
 

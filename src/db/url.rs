@@ -25,12 +25,20 @@ pub enum DbUrlError {
     /// Neither scheme.
     #[error("is neither sqlite:PATH nor postgres://…")]
     Scheme,
-    /// A line break, a tab or the like.
-    #[error("holds a line break or another control character")]
-    ControlCharacter,
+    /// A line break, a mark of no width or the like.
+    #[error("holds a line break or another character that cannot be seen")]
+    Invisible,
     /// User information that PostgreSQL's clients read differently.
     #[error("has an @ or / inside its user name or password: write %40 for @ and %2F for /")]
     UserInfo,
+    /// Something else than hosts, ports, a database and options.
+    #[error(
+        "is not postgres://USER:PASSWORD@HOST:PORT/DATABASE; in a password write %40 for @, %2F for / and %3A for :"
+    )]
+    Place,
+    /// An option that the client does not know. It is not repeated, since it may be a piece of a password.
+    #[error("has an option behind its ? that is not known; known are {}", OPTIONS.join(", "))]
+    Option,
     /// The path of an embedded database is missing.
     #[error("names no file: write sqlite: and the path of a file, such as sqlite:/var/lib/scrip/scrip.db")]
     NoPath,
@@ -40,13 +48,35 @@ pub enum DbUrlError {
     /// `%20` and the like.
     #[error("has a % in its path, and paths are not decoded: write the path as the file system knows it")]
     Escaped,
-    /// `:memory:`, `file:…` and `~/…`, which would become the name of a file.
+    /// `:memory:`, `file:…`, `~/…`, `$HOME/…` and the like, which would become the name of a file.
     #[error(
-        "is no plain path: write the path of a file, such as sqlite:/var/lib/scrip/scrip.db; :memory:, file: and ~ \
-         mean nothing here"
+        "is no plain path: write the path of a file, such as sqlite:/var/lib/scrip/scrip.db; :memory:, file:, ~, $, \
+         quotes and the like mean nothing here"
     )]
     NotAPath,
 }
+
+/// The options of an address that PostgreSQL's client knows.
+const OPTIONS: [&str; 18] = [
+    "user",
+    "password",
+    "dbname",
+    "options",
+    "application_name",
+    "sslmode",
+    "sslnegotiation",
+    "host",
+    "hostaddr",
+    "port",
+    "connect_timeout",
+    "tcp_user_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "target_session_attrs",
+    "channel_binding",
+];
 
 impl DbUrl {
     /// Reads `postgres://…`, `postgresql://…` or `sqlite:PATH`, which some write `sqlite://PATH`.
@@ -54,23 +84,20 @@ impl DbUrl {
     /// # Errors
     /// [`DbUrlError`] says what cannot be meant; the sentence follows the name of the variable.
     pub fn parse(url: &str) -> Result<Self, DbUrlError> {
-        if url.chars().any(char::is_control) {
-            return Err(DbUrlError::ControlCharacter);
+        if url.chars().any(is_invisible) {
+            return Err(DbUrlError::Invisible);
         }
         if let Some(rest) = after_scheme(url) {
-            // One library ends the user information at the first @, another at a / before it: both must agree.
-            let (user_info, place) = rest.split_once('@').unwrap_or(("", rest));
-            let authority = place.split(['/', '?']).next().unwrap_or_default();
-            let is_plain = !user_info.contains('/') && !authority.contains('@');
-            return if is_plain { Ok(Self::Postgres(url.to_owned())) } else { Err(DbUrlError::UserInfo) };
+            return check_postgres(rest).map(|()| Self::Postgres(url.to_owned()));
         }
         let path = url.strip_prefix("sqlite:").ok_or(DbUrlError::Scheme)?;
         let path = path.strip_prefix("//").unwrap_or(path);
         match path {
             "" => Err(DbUrlError::NoPath),
-            path if path.starts_with([':', '~']) || path.starts_with("file:") => Err(DbUrlError::NotAPath),
             path if path.contains(['?', '#']) => Err(DbUrlError::Options),
             path if path.contains('%') => Err(DbUrlError::Escaped),
+            path if path.starts_with([' ', '~']) || path.starts_with("localhost/") => Err(DbUrlError::NotAPath),
+            path if path.contains(|c| r#":"'`$;&\*<>|"#.contains(c)) => Err(DbUrlError::NotAPath),
             path => Ok(Self::Sqlite(PathBuf::from(path))),
         }
     }
@@ -97,10 +124,11 @@ impl DbUrl {
     /// claimed with it. Its descriptor is never closed: the system would drop SQLite's own locks of the file with it.
     ///
     /// # Errors
-    /// [`DbError::Unavailable`] when another process has claimed it, or when it cannot be opened.
+    /// [`DbError::Unavailable`] when another process has claimed it, when it has several names, or when it cannot be
+    /// opened.
     pub fn claim(&self) -> Result<(), DbError> {
         let Self::Sqlite(path) = self else { return Ok(()) };
-        make_folder_of(path)?;
+        prepare(path)?;
         let cannot = |error: std::io::Error| DbError::unavailable(format!("cannot be opened: {error}"));
         let file = File::options().create(true).append(true).open(path).map_err(cannot)?;
         let file = ManuallyDrop::new(file);
@@ -115,10 +143,6 @@ impl DbUrl {
                 return Err(DbError::unavailable(format!("cannot be claimed: {error}")));
             }
         }
-        if file.metadata().map_err(cannot)?.nlink() > 1 {
-            // SQLite keeps its log beside the name that it is opened by: after a crash another name would miss it.
-            tracing::warn!(database = %self, "the database file has several names; start Scrip by the same one always");
-        }
         Ok(())
     }
 }
@@ -126,6 +150,40 @@ impl DbUrl {
 /// What follows `postgres://`; none for other schemes.
 fn after_scheme(url: &str) -> Option<&str> {
     url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"))
+}
+
+/// Checks what stands behind `postgres://`. One library ends the user information at the first @, another at a / before
+/// it, and both must agree; what a piece of a password could hide in is written in no other way.
+fn check_postgres(rest: &str) -> Result<(), DbUrlError> {
+    let (user_info, place) = rest.split_once('@').unwrap_or(("", rest));
+    let (place, options) = place.split_once('?').unwrap_or((place, ""));
+    let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
+    if user_info.contains('/') || hosts.contains('@') {
+        return Err(DbUrlError::UserInfo);
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '%');
+    let is_host = |host: &str| {
+        let (name, port) = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+            Some((address, port)) => (address.replace(':', ""), port),
+            None => {
+                let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+                (name.to_owned(), port)
+            }
+        };
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        name.chars().all(is_name) && is_port
+    };
+    if !hosts.split(',').all(is_host) || !database.chars().all(is_name) {
+        return Err(DbUrlError::Place);
+    }
+    let mut names = options.split('&').filter(|option| !option.is_empty()).map(|option| option.split('=').next());
+    if names.all(|name| name.is_some_and(|name| OPTIONS.contains(&name))) { Ok(()) } else { Err(DbUrlError::Option) }
+}
+
+/// Characters that nobody means in an address: those of control, and those without width.
+fn is_invisible(c: char) -> bool {
+    let is_mark = matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2064}');
+    c.is_control() || is_mark || c == '\u{FEFF}' || (c != ' ' && c.is_whitespace())
 }
 
 /// The address without user, password and options.
@@ -148,16 +206,48 @@ impl fmt::Debug for DbUrl {
     }
 }
 
-/// Makes the folder that a file is to be in.
+/// Makes the folder of an embedded database, and makes sure that the file has one name. SQLite keeps its log beside the
+/// name that it is opened by: what was written under another name would be missed, and lost.
 ///
 /// # Errors
-/// [`DbError::Unavailable`] names the folder that could not be made.
-pub(super) fn make_folder_of(file: &Path) -> Result<(), DbError> {
-    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    let cannot = |error| {
-        DbError::unavailable(format!("cannot be opened: the folder {} cannot be made: {error}", folder.display()))
-    };
-    std::fs::create_dir_all(folder).map_err(cannot)
+/// [`DbError::Unavailable`] with what is wrong, as a sentence behind the database's name.
+pub(super) fn prepare(file: &Path) -> Result<(), DbError> {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let cannot = |error| format!("cannot be opened: the folder {} cannot be made: {error}", folder.display());
+        std::fs::create_dir_all(folder).map_err(|error| DbError::unavailable(cannot(error)))?;
+    }
+    let found = std::fs::metadata(file);
+    if found.as_ref().is_ok_and(|found| found.nlink() > 1) {
+        let why =
+            "has another name, a hard link, and its log would stand beside one of them alone; remove the other name";
+        return Err(DbError::unavailable(why));
+    }
+    // Where there is no such list, there is no such mount.
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    if std::fs::canonicalize(file).is_ok_and(|real| is_mounted(&mounts, &real)) {
+        let why = "is mounted as a single file, and its log would be left behind; mount its folder instead";
+        return Err(DbError::unavailable(why));
+    }
+    let log = PathBuf::from(format!("{}-wal", file.display()));
+    let is_there = found.is_ok_and(|found| found.len() > 0);
+    if !is_there && std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        let why = format!(
+            "is not there, and its log is: put the file back, or move {} away if what it holds is not needed",
+            log.display()
+        );
+        return Err(DbError::unavailable(why));
+    }
+    Ok(())
+}
+
+/// Whether a file is a mount of its own, by the list of `/proc/self/mountinfo`: its fifth field is where, with some
+/// characters in octal.
+fn is_mounted(mounts: &str, file: &Path) -> bool {
+    let mut written = file.display().to_string();
+    for (character, octal) in [('\\', "\\134"), (' ', "\\040"), ('\t', "\\011"), ('\n', "\\012")] {
+        written = written.replace(character, octal);
+    }
+    mounts.lines().any(|mount| mount.split(' ').nth(4) == Some(&written))
 }
 
 #[cfg(test)]
@@ -171,20 +261,49 @@ mod tests {
             ("", DbUrlError::Scheme),
             ("sqlite:", DbUrlError::NoPath),
             ("sqlite://", DbUrlError::NoPath),
-            ("sqlite:/x/a.db\n", DbUrlError::ControlCharacter),
-            ("postgres://u@h/d\t", DbUrlError::ControlCharacter),
+            ("sqlite:/x/a.db\n", DbUrlError::Invisible),
+            ("sqlite:a.db\u{200b}", DbUrlError::Invisible),
+            ("sqlite:\u{feff}a.db", DbUrlError::Invisible),
+            ("postgres://u@h/d\t", DbUrlError::Invisible),
             ("sqlite:a.db?mode=rwc", DbUrlError::Options),
             ("sqlite:a.db#x", DbUrlError::Options),
             ("sqlite:file:/x/a.db", DbUrlError::NotAPath),
             ("sqlite::memory:", DbUrlError::NotAPath),
+            ("sqlite:///:memory:", DbUrlError::NotAPath),
+            ("sqlite:memory:", DbUrlError::NotAPath),
             ("sqlite:~/a.db", DbUrlError::NotAPath),
+            ("sqlite: a.db", DbUrlError::NotAPath),
+            ("sqlite:\"a.db\"", DbUrlError::NotAPath),
+            ("sqlite:'a.db'", DbUrlError::NotAPath),
+            ("sqlite:$HOME/a.db", DbUrlError::NotAPath),
+            ("sqlite:a.db;mode=rwc", DbUrlError::NotAPath),
+            ("sqlite:a.db&x=y", DbUrlError::NotAPath),
+            ("sqlite:C:\\a.db", DbUrlError::NotAPath),
+            ("sqlite://localhost/x/a.db", DbUrlError::NotAPath),
+            ("sqlite:postgres://u:s3cret@h/d", DbUrlError::NotAPath),
             ("sqlite:/my%20files/a.db", DbUrlError::Escaped),
             ("postgres://u:a/b@h/d", DbUrlError::UserInfo),
             ("postgres://u:a@b@h/d", DbUrlError::UserInfo),
             ("postgres://h/d?password=x@y", DbUrlError::UserInfo),
+            ("postgres://u:s3cret", DbUrlError::Place),
+            ("postgres://u:s3cret:127.0.0.1/d", DbUrlError::Place),
+            ("postgres://u:s3cret%40127.0.0.1:1/d", DbUrlError::Place),
+            ("postgres://h/d;password=s3cret", DbUrlError::Place),
+            ("postgres://h/d password=s3cret", DbUrlError::Place),
+            ("postgres://u@h/d#s3cret", DbUrlError::Place),
+            ("postgres://u@h/d?password=abc&s3cret=x", DbUrlError::Option),
         ] {
             assert_eq!(DbUrl::parse(url), Err(error), "{url}");
+            assert!(!error.to_string().contains("s3cret"), "{error}");
         }
+    }
+
+    #[test]
+    fn file_that_is_a_mount_of_its_own_is_found_in_the_list_of_mounts() {
+        let mounts =
+            "36 35 98:0 / / rw - ext4 /dev/a rw\n41 36 98:0 /x/a.db /data/my\\040credits.db rw - ext4 /dev/a rw\n";
+        assert!(is_mounted(mounts, Path::new("/data/my credits.db")));
+        assert!(!is_mounted(mounts, Path::new("/data/credits.db")));
     }
 
     #[test]
@@ -196,6 +315,9 @@ mod tests {
             ("postgres://u:s3cret#x@h/d", "postgres://h/d"),
             ("postgresql://u:s3:cret@h/d?sslmode=require&password=s3cret", "postgres://h/d"),
             ("postgres://u:s3cret@a,b/d", "postgres://a,b/d"),
+            ("postgres://u:s3cret@[::1]:5432/d", "postgres://[::1]:5432/d"),
+            ("postgres://u:s3cret@%2Fvar%2Frun/d", "postgres://%2Fvar%2Frun/d"),
+            ("postgres://u:s3cret@h", "postgres://h"),
         ] {
             let url = DbUrl::parse(url).unwrap();
             assert_eq!(format!("{url} {url:?}"), format!("{shown} {shown}"));

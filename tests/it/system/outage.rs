@@ -9,7 +9,7 @@ use diesel_async::RunQueryDsl;
 use futures_util::future::join_all;
 use scrip::base::ids::BalanceId;
 use scrip::db::listen::{self, Heard};
-use scrip::db::{Conn, Db, DbError, DbUrl, Failure, MigrationError, migrate};
+use scrip::db::{Conn, Db, DbError, DbUrl, Failure, NotMigrated, migrate};
 use scrip::http;
 use scrip::intake::{Done, Status, Whose};
 use scrip::metering::event::Mode;
@@ -333,7 +333,8 @@ both!(a_database_that_a_newer_program_migrated_is_refused, async |db| {
     };
     txn.commit().await.expect("it can be committed");
     let refused = migrate(db.url()).await;
-    assert!(matches!(&refused, Err(MigrationError::Newer(version)) if version == "99990101000000"), "{refused:?}");
+    let why = refused.map_err(|refused| refused.why);
+    assert!(matches!(&why, Err(NotMigrated::Newer(version)) if version == "99990101000000"), "{why:?}");
     for command in ["serve --insecure-loopback", "migrate", "verify"] {
         let output = run_scrip(command, db.url());
         let said = String::from_utf8_lossy(&output.stderr);
@@ -363,10 +364,16 @@ async fn an_embedded_database_is_served_by_one_process_at_a_time() {
     let DbUrl::Sqlite(file) = db.url() else { panic!("this is SQLite") };
     let other = file.with_file_name("other-name.db");
     std::fs::hard_link(file, &other).expect("it can be linked");
-    let third = run_scrip("serve --insecure-loopback", &DbUrl::Sqlite(other));
-    let said = String::from_utf8_lossy(&third.stderr);
-    assert!(!third.status.success() && said.contains("is served by another process"), "{said}");
+    let refused = |command: &str| {
+        let other = run_scrip(command, &DbUrl::Sqlite(other.clone()));
+        let said = String::from_utf8_lossy(&other.stderr).into_owned();
+        assert!(!other.status.success() && said.contains("has another name, a hard link"), "{command}: {said}");
+    };
+    let commands = ["serve --insecure-loopback", "migrate", "verify", "key list", "key create --name k --scope read"];
+    commands.into_iter().for_each(&refused);
     first.kill();
+    commands.into_iter().for_each(&refused);
+    std::fs::remove_file(&other).expect("it is there");
     Server::start(db.url()).kill();
 }
 

@@ -97,9 +97,10 @@ fn database_that_cannot_be_opened_is_told_with_its_cause_and_without_its_passwor
             "postgres://127.0.0.1:1/d cannot be opened: error connecting to server: Connection",
         ),
         (
-            "postgres://u:s3cret@h:port/d",
-            "postgres://h:port/d cannot be opened: invalid connection string: invalid value",
+            "postgres://u:s3cret@h/d?port=s3cret",
+            "postgres://h/d cannot be opened: invalid connection string: invalid value",
         ),
+        ("postgres://u:s3cret@h:port/d", "DATABASE_URL is not postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
         ("postgres://u:s3cret/x@h/d", "DATABASE_URL has an @ or / inside its user name or password"),
     ] {
         let output = run_scrip("verify", &DbUrl::Postgres(url.to_owned()));
