@@ -8,6 +8,7 @@ use super::credits::Credits;
 use super::decimal::Decimal;
 use super::given::Given;
 use super::json::CanonicalJson;
+use super::money::MoneyError;
 use super::patch::Patch;
 use super::problem::Problem;
 use super::text::{self, MAX_NAME, MAX_PROSE, TextError};
@@ -15,10 +16,19 @@ use super::text::{self, MAX_NAME, MAX_PROSE, TextError};
 /// The longest metadata of anything, in bytes of its canonical form.
 pub const MAX_METADATA: usize = 16 * 1024;
 
-/// A value that cannot be taken, said of the field at `path`: "name is empty."
+/// A value that cannot be taken, said of the field at `path`, or of the list that it is in: "name is empty."
 #[must_use]
 pub fn refused(path: &[&str], error: impl std::fmt::Display) -> Problem {
-    Problem::invalid(path, format!("{} {error}.", path.last().unwrap_or(&"The input")))
+    let name = path.iter().rev().find(|step| step.parse::<usize>().is_err()).unwrap_or(&"The input");
+    Problem::invalid(path, format!("{name} {error}."))
+}
+
+/// An amount of money that is not below zero, whatever its currency is.
+///
+/// # Errors
+/// Invalid when it is.
+pub fn not_negative<'a>(path: &[&str], given: &'a Decimal) -> Result<&'a Decimal, Problem> {
+    if given.canonical().starts_with('-') { Err(refused(path, MoneyError::Negative)) } else { Ok(given) }
 }
 
 /// A text of 1 to `limit` characters.

@@ -58,33 +58,37 @@ pub enum FilterProblem {
 /// its conditions fails.
 ///
 /// # Errors
-/// The first [`FilterError`], in the order in which the filter is written.
-pub fn check_filter(filter: &[EventFilter]) -> Result<(), FilterError> {
+/// A [`FilterError`] for each fault, in the order in which the filter is written.
+pub fn check_filter(filter: &[EventFilter]) -> Result<(), Vec<FilterError>> {
+    let mut faults = Vec::new();
     if filter.len() > MAX_FILTERS {
-        return Err(fault(&[], FilterProblem::TooManyFilters));
+        return Err(vec![fault(&[], FilterProblem::TooManyFilters)]);
     }
     for (i, one) in filter.iter().enumerate() {
         let i = i.to_string();
         if one.all.len() > MAX_CONDITIONS {
-            return Err(fault(&[&i, "all"], FilterProblem::TooManyConditions));
+            faults.push(fault(&[&i, "all"], FilterProblem::TooManyConditions));
+            continue;
         }
         for (j, condition) in one.all.iter().enumerate() {
-            check_condition(condition, &[&i, "all", &j.to_string()])?;
+            faults.extend(faults_of(condition, &[&i, "all", &j.to_string()]));
         }
     }
-    Ok(())
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-fn check_condition(condition: &PropertyFilter, at: &[&str]) -> Result<(), FilterError> {
-    text::check(&condition.name, text::MAX_REFERENCE)
-        .map_err(|error| fault(&[at, &["name"]].concat(), error.into()))?;
+fn faults_of(condition: &PropertyFilter, at: &[&str]) -> Vec<FilterError> {
+    let name = text::check(&condition.name, text::MAX_REFERENCE).err();
+    let name = name.map(|error| fault(&[at, &["name"]].concat(), error.into()));
     let at = [at, &["values"]].concat();
-    check_count(condition.operator, condition.values.len()).map_err(|problem| fault(&at, problem))?;
-    for (i, value) in condition.values.iter().enumerate() {
-        check_value(condition.operator, value)
-            .map_err(|problem| fault(&[at.as_slice(), &[&i.to_string()]].concat(), problem))?;
-    }
-    Ok(())
+    let count = check_count(condition.operator, condition.values.len()).err().map(|problem| fault(&at, problem));
+    // Of values that are too many, none is told by itself.
+    let values = condition.values.iter().enumerate().filter(|_| count.is_none()).filter_map(|(i, value)| {
+        let problem = check_value(condition.operator, value).err()?;
+        Some(fault(&[at.as_slice(), &[&i.to_string()]].concat(), problem))
+    });
+    let values: Vec<FilterError> = values.collect();
+    name.into_iter().chain(count).chain(values).collect()
 }
 
 fn check_count(operator: FilterOperator, values: usize) -> Result<(), FilterProblem> {
@@ -128,7 +132,9 @@ mod tests {
     }
 
     fn problem_of(condition: PropertyFilter) -> Option<(String, FilterProblem)> {
-        check_filter(&only(condition)).err().map(|error| (error.path.join("."), error.problem))
+        let faults = check_filter(&only(condition)).err()?;
+        let [FilterError { path, problem }] = <[FilterError; 1]>::try_from(faults).unwrap();
+        Some((path.join("."), problem))
     }
 
     #[test]
@@ -206,22 +212,29 @@ mod tests {
 
         let mut wide = full.clone();
         wide.push(EventFilter { all: vec![] });
-        assert_eq!(check_filter(&wide), Err(fault(&[], FilterProblem::TooManyFilters)));
+        assert_eq!(check_filter(&wide), Err(vec![fault(&[], FilterProblem::TooManyFilters)]));
 
         let mut deep = full;
         deep[7].all.push(condition);
-        assert_eq!(check_filter(&deep), Err(fault(&["7", "all"], FilterProblem::TooManyConditions)));
+        assert_eq!(check_filter(&deep), Err(vec![fault(&["7", "all"], FilterProblem::TooManyConditions)]));
     }
 
     #[test]
-    fn the_path_leads_to_the_first_fault_and_the_message_says_what_to_write() {
+    fn each_fault_is_told_where_it_is_with_what_to_write() {
         let good = is("model", FilterOperator::Eq, json!(["nova"]));
         let filter = vec![
-            EventFilter { all: vec![good.clone()] },
+            EventFilter { all: vec![good.clone(), is("", FilterOperator::Eq, json!([]))] },
             EventFilter { all: vec![good, is("size", FilterOperator::Gt, json!([false]))] },
         ];
-        let error = check_filter(&filter).unwrap_err();
-        assert_eq!(error.path, ["1", "all", "1", "values", "0"]);
-        assert_eq!(error.to_string(), "must be a string or a number, to compare what comes before and after it");
+        let faults = check_filter(&filter).unwrap_err();
+        let told: Vec<String> = faults.iter().map(|fault| format!("{} {fault}", fault.path.join("."))).collect();
+        assert_eq!(
+            told,
+            [
+                "0.all.1.name is empty",
+                "0.all.1.values must be exactly one value; only IN and NOT_IN take several",
+                "1.all.1.values.0 must be a string or a number, to compare what comes before and after it"
+            ]
+        );
     }
 }

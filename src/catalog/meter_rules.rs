@@ -1,13 +1,13 @@
 //! What a meter may be.
 
-use super::filter_rules;
+use super::filter_rules::{self, FilterError};
 use super::input::{AggregationKind, MeterChanges, NewMeter};
 use super::model::{Aggregation, EventFilter, Meter};
 use crate::base::fields::{self, refused};
 use crate::base::ids::MeterId;
 use crate::base::json::CanonicalJson;
 use crate::base::patch::Patch;
-use crate::base::problem::{Problem, Problems, all};
+use crate::base::problem::{Problem, Problems, all, all_of};
 use crate::base::text::MAX_REFERENCE;
 use crate::base::time::Time;
 
@@ -70,15 +70,14 @@ fn aggregation(kind: AggregationKind, property: Option<&str>) -> Result<Aggregat
 }
 
 /// The filter as it is read back: its values as canonical JSON spells them, as an event's properties are.
-fn kept_filter(given: &[EventFilter]) -> Result<Vec<EventFilter>, Problem> {
-    filter_rules::check_filter(given).map_err(|error| {
+fn kept_filter(given: &[EventFilter]) -> Result<Vec<EventFilter>, Problems> {
+    let told = |error: &FilterError| {
         let inner: Vec<&str> = error.path.iter().map(String::as_str).collect();
-        let path = [&["filter"], inner.as_slice()].concat();
-        let part = path.iter().rev().find(|step| step.parse::<usize>().is_err()).unwrap_or(&"filter");
-        Problem::invalid(&path, format!("{part} {}.", error.problem))
-    })?;
+        Err::<(), _>(refused(&[&["filter"], inner.as_slice()].concat(), &error.problem))
+    };
+    filter_rules::check_filter(given).or_else(|faults| all_of(faults.iter().map(told)).map(drop))?;
     let canonical = filter_text(given).map_err(|()| refused(&["filter"], "holds a number that JSON cannot carry"))?;
-    serde_json::from_str(canonical.as_str()).map_err(|_| refused(&["filter"], "cannot be kept as JSON"))
+    Ok(serde_json::from_str(canonical.as_str()).map_err(|_| refused(&["filter"], "cannot be kept as JSON"))?)
 }
 
 /// The filter as canonical JSON.

@@ -61,7 +61,8 @@ pub fn check(changes: &PurchaseOptionChanges) -> Result<(), Problem> {
 
 fn price(path: &[&str], given: &GivenPrice) -> Result<Money, Problems> {
     let amount = [path, &["amount"]].concat();
-    let (given, currency) = all((given.amount.read(&amount), given.currency.read(&[path, &["currency"]].concat())))?;
+    let not_negative = given.amount.read(&amount).and_then(|given| fields::not_negative(&amount, given));
+    let (given, currency) = all((not_negative, given.currency.read(&[path, &["currency"]].concat())))?;
     Ok(Money::price(given, *currency).map_err(|error| refused(&amount, error))?)
 }
 
@@ -81,6 +82,7 @@ pub fn price_per_credit(price: Money, credits: Credits) -> String {
 mod tests {
     use super::*;
     use crate::base::decimal::Decimal;
+    use crate::base::given::Given;
     use crate::base::ids::ProductId;
     use crate::base::money::Currency;
 
@@ -100,6 +102,15 @@ mod tests {
 
     fn create(credits: &str, price: &str, currency: &str) -> Result<PurchaseOption, Problems> {
         created(PurchaseOptionId(uuid::Uuid::nil()), Time::MIN, &new(credits, price, currency))
+    }
+
+    #[test]
+    fn amount_and_currency_of_a_price_are_told_together() {
+        let mut both = new("10", "-1", "EUR");
+        both.price.currency = Given::unreadable("eur", "is no currency");
+        let id = PurchaseOptionId(uuid::Uuid::nil());
+        let told: Vec<_> = created(id, Time::MIN, &both).unwrap_err().into_iter().map(|it| it.path.join(".")).collect();
+        assert_eq!(told, ["price.amount", "price.currency"]);
     }
 
     #[test]

@@ -101,7 +101,8 @@ fn prices(kind: &GivenKind, given: &[GivenPrice]) -> Result<Vec<Price>, Problems
 /// Invalid, at the amount or currency within `path`.
 pub fn price(path: &[&str], kind: ProductKind, given: &GivenPrice) -> Result<Price, Problems> {
     let at = [path, &["amount"]].concat();
-    let (given, currency) = all((given.amount.read(&at), given.currency.read(&[path, &["currency"]].concat())))?;
+    let not_negative = given.amount.read(&at).and_then(|given| fields::not_negative(&at, given));
+    let (given, currency) = all((not_negative, given.currency.read(&[path, &["currency"]].concat())))?;
     Ok(exact(kind, given, *currency).map_err(|error| refused(&at, error))?)
 }
 
@@ -109,8 +110,7 @@ fn exact(kind: ProductKind, given: &Decimal, currency: Currency) -> Result<Price
     if kind != ProductKind::Usage {
         Money::price(given, currency)?;
     }
-    let negative = given.as_str().starts_with('-');
-    let amount = Rate::of(given)?.ok_or(if negative { MoneyError::Negative } else { MoneyError::TooLarge })?;
+    let amount = Rate::of(given)?.ok_or(MoneyError::TooLarge)?;
     Ok(Price { amount, currency })
 }
 

@@ -149,6 +149,13 @@ impl Api {
         }
     }
 
+    /// What answers a payload that is no request.
+    pub(super) fn unread(&self, error: &serde_json::Error, asker: &Asker) -> Answer {
+        self.metrics.refused(BAD_USER_INPUT);
+        let error = coded(BAD_USER_INPUT, format!("The payload is not a GraphQL request: {error}."));
+        self.finished(Answer::from_errors(vec![of_request(error)]), &asker.id)
+    }
+
     /// Every top-level error carries a code, the name that was most likely meant where the schema has not the one that was
     /// given, and the id under which the log tells of the request.
     fn finished(&self, mut answer: Answer, id: &str) -> Answer {

@@ -132,7 +132,16 @@ async fn name_strangers(
     {
         let mut named = strangers.lock().unwrap_or_else(PoisonError::into_inner);
         if named.len() < MAX_STRANGERS && named.insert(origin.to_owned()) {
-            tracing::warn!(origin, "a page is not let in; start again with SCRIP_ALLOWED_ORIGINS={origin}");
+            let known: Vec<&str> = app.settings.allowed_origins.iter().map(String::as_str).collect();
+            let all = [known.as_slice(), &[origin]].concat().join(",");
+            if origin.starts_with("https://") || origin.starts_with("http://") {
+                tracing::warn!(origin, "a page is not let in; start again with SCRIP_ALLOWED_ORIGINS={all}");
+            } else {
+                tracing::warn!(
+                    origin,
+                    "a page is not let in; serve it by HTTP, so that it has an origin to be let in by"
+                );
+            }
         }
     }
     next.run(request).await

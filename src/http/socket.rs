@@ -45,7 +45,8 @@ enum FromClient {
     Pong {},
     Subscribe {
         id: String,
-        payload: AnObject<Body>,
+        /// Read by itself: what is wrong with it is that operation's.
+        payload: Map<String, Value>,
     },
     Complete {
         id: String,
@@ -180,6 +181,7 @@ impl Session {
 
     async fn hear(&mut self, text: &str) -> Result<(), End> {
         self.heard = true;
+        let text = text.trim_start_matches('\u{feff}');
         let read = serde_json::from_str(text);
         let mended = |error| {
             without_half_characters(text.as_bytes()).map_or(Err(error), |mended| serde_json::from_slice(&mended))
@@ -204,8 +206,16 @@ impl Session {
             }
             FromClient::Subscribe { id, payload } => {
                 let asker = self.asker.clone().ok_or((4401, "Unauthorized"))?;
-                self.start(id, payload.0, &asker);
-                Ok(())
+                match Body::deserialize(Value::Object(payload)) {
+                    Ok(body) => {
+                        self.start(id, body, &asker);
+                        Ok(())
+                    }
+                    Err(error) => {
+                        let errors = to_raw_value(&self.api.unread(&error, &asker).errors).ok();
+                        self.tell(&ToClient { id: &id, kind: "error", payload: errors.as_deref() }).await
+                    }
+                }
             }
             FromClient::Complete { id } => {
                 self.running.remove(&id);
@@ -218,7 +228,8 @@ impl Session {
     async fn caller(&self, payload: Option<&Map<String, Value>>) -> Result<Caller, End> {
         // Some clients put what they would send as headers into an object of its own.
         let headers = payload.and_then(|payload| member(payload, "headers")).and_then(Value::as_object);
-        let shown = payload.into_iter().chain(headers).find_map(|fields| member(fields, "authorization")?.as_str());
+        let in_fields = |fields| member(fields, "authorization")?.as_str().filter(|shown| !shown.is_empty());
+        let shown = payload.into_iter().chain(headers).find_map(in_fields);
         let found = match shown.or(self.shown.as_deref()) {
             Some(shown) => door::who_shows(&self.api.app, Some(shown)).await,
             None => door::who_shows_nothing(&self.api.app),

@@ -230,9 +230,11 @@ fn no_balance(judged: &[Judged], product: ProductId, catalog: &Snapshot) -> Resu
     let required = judged
         .iter()
         .filter(exact)
-        .filter_map(|j| decimal::div_round(j.exact, decimal::pow10(EXACT_SCALE.saturating_sub(Credits::SCALE))))
-        .filter_map(|micros| i64::try_from(micros).ok())
-        .try_fold(Credits::ZERO, |sum, micros| sum.plus(Credits::from_micros(micros)))
+        .map(|j| {
+            let micros = decimal::div_round(j.exact, decimal::pow10(EXACT_SCALE.saturating_sub(Credits::SCALE)));
+            micros.and_then(|micros| i64::try_from(micros).ok()).map(Credits::from_micros).ok_or(Overflow)
+        })
+        .try_fold(Credits::ZERO, |sum, credits| sum.plus(credits?))
         .map_err(too_much)?;
     let name = catalog.product(product).map_or("", |product| product.name.as_str());
     let message = format!(

@@ -69,7 +69,12 @@ impl AutoTopUp {
     /// Whether it should look at all: whether there is too little, with what is awaited counted as if it were there.
     #[must_use]
     pub fn is_called_for(&self, available: Credits, awaited: Credits) -> bool {
-        self.enabled && available.plus(awaited).is_ok_and(|there| there <= self.threshold)
+        self.enabled && self.too_little(available, awaited).is_some()
+    }
+
+    /// What there is with what is awaited, when that is too little.
+    fn too_little(&self, available: Credits, awaited: Credits) -> Option<Credits> {
+        available.plus(awaited).ok().filter(|there| *there <= self.threshold)
     }
 
     /// What is to be done now.
@@ -89,10 +94,10 @@ impl AutoTopUp {
         if available > self.threshold {
             return Decision::Enough;
         }
-        if !self.is_called_for(available, awaited) {
+        let Some(there) = self.too_little(available, awaited) else {
             let reason = "Credits of a purchase that waits for its money count as if they were there.";
             return blocked(Status::PendingPayment, reason.to_owned(), None);
-        }
+        };
         // What is in the way besides the balance may go without a word.
         let later = world.now.plus_micros(HOUR);
         let credits = match &world.pack {
@@ -123,7 +128,6 @@ impl AutoTopUp {
             let reason = "The customer has no way of payment on record; one is saved with the first purchase he pays.";
             return blocked(Status::NoPaymentMethod, reason.to_owned(), later);
         }
-        let there = available.plus(awaited).unwrap_or(available);
         Decision::Buy(packs(self.target.and_then(|target| target.minus(there).ok()), credits))
     }
 

@@ -195,15 +195,14 @@ pub fn auto_top_up_changes(given: &GivenAutoTopUp) -> Result<AutoTopUpChanges, P
     };
     let threshold = amount("threshold", &given.threshold);
     let option = given.option.as_ref().try_map(|given| given.read(&["optionId"]).copied());
-    let (threshold, option, target, daily_limit) = all((
-        threshold.and_then(|threshold| fields::not_cleared(&["threshold"], threshold)),
-        option.and_then(|option| fields::not_cleared(&["optionId"], option)),
-        amount("target", &given.target),
-        given.daily_limit.try_map(daily_limit),
-    ))?;
-    if let (Some(threshold), Patch::Set(target)) = (threshold, target) {
-        check_target(Some(target), threshold)?;
-    }
+    let threshold = threshold.and_then(|threshold| fields::not_cleared(&["threshold"], threshold));
+    let target = amount("target", &given.target).and_then(|target| match (&threshold, target) {
+        (Ok(Some(threshold)), Patch::Set(value)) => check_target(Some(value), *threshold).map(|()| target),
+        _ => Ok(target),
+    });
+    let option = option.and_then(|option| fields::not_cleared(&["optionId"], option));
+    let (threshold, option, target, daily_limit) =
+        all((threshold, option, target, given.daily_limit.try_map(daily_limit)))?;
     Ok(AutoTopUpChanges { enabled: given.enabled, threshold, option, target, daily_limit })
 }
 
@@ -275,6 +274,20 @@ mod tests {
             let share = share((price, provider), credits(whole), credits(left)).unwrap();
             assert_eq!(share, Money { minor: back, ..price }, "{provider:?}");
         }
+    }
+
+    #[test]
+    fn target_below_the_threshold_is_told_beside_what_else_is_wrong() {
+        let decimal = |text| Patch::Set(Decimal::new(text).unwrap().into());
+        let given = GivenAutoTopUp {
+            enabled: true,
+            threshold: decimal("10"),
+            option: Patch::Set(Given::unreadable("zz", "is no id")),
+            target: decimal("5"),
+            daily_limit: Patch::Keep,
+        };
+        let told: Vec<_> = auto_top_up_changes(&given).unwrap_err().into_iter().map(|it| it.path.join(".")).collect();
+        assert_eq!(told, ["optionId", "target"]);
     }
 
     #[test]

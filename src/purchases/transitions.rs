@@ -308,6 +308,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn canceled_purchase_is_looked_after_where_money_may_be_on_its_way() {
+        let paid_for = |payment| Purchase { payment, ..pending(Provider::Stripe, Origin::Portal) };
+        for (mut purchase, looks_at) in [
+            (pending(Provider::Stripe, Origin::AutoTopUp), at(2).plus_micros(UNDER_WAY)),
+            (paid_for(Some("pi_1".to_owned())), Some(at(2))),
+            (paid_for(None), None),
+            (pending(Provider::Manual, Origin::AutoTopUp), None),
+        ] {
+            purchase.hear(&Fact::Canceled, at(2)).unwrap();
+            assert_eq!((purchase.status, purchase.looks_at), (Status::Canceled, looks_at), "{purchase:?}");
+        }
+    }
+
     fn facts() -> impl Strategy<Value = Fact> {
         let text = || Just("it".to_owned());
         let paid = prop_oneof![3 => Just(euros(2000)), 1 => Just(euros(1999)), 1 => Just(Money { minor: 2000,

@@ -64,8 +64,8 @@ def main() -> int:
         [name for name in sample if name in guards],
         GUARDS,
         ["--output", f"{folder}/guards", *more],
-        ["--lib"],
-        "test(/^graphql::/)",
+        ["--lib", "--test", "it"],
+        "(kind(lib) & test(/^graphql::/)) | (binary(it) & test(/^graphql::guards::/))",
     )
 
 

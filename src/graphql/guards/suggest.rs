@@ -3,6 +3,9 @@
 use async_graphql::ServerError;
 use async_graphql::registry::{MetaType, Registry};
 
+/// The directives of documents; each has the argument `if`.
+const DIRECTIVES: [&str; 2] = ["include", "skip"];
+
 /// The known name that is nearest to a wrong one: at most a third of its characters are typed wrong, in any case of the
 /// letters.
 pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -27,15 +30,21 @@ pub(super) fn complete(registry: &Registry, error: &mut ServerError) {
     let question = match (kind, places.as_slice()) {
         ("Unknown field ", [parent]) => {
             let fields = kind_of(parent).and_then(MetaType::fields);
-            question(wrong, fields.into_iter().flat_map(|fields| fields.keys()).map(String::as_str))
+            let fields = fields.into_iter().flat_map(|fields| fields.keys()).map(String::as_str);
+            question(wrong, fields.chain(["__typename", "__schema", "__type"]))
         }
         ("Unknown argument ", [field, parent]) => {
             let field = kind_of(parent).and_then(|parent| parent.field_by_name(field));
             question(wrong, field.into_iter().flat_map(|field| field.args.keys()).map(String::as_str))
         }
+        ("Unknown argument ", [directive]) if DIRECTIVES.contains(directive) => question(wrong, ["if"]),
         ("Unknown type ", []) => question(wrong, registry.types.keys().map(String::as_str)),
+        ("Unknown directive ", []) => question(wrong, DIRECTIVES),
         _ => return,
     };
+    if !error.message.ends_with('.') {
+        error.message.push('.');
+    }
     error.message.push_str(&question);
 }
 
@@ -66,7 +75,10 @@ mod tests {
         for (message, question) in [
             ("Unknown field \"viewr\" on type \"Query\".", " Did you mean `viewer`?"),
             ("Unknown argument \"idd\" on field \"node\" of type \"Query\".", " Did you mean `id`?"),
-            ("Unknown type \"CreditBalanse\"", " Did you mean `CreditBalance`?"),
+            ("Unknown type \"CreditBalanse\"", ". Did you mean `CreditBalance`?"),
+            ("Unknown directive \"inclde\"", ". Did you mean `include`?"),
+            ("Unknown argument \"fi\" on directive \"include\".", " Did you mean `if`?"),
+            ("Unknown field \"__shema\" on type \"Query\".", " Did you mean `__schema`?"),
             ("Unknown field \"nothing\" on type \"Query\".", ""),
             ("Unknown field \"a\" on type \"Nothing\".", ""),
             ("Something else \"viewr\".", ""),

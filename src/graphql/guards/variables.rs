@@ -22,6 +22,12 @@ pub(super) fn check(
     let reads = operation.ty != OperationType::Mutation;
     for definition in &operation.variable_definitions {
         let (name, kind) = (&definition.node.name.node, &definition.node.var_type.node);
+        let base = kind_name(kind);
+        if !registry.types.contains_key(base) {
+            let question = suggest::question(base, registry.types.keys().map(String::as_str));
+            let message = format!("${name} is of the type {base}, which is not in the schema.{question}");
+            return Err(wrong(&Place { name, inside: None, reads }, message).into_server_error(definition.pos));
+        }
         let default = definition.node.default_value.as_ref().map(|default| &default.node);
         match given.get(name).or(default) {
             Some(value) => {
@@ -36,6 +42,14 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// The name of a type, or of what its lists are of.
+fn kind_name(kind: &Type) -> &str {
+    match &kind.base {
+        BaseType::Named(name) => name.as_str(),
+        BaseType::List(item) => kind_name(item),
+    }
 }
 
 /// Checks an argument with what variables gave it; `reads` is whether its texts must be readable as what they are for.

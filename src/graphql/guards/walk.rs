@@ -171,13 +171,14 @@ impl Walk<'_> {
         let known = self.registry.types.get(parent).and_then(|parent| parent.field_by_name(name));
         let kind = known.map_or("", |known| MetaTypeName::concrete_typename(&known.ty));
         let is_composite = self.registry.types.get(kind).is_some_and(MetaType::is_composite);
-        if known.is_some() || name.starts_with("__") {
+        let is_introspection = matches!(name, "__typename" | "__schema" | "__type");
+        if known.is_some() || is_introspection {
             access::check(self.caller, (parent, name), is_composite.then_some(kind))
                 .map_err(|denied| forbidden(parent, name, &denied).into_server_error(field.pos))?;
         }
         self.directives(&field.node.directives)?;
         let below = &field.node.selection_set.node;
-        if name.starts_with("__") {
+        if is_introspection {
             let fields = introspection(below, self.document, 0)?;
             return Ok(self.own(if below.items.is_empty() { 0 } else { INTROSPECTION + fields * OF_INTROSPECTION }));
         }

@@ -238,9 +238,14 @@ impl Audit {
             && !self.is_over()
         {
             // It may have been opened since its neighbours were listed.
-            if let Ok(None) = records::find_on_record(conn, id).await {
-                let detail = format!("There are entries of {id}, and no balance.");
-                self.tell([Finding { balance: id, sequence: None, rule: "L2", detail }]);
+            match records::find_on_record(conn, id).await {
+                Ok(None) => {
+                    let detail = format!("There are entries of {id}, and no balance.");
+                    self.tell([Finding { balance: id, sequence: None, rule: "L2", detail }]);
+                }
+                // It is there; what of it cannot be read is told where it is checked.
+                Ok(Some(_)) | Err(DbError::Corrupt(_)) => {}
+                Err(error) => return Err(error),
             }
             behind = Some(id);
         }

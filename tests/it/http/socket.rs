@@ -77,6 +77,7 @@ on_sqlite!(key_is_read_from_hello_however_a_client_nests_and_spells_it, async |d
         json!({"AUTHORIZATION": shown}),
         json!({"headers": {"authorization": shown}}),
         json!({"Headers": {"Authorization": shown, "x": 1}, "locale": "de"}),
+        json!({"authorization": "", "headers": {"authorization": shown}}),
     ] {
         let mut socket = Socket::open(&strict, &[PROTOCOL]).await;
         socket.say(&json!({"type": "connection_init", "payload": payload})).await;
@@ -84,6 +85,32 @@ on_sqlite!(key_is_read_from_hello_however_a_client_nests_and_spells_it, async |d
         socket.start("1", "{ viewer { kind } }", json!({})).await;
         assert_eq!(socket.next().await, json!({"viewer": {"kind": "API_KEY"}}), "{payload}");
     }
+});
+
+on_sqlite!(payload_that_is_no_request_is_told_to_its_operation_and_the_socket_goes_on, async |db| {
+    let api = Api::on(db).await;
+    let mut socket = Socket::connect(&api).await;
+    let query = "{ viewer { kind } }";
+    for (payload, message) in [
+        (
+            json!({"query": query, "variables": "{}"}),
+            "variables is a text; send the object itself, not its JSON in quotes",
+        ),
+        (json!({"query": query, "variables": []}), "variables is not a JSON object"),
+        (json!({"query": query, "extensions": "x"}), "extensions is a text; send the object itself"),
+        (json!({"query": 1}), "invalid type: integer `1`, expected a string"),
+    ] {
+        socket.say(&json!({"type": "subscribe", "id": "wrong", "payload": payload})).await;
+        let told = socket.hear().await;
+        assert_eq!((&told["type"], &told["id"]), (&json!("error"), &json!("wrong")), "{told}");
+        let error = &told["payload"][0];
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT");
+        let said = error["message"].as_str().expect("a message");
+        assert!(said.starts_with("The payload is not a GraphQL request: ") && said.contains(message), "{said}");
+    }
+    let right = json!({"type": "subscribe", "id": "right", "payload": {"query": query}});
+    socket.send(Message::text(format!("\u{feff}{right}"))).await;
+    assert_eq!(socket.next().await, json!({"viewer": {"kind": "LOCAL"}}));
 });
 
 on_sqlite!(a_client_that_says_nothing_is_sent_away, async |db| {
