@@ -53,14 +53,15 @@ async function open(t, env, customer = 'acme') {
     'mutation ($id: String!) { createPortalSession(input: { customer: { externalId: $id } }) { token } }',
     { id: customer },
   );
-  const page = await browser.newPage();
-  t.after(() => page.close());
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
   page.on('pageerror', (error) => assert.fail(error));
   page.setDefaultTimeout(20_000);
   await page.goto(`${origin}/shop.html#${createPortalSession.token}`);
   const shows = (text) => page.getByText(text, { exact: true }).waitFor();
   if (customer === 'acme') await shows('100 credits');
-  return { server, page, shows, origin, balance: ids.balance, product: product.id };
+  return { server, page, shows, origin, balance: ids.balance, product: product.id, token: createPortalSession.token };
 }
 
 const purchases = async (server) => {
@@ -82,6 +83,7 @@ test('a customer buys, and his balance rises on the page when the money has come
   await button.click();
   await shows('Your order is PENDING.');
   await Promise.all([page.waitForResponse(/graphql/), button.click()]);
+  await shows('Your order is PENDING.');
   const [purchase, ...others] = await purchases(server);
   assert.deepEqual([others.length, purchase.status, purchase.origin, purchase.provider], [0, 'PENDING', 'PORTAL', 'MANUAL']);
   await server.ask('mutation ($id: ID!) { markPurchasePaid(input: { purchaseId: $id }) { replayed } }', { id: purchase.id });
@@ -97,7 +99,7 @@ test('a customer buys, and his balance rises on the page when the money has come
 });
 
 test('a new customer buys once, however often the page is reloaded between two clicks', async (t) => {
-  const { server, page, shows, origin, product } = await open(t, {}, 'newcomer');
+  const { server, page, shows, origin, product, token } = await open(t, {}, 'newcomer');
   await shows('There is nothing to buy yet.');
   assert.equal(page.url(), `${origin}/shop.html`, 'the token is not in the address');
   await server.ask(
@@ -111,8 +113,15 @@ test('a new customer buys once, however often the page is reloaded between two c
   await shows('Your order is PENDING.');
   await page.reload();
   await shows('Your order is PENDING.');
-  const answered = () => page.waitForResponse(async (response) => (await response.text()).includes('purchaseCredits'));
-  await Promise.all([answered(), button.click()]);
+  // In another tab of the browser, too, a click leads to the open order.
+  const other = await page.context().newPage();
+  await other.goto(`${origin}/shop.html#${token}`);
+  for (const tab of [page, other]) {
+    const asked = tab.waitForResponse(async (response) => (await response.text()).includes('purchases'));
+    await Promise.all([asked, tab.getByRole('button', { name: /Small/ }).click()]);
+    await tab.getByText('Your order is PENDING.', { exact: true }).waitFor();
+  }
+  await other.close();
   const [purchase, ...others] = await purchases(server);
   assert.deepEqual([others.length, purchase.status, purchase.origin], [0, 'PENDING', 'PORTAL']);
   await server.ask('mutation ($id: ID!) { markPurchasePaid(input: { purchaseId: $id }) { replayed } }', { id: purchase.id });
@@ -123,7 +132,7 @@ test('a new customer buys once, however often the page is reloaded between two c
 test('a page whose token does not hold says so', async (t) => {
   const { page, origin } = await open(t, {});
   page.removeAllListeners('pageerror');
-  const told = page.getByText('The key or token is not valid, or not any more.').waitFor();
+  const told = page.getByText('The key or token is not valid, or not any more.', { exact: true }).waitFor();
   await page.goto(`${origin}/shop.html#ps_0`);
   await told;
 });
