@@ -13,7 +13,7 @@ pub struct CanonicalJson(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum JsonError {
     /// A string or key holds U+0000, which PostgreSQL cannot store.
-    #[error("holds the character U+0000")]
+    #[error("holds the character U+0000, or half of a surrogate pair")]
     Nul,
     /// The value is not an object.
     #[error("is not a JSON object")]

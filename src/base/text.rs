@@ -16,7 +16,7 @@ pub enum TextError {
     #[error("is longer than {0} characters")]
     TooLong(usize),
     /// Holds U+0000, which PostgreSQL cannot store.
-    #[error("holds the character U+0000")]
+    #[error("holds the character U+0000, or half of a surrogate pair")]
     Nul,
     /// Not a key.
     #[error("is not a key: write 1 to 100 characters of a-z, 0-9, '_', '-' and '.', beginning with a letter or digit")]

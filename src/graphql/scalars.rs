@@ -94,7 +94,11 @@ impl<T: Written + Clone> InputType for Given<T> {
         let value = value.unwrap_or_default();
         match (<T::Scalar as ScalarType>::parse(value.clone()), value) {
             (Ok(scalar), _) => Ok(T::of(scalar).into()),
-            (Err(_), Value::String(text)) => {
+            (Err(_), written @ (Value::String(_) | Value::Number(_) | Value::Boolean(_))) => {
+                let text = match written {
+                    Value::String(text) => text,
+                    other => other.to_string(),
+                };
                 let (name, advice) = (Self::type_name(), advice(&Self::type_name()).unwrap_or_default());
                 let why = format!("is not a {name}: {advice}");
                 Ok(Self::unreadable(text, why))
@@ -137,7 +141,8 @@ impl ScalarType for DateTime {
     }
 
     fn is_valid(value: &Value) -> bool {
-        matches!(value, Value::String(_))
+        // A number of seconds is told like a text that is no time: among usage events it is one bad event.
+        matches!(value, Value::String(_) | Value::Number(_) | Value::Boolean(_))
     }
 
     fn to_value(&self) -> Value {
@@ -418,7 +423,9 @@ mod tests {
         assert!(problem.message.starts_with("credits is not a Decimal: write it in quotes"), "{}", problem.message);
         for no_text in [float(1.5), value!(true), value!(["1"]), Value::Null] {
             assert!(!<Decimal as ScalarType>::is_valid(&no_text), "{no_text}");
-            assert!(<Amount as InputType>::parse(Some(no_text)).is_err());
+        }
+        for no_scalar in [value!(["1"]), Value::Null] {
+            assert!(<Amount as InputType>::parse(Some(no_scalar)).is_err());
         }
     }
 

@@ -121,6 +121,11 @@ test('on a narrow screen the panes stand one above the other, and the tabs scrol
   assert.ok(editors.width > 300 && response.width > 300, 'both have the width of the screen');
   assert.ok(tabs.height < 60, 'the tabs are one row');
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+  await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+  const documentation = await page.locator('.graphiql-plugin').boundingBox();
+  assert.ok(documentation.width > 300, 'the documentation has the width of the screen');
+  await page.getByRole('button', { name: 'Hide Documentation Explorer' }).click();
+  assert.ok((await page.locator('.graphiql-plugin').boundingBox()).x < 0, 'and goes');
   await page.close();
 });
 

@@ -221,7 +221,10 @@ on_sqlite!(a_cloud_event_with_a_wrong_part_names_it, async |db| {
           }
           {
             differs: false
-            error: {code: "INVALID_INPUT", message: "externalId holds the character U+0000.", path: ["3", "subject"]}
+            error: {
+              code: "INVALID_INPUT", message: "externalId holds the character U+0000, or half of a surrogate pair."
+              path: ["3", "subject"]
+            }
             event: null, eventId: "e", index: 3, status: "INVALID"
           }
           {

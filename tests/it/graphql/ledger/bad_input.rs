@@ -423,7 +423,8 @@ on_sqlite!(a_query_by_an_id_of_the_wrong_kind_is_bad_input_and_by_one_of_nothing
         }
         {
           extensions: {argument: "by.externalId", code: "BAD_USER_INPUT", requestId: "test"}
-          locations: [{column: 17, line: 3}], message: "by.externalId holds the character U+0000.", path: ["nul"]
+          locations: [{column: 17, line: 3}]
+          message: "by.externalId holds the character U+0000, or half of a surrogate pair.", path: ["nul"]
         }
       ]
     }

@@ -131,7 +131,7 @@ on_sqlite!(what_cannot_be_captured_extended_or_released_says_why, async |db| {
       "NotFound at holdId: There is no hold with the id \"hld_06dndml801o07ai17capb161480g2\"."
       "NotFound at holdId: There is no hold with the id \"hld_06dndml801o07ai17capb161480g2\"."
       "InvalidInput at holdId: holdId is not the id of a hold (\"hld_…\")."
-      "InvalidInput at reason: reason holds the character U+0000."
+      "InvalidInput at reason: reason holds the character U+0000, or half of a surrogate pair."
     ]
     "#);
 });

@@ -37,6 +37,7 @@ on_sqlite!(event_with_a_text_that_cannot_be_is_invalid_alone, async |db| {
         r#"{"id": "e3", "customer": {"externalId": "ac\u0000me"}, "type": "call"}"#,
         r#"{"id": "e4", "customer": {"externalId": "acme"}, "type": "call", "timestamp": "2026-01-01"}"#,
         r#"{"id": "e5", "customer": {"externalId": "acme"}, "type": "call", "timestamp": "2026-01-01t00:00:00z"}"#,
+        r#"{"id": "e6", "customer": {"externalId": "acme"}, "type": "call", "timestamp": 1767225600}"#,
     ];
     let body =
         format!(r#"{{"query": {}, "variables": {{"input": {{"events": [{}]}}}}}}"#, json!(query), events.join(","));
@@ -45,20 +46,27 @@ on_sqlite!(event_with_a_text_that_cannot_be_is_invalid_alone, async |db| {
     answer!(answer, @r#"
     {
       data: {ingestEvents: {
-        accepted: 2, errors: [], invalid: 4
+        accepted: 2, errors: [], invalid: 5
         receipts: [
           {error: null, index: 0, status: "ACCEPTED"}
           {
-            error: {message: "The event's id holds the character U+0000.", path: ["events", "1", "id"]}, index: 1
-            status: "INVALID"
+            error: {
+              message: "The event's id holds the character U+0000, or half of a surrogate pair."
+              path: ["events", "1", "id"]
+            }
+            index: 1, status: "INVALID"
           }
           {
-            error: {message: "The properties' value holds the character U+0000.", path: ["events", "2", "properties"]}
+            error: {
+              message: "The properties' value holds the character U+0000, or half of a surrogate pair."
+              path: ["events", "2", "properties"]
+            }
             index: 2, status: "INVALID"
           }
           {
             error: {
-              message: "externalId holds the character U+0000.", path: ["events", "3", "customer", "externalId"]
+              message: "externalId holds the character U+0000, or half of a surrogate pair."
+              path: ["events", "3", "customer", "externalId"]
             }
             index: 3, status: "INVALID"
           }
@@ -70,9 +78,16 @@ on_sqlite!(event_with_a_text_that_cannot_be_is_invalid_alone, async |db| {
             index: 4, status: "INVALID"
           }
           {error: null, index: 5, status: "ACCEPTED"}
+          {
+            error: {
+              message: "timestamp is not a DateTime: write an RFC 3339 time, such as \"2026-01-31T09:00:00Z\"."
+              path: ["events", "6", "timestamp"]
+            }
+            index: 6, status: "INVALID"
+          }
         ]
       }}
-      extensions: {cost: {fullAfterMs: 1, limit: 1000000, remaining: 999905, requested: 30}}
+      extensions: {cost: {fullAfterMs: 1, limit: 1000000, remaining: 999902, requested: 33}}
     }
     "#);
 });
@@ -152,7 +167,8 @@ both!(in_a_batch_each_event_stands_alone, async |db| {
         {
           differs: false
           error: {
-            __typename: "InvalidInput", message: "The event's id holds the character U+0000."
+            __typename: "InvalidInput"
+            message: "The event's id holds the character U+0000, or half of a surrogate pair."
             path: ["events", "7", "id"]
           }
           event: null, eventId: "zero\u0000", index: 7, status: "INVALID"
