@@ -65,7 +65,7 @@ def main() -> int:
         GUARDS,
         ["--output", f"{folder}/guards", *more],
         ["--lib", "--test", "it"],
-        "(kind(lib) & test(/^graphql::/)) | (binary(it) & test(/^graphql::guards::/))",
+        "(kind(lib) & test(/^graphql::/)) | (binary(it) & test(/^graphql::guards::/) & not test(/postgres/))",
     )
 
 
