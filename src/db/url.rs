@@ -1,9 +1,10 @@
 //! `DATABASE_URL`: what it may say, how it is shown, and the claim on an embedded database.
 
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::ErrorKind;
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -214,7 +215,9 @@ impl fmt::Debug for DbUrl {
 pub(super) fn prepare(file: &Path) -> Result<(), DbError> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let cannot = |error| format!("cannot be opened: the folder {} cannot be made: {error}", folder.display());
-        std::fs::create_dir_all(folder).map_err(|error| DbError::unavailable(cannot(error)))?;
+        // Whoever can read the database can sign tokens: it is its owner's alone.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| DbError::unavailable(cannot(error)))?;
     }
     let found = std::fs::metadata(file);
     if found.as_ref().is_ok_and(|found| found.nlink() > 1) {
@@ -236,6 +239,15 @@ pub(super) fn prepare(file: &Path) -> Result<(), DbError> {
             log.display()
         );
         return Err(DbError::unavailable(why));
+    }
+    if !is_there {
+        // SQLite makes its other files with the rights of this one.
+        let made = File::options().create_new(true).append(true).mode(0o600).open(file);
+        if let Err(error) = made.map(drop)
+            && error.kind() != ErrorKind::AlreadyExists
+        {
+            return Err(DbError::unavailable(format!("cannot be opened: {error}")));
+        }
     }
     Ok(())
 }

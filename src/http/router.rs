@@ -70,10 +70,7 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(MAX_GRAPHQL))
         .with_state(api)
         .route("/v1/events", post(events::post).layer(DefaultBodyLimit::max(events::MAX_BODY)).with_state(app.clone()))
-        .route(
-            "/v1/webhooks/stripe",
-            post(webhooks::stripe).layer(DefaultBodyLimit::max(MAX_GRAPHQL)).with_state(app.clone()),
-        )
+        .route("/v1/webhooks/stripe", post(webhooks::stripe).with_state(app.clone()))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready).with_state(app.clone()))
         .route("/metrics", get(metrics::show).with_state((app, metrics)))

@@ -19,6 +19,8 @@ mod suggest;
 mod variables;
 mod walk;
 
+use std::collections::HashSet;
+
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::registry::Registry;
 use async_graphql::{ErrorExtensions, OutputType, Positioned, Request, ServerError, SubscriptionType, Value, value};
@@ -114,6 +116,10 @@ impl Guards {
         let document = self.documents.keep(&request.query, document)?;
         let (name, operation) = chosen(&document, request.operation_name.as_deref())?;
         let kind = operation.node.ty;
+        // What the operation does not declare is nobody's: a stream would hold it for as long as it lives.
+        let declared: HashSet<&str> =
+            operation.node.variable_definitions.iter().map(|definition| definition.node.name.node.as_str()).collect();
+        request.variables.retain(|name, _| declared.contains(name.as_str()));
         absent::check_roots(&document, operation)?;
         variables::check(&self.registry, &operation.node, &request.variables)?;
         let (registry, variables) = (&self.registry, &request.variables);
@@ -179,4 +185,22 @@ fn chosen<'a>(document: &'a ExecutableDocument, wanted: Option<&str>) -> Result<
 
 fn not_named(message: String) -> ServerError {
     of_request(coded(BAD_USER_INPUT, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::Variables;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_variables_only_those_are_kept_that_the_operation_declares() {
+        let query =
+            "query One($id: ID!) { node(id: $id) { id } } query Other($name: String!) { __type(name: $name) { name } }";
+        let given = json!({"id": "x", "name": "y", "unused": [{"k": 0}, {"k": 1}]});
+        let request = Request::new(query).operation_name("One").variables(Variables::from_json(given));
+        let admitted = Guards::default().admit(request, &Caller::Local).unwrap();
+        assert_eq!(admitted.request.variables.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["id"]);
+    }
 }

@@ -1,6 +1,6 @@
 //! The claim on an embedded database.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::PathBuf;
 
 use scrip::db::{Db, DbUrl, migrate};
@@ -69,4 +69,19 @@ async fn file_that_was_moved_away_from_its_log_is_not_made_anew() {
     let told = migrate(&url).await.unwrap_err().to_string();
     assert!(told.contains("is not there, and its log is"), "{told}");
     assert!(!file.with_file_name("moved.db").exists());
+}
+
+#[tokio::test]
+async fn files_of_a_new_database_are_their_owners_alone() {
+    let db = TestDb::sqlite().await;
+    let DbUrl::Sqlite(file) = db.url() else { panic!("this is SQLite") };
+    let file = file.with_file_name("new").join("scrip.db");
+    let url = DbUrl::Sqlite(file.clone());
+    migrate(&url).await.unwrap();
+    let db = Db::connect(&url).unwrap();
+    // While a connection is open, its log is there.
+    let _open = db.read().await.unwrap();
+    let mode = |name: &str| std::fs::metadata(file.with_file_name(name)).unwrap().mode() & 0o777;
+    assert_eq!((mode("scrip.db"), mode("scrip.db-wal"), mode("scrip.db-shm")), (0o600, 0o600, 0o600));
+    assert_eq!(std::fs::metadata(file.parent().unwrap()).unwrap().mode() & 0o777, 0o700);
 }

@@ -223,3 +223,13 @@ on_sqlite!(what_a_small_document_would_make_of_large_variables_or_lists_is_refus
         assert_eq!((code(&answer), answer["errors"].as_array().map(Vec::len)), (wanted, Some(1)), "{what}: {answer}");
     }
 });
+
+on_sqlite!(webhook_is_answered_before_its_body_where_nobody_takes_payments, async |db| {
+    let api = Api::on(db).await;
+    let mut line = TcpStream::connect(api.address).await.expect("it listens");
+    let head = "POST /v1/webhooks/stripe HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n";
+    line.write_all(head.as_bytes()).await.expect("it reads");
+    let mut answer = [0; 12];
+    line.read_exact(&mut answer).await.expect("it answers");
+    assert_eq!(&answer, b"HTTP/1.1 404");
+});

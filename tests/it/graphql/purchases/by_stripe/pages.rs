@@ -83,6 +83,8 @@ on_sqlite!(webhooks_are_taken_when_they_are_signed_here_and_now, async |db| {
         assert_eq!(deliver(&shop.api, body.clone(), &sign(WEBHOOK_SECRET, seconds, &body)).await, 200);
     }
     assert_eq!((shop.stands(&id).await.0, shop.available().await), ("PAID".into(), "100".into()));
+    let long = " ".repeat(256 * 1024 + 1);
+    assert_eq!(deliver(&shop.api, long.clone(), &sign(WEBHOOK_SECRET, seconds, &long)).await, 413);
     let strange = json!({"type": "customer.created", "data": {"object": {"id": "cus_1"}}}).to_string();
     assert_eq!(deliver(&shop.api, strange.clone(), &sign(WEBHOOK_SECRET, seconds, &strange)).await, 200);
 });
