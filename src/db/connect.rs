@@ -13,7 +13,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
-use super::url::prepare;
+use super::url::{OneFile, prepare};
 use super::{DbError, DbUrl};
 use crate::base::chain::chain;
 
@@ -34,7 +34,7 @@ pub struct Db {
 #[derive(Clone)]
 enum Pools {
     Postgres { pool: Pool<PgConn>, url: Arc<str> },
-    Sqlite { writer: Pool<SqliteConn>, readers: Pool<SqliteConn> },
+    Sqlite { writer: Pool<SqliteConn>, readers: Pool<SqliteConn>, file: Arc<OneFile> },
 }
 
 /// One connection, of whichever database it is.
@@ -100,7 +100,8 @@ impl Db {
             }
             DbUrl::Sqlite(path) => {
                 prepare(path)?;
-                Pools::Sqlite { writer: sqlite_pool(path, 1)?, readers: sqlite_pool(path, SQLITE_READERS)? }
+                let file = Arc::new(OneFile::of(path)?);
+                Pools::Sqlite { writer: sqlite_pool(path, 1)?, readers: sqlite_pool(path, SQLITE_READERS)?, file }
             }
         };
         Ok(Self { pools, statements: Arc::default(), snapshots: Arc::new(Semaphore::new(1)) })
@@ -120,6 +121,14 @@ impl Db {
         }
     }
 
+    /// The file of an embedded database.
+    pub(super) fn file(&self) -> Option<&Arc<OneFile>> {
+        match &self.pools {
+            Pools::Postgres { .. } => None,
+            Pools::Sqlite { file, .. } => Some(file),
+        }
+    }
+
     /// How many statements have been run so far.
     #[must_use]
     pub fn statements(&self) -> u64 {
@@ -133,7 +142,7 @@ impl Db {
     pub async fn read(&self) -> Result<Conn, DbError> {
         match &self.pools {
             Pools::Postgres { pool, .. } => self.postgres(pool).await,
-            Pools::Sqlite { readers, .. } => self.sqlite(readers).await,
+            Pools::Sqlite { readers, file, .. } => self.sqlite(readers, file).await,
         }
     }
 
@@ -141,7 +150,7 @@ impl Db {
     pub(super) async fn writer(&self) -> Result<Conn, DbError> {
         match &self.pools {
             Pools::Postgres { pool, .. } => self.postgres(pool).await,
-            Pools::Sqlite { writer, .. } => self.sqlite(writer).await,
+            Pools::Sqlite { writer, file, .. } => self.sqlite(writer, file).await,
         }
     }
 
@@ -150,7 +159,8 @@ impl Db {
         Ok(Conn::Postgres { conn, statements: self.statements.clone() })
     }
 
-    async fn sqlite(&self, pool: &Pool<SqliteConn>) -> Result<Conn, DbError> {
+    async fn sqlite(&self, pool: &Pool<SqliteConn>, file: &OneFile) -> Result<Conn, DbError> {
+        file.check()?;
         let conn = pool.get().await.map_err(DbError::unavailable)?;
         Ok(Conn::Sqlite { conn, statements: self.statements.clone() })
     }

@@ -1,11 +1,13 @@
 //! The one door to a transaction.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use diesel::connection::AnsiTransactionManager as SyncTransactions;
 use diesel_async::{AnsiTransactionManager as Transactions, AsyncConnection, TransactionManager};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::url::OneFile;
 use super::{Conn, Db, DbError, PgConn, SqliteConn};
 use crate::base::chain::chain;
 
@@ -18,6 +20,8 @@ pub struct Txn {
     /// The turn of a snapshot, given back when it ends.
     _turn: Option<OwnedSemaphorePermit>,
     after_commit: Vec<Box<dyn FnOnce() + Send>>,
+    /// Of an embedded database that is written.
+    file: Option<Arc<OneFile>>,
 }
 
 impl Deref for Txn {
@@ -91,7 +95,7 @@ impl Db {
                 conn.spawn_blocking(|conn| SyncTransactions::begin_transaction_sql(conn, "BEGIN IMMEDIATE")).await?;
             }
         }
-        Ok(Txn { conn, _turn: None, after_commit: Vec::new() })
+        Ok(Txn { conn, _turn: None, after_commit: Vec::new(), file: self.file().cloned() })
     }
 
     /// Opens a transaction that sees one state of the database, whatever others commit, and is only read in. It may take
@@ -121,7 +125,7 @@ impl Db {
                 conn.spawn_blocking(|conn| SyncTransactions::begin_transaction_sql(conn, "BEGIN")).await?;
             }
         }
-        Ok(Txn { conn, _turn: None, after_commit: Vec::new() })
+        Ok(Txn { conn, _turn: None, after_commit: Vec::new(), file: None })
     }
 }
 
@@ -145,8 +149,10 @@ impl Txn {
                 <SqliteConn as AsyncConnection>::TransactionManager::commit_transaction(&mut **conn).await?;
             }
         }
-        let Self { conn, after_commit, .. } = self;
+        let Self { conn, after_commit, file, .. } = self;
         drop(conn);
+        // What went into a file that nobody finds again is not acknowledged.
+        file.map_or(Ok(()), |file| file.check())?;
         for then in after_commit {
             then();
         }

@@ -252,6 +252,42 @@ pub(super) fn prepare(file: &Path) -> Result<(), DbError> {
     Ok(())
 }
 
+/// The very file that a database was opened by. When it is deleted, moved or replaced under the program, what is written goes
+/// where nobody finds it again.
+#[derive(Debug)]
+pub(super) struct OneFile {
+    path: PathBuf,
+    /// Device and number.
+    is: (u64, u64),
+}
+
+impl OneFile {
+    /// # Errors
+    /// [`DbError::Unavailable`] when it is not there.
+    pub(super) fn of(path: &Path) -> Result<Self, DbError> {
+        let is = identity(path).map_err(DbError::unavailable)?;
+        Ok(Self { path: path.to_owned(), is })
+    }
+
+    /// Whether it is still there under its name.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when it is not.
+    pub(super) fn check(&self) -> Result<(), DbError> {
+        if identity(&self.path).is_ok_and(|is| is == self.is) {
+            return Ok(());
+        }
+        let name = self.path.display();
+        Err(DbError::unavailable(format!(
+            "the file {name} was deleted, moved or replaced; put it back, or start again"
+        )))
+    }
+}
+
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|found| (found.dev(), found.ino()))
+}
+
 /// Whether a file is a mount of its own, by the list of `/proc/self/mountinfo`: its fifth field is where, with some
 /// characters in octal.
 fn is_mounted(mounts: &str, file: &Path) -> bool {

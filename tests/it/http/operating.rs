@@ -1,5 +1,6 @@
 //! Metrics, readiness, and the end of streams when the server stops: the view of operators over HTTP.
 
+use scrip::db::DbUrl;
 use serde_json::json;
 
 use crate::support::answer::answer;
@@ -51,6 +52,16 @@ on_sqlite!(a_server_that_is_told_to_stop_is_not_ready_but_alive, async |db| {
     .await;
     let ready = other.request(reqwest::Method::GET, "/readyz").send().await.expect("it answers");
     assert_eq!(ready.status().as_u16(), 503, "the database is older than the program");
+});
+
+on_sqlite!(server_whose_database_file_is_gone_is_not_ready_until_it_is_back, async |db| {
+    let api = Api::on(db).await;
+    let status = async || api.request(reqwest::Method::GET, "/readyz").send().await.expect("it answers").status();
+    let DbUrl::Sqlite(file) = db.url() else { panic!("this is SQLite") };
+    std::fs::rename(file, file.with_file_name("away.db")).expect("it is there");
+    assert_eq!(status().await, 503);
+    std::fs::rename(file.with_file_name("away.db"), file).expect("it is there");
+    assert_eq!(status().await, 200);
 });
 
 on_sqlite!(streams_are_sent_away_to_come_back_when_the_server_stops, threads, async |db| {

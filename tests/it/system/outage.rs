@@ -271,6 +271,33 @@ async fn a_locked_file_is_an_outage_and_passes() {
     node.assert_sound().await;
 }
 
+#[tokio::test]
+async fn nothing_is_acknowledged_while_the_file_is_not_where_it_was() {
+    let db = TestDb::sqlite().await;
+    let node = Node::on(&db);
+    let balance = node.shop(100).await;
+    let DbUrl::Sqlite(file) = db.url() else { panic!("this is SQLite") };
+    let (away, other) = (file.with_file_name("away.db"), file.with_file_name("other.db"));
+    std::fs::write(&other, "another file").expect("it can be written");
+    for replaced in [false, true] {
+        let (key, id) = (format!("k{replaced}"), format!("e{replaced}"));
+        std::fs::rename(file, &away).expect("it is there");
+        if replaced {
+            std::fs::rename(&other, file).expect("it is there");
+        }
+        let told = promptly(node.retain(balance, 1, &key)).await;
+        assert!(is_away(&told), "{told:?}");
+        let told = promptly(send(&node, balance, &id)).await;
+        assert!(matches!(told, Err(DbError::Unavailable(_))), "{told:?}");
+        assert!(node.0.db.read().await.is_err(), "and nothing is read from it");
+        std::fs::rename(&away, file).expect("it is there");
+        promptly(node.retain(balance, 1, &key)).await.expect("it is back");
+        assert_eq!(promptly(send(&node, balance, &id)).await.expect("it is back"), Status::Accepted);
+    }
+    assert_eq!(node.balance(balance).await.account.settled, credits(96));
+    node.assert_sound().await;
+}
+
 // --- The queue is full, or closes --------------------------------------------------------------------------------------
 
 /// As many events as the queue takes; one event, time and again, so that they are quickly done.
