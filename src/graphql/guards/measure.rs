@@ -112,8 +112,8 @@ fn weight(value: &Value) -> usize {
             .fold(0_usize, |sum, (name, field)| sum.saturating_add(of_text(name)).saturating_add(weight(field))),
         Value::String(text) => of_text(text),
         Value::Enum(name) => of_text(name),
-        Value::Binary(bytes) => bytes.len() / 16,
-        Value::Null | Value::Number(_) | Value::Boolean(_) => 0,
+        // Neither a document nor JSON has binary values.
+        Value::Null | Value::Number(_) | Value::Boolean(_) | Value::Binary(_) => 0,
     };
     inside.saturating_add(1)
 }
@@ -258,6 +258,13 @@ mod tests {
 
     fn what(document: &str) -> Option<&'static str> {
         check(&parse_query(document).unwrap(), &Variables::default()).err().map(|too_much| too_much.what)
+    }
+
+    #[test]
+    fn text_weighs_more_the_longer_it_is() {
+        let weigh = |value: serde_json::Value| weight(&Value::from_json(value).unwrap());
+        assert_eq!(weigh(serde_json::json!("x".repeat(160))), 11);
+        assert_eq!(weigh(serde_json::json!({"x".repeat(32): ["x".repeat(16), 1]})), 7);
     }
 
     #[test]

@@ -195,6 +195,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn document_that_cannot_be_read_is_told_in_a_sentence() {
+        let refused = Guards::default().admit(Request::new("{ viewer { kind "), &Caller::Local).unwrap_err();
+        assert_eq!(
+            refused.message,
+            "The document cannot be read here: expected selection_set, selection, directive, or arguments."
+        );
+    }
+
+    #[test]
     fn of_variables_only_those_are_kept_that_the_operation_declares() {
         let query =
             "query One($id: ID!) { node(id: $id) { id } } query Other($name: String!) { __type(name: $name) { name } }";
