@@ -73,7 +73,7 @@ fn aggregation(kind: AggregationKind, property: Option<&str>) -> Result<Aggregat
 fn kept_filter(given: &[EventFilter]) -> Result<Vec<EventFilter>, Problems> {
     let told = |error: &FilterError| {
         let inner: Vec<&str> = error.path.iter().map(String::as_str).collect();
-        Err::<(), _>(refused(&[&["filter"], inner.as_slice()].concat(), &error.problem))
+        Err::<(), _>(refused(&[&["filter"], inner.as_slice()].concat(), error.problem))
     };
     filter_rules::check_filter(given).or_else(|faults| all_of(faults.iter().map(told)).map(drop))?;
     let canonical = filter_text(given).map_err(|()| refused(&["filter"], "holds a number that JSON cannot carry"))?;

@@ -164,15 +164,10 @@ fn check_postgres(rest: &str) -> Result<(), DbUrlError> {
     }
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '%');
     let is_host = |host: &str| {
-        let (name, port) = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
-            Some((address, port)) => (address.replace(':', ""), port),
-            None => {
-                let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
-                (name.to_owned(), port)
-            }
-        };
+        let bracketed = host.strip_prefix('[').and_then(|host| host.split_once(']'));
+        let (name, port) = bracketed.unwrap_or_else(|| host.split_at(host.find(':').unwrap_or(host.len())));
         let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
-        name.chars().all(is_name) && is_port
+        name.chars().all(|c| is_name(c) || (bracketed.is_some() && c == ':')) && is_port
     };
     if !hosts.split(',').all(is_host) || !database.chars().all(is_name) {
         return Err(DbUrlError::Place);

@@ -123,7 +123,7 @@ pub async fn possible_types() -> Result<String, Box<dyn std::error::Error + Send
         names.sort();
         Some(names)
     };
-    let types = answer["__schema"]["types"].as_array().into_iter().flatten();
+    let types = answer.pointer("/__schema/types").and_then(serde_json::Value::as_array).into_iter().flatten();
     let possible: BTreeMap<_, _> =
         types.filter_map(|it| Some((it["name"].as_str()?, names(&it["possibleTypes"])?))).collect();
     Ok(serde_json::to_string_pretty(&possible)?)

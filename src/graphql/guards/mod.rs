@@ -189,7 +189,7 @@ fn not_named(message: String) -> ServerError {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::Variables;
+    use async_graphql::{Name, Variables};
     use serde_json::json;
 
     use super::*;
@@ -210,6 +210,6 @@ mod tests {
         let given = json!({"id": "x", "name": "y", "unused": [{"k": 0}, {"k": 1}]});
         let request = Request::new(query).operation_name("One").variables(Variables::from_json(given));
         let admitted = Guards::default().admit(request, &Caller::Local).unwrap();
-        assert_eq!(admitted.request.variables.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["id"]);
+        assert_eq!(admitted.request.variables.keys().map(Name::as_str).collect::<Vec<_>>(), ["id"]);
     }
 }
