@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access::store::has_key;
-use crate::app::App;
+use crate::app::{App, Settings};
 use crate::base::chain::chain;
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
@@ -168,9 +169,10 @@ impl Server {
         let db = Db::connect(&config.database)?;
         // Before anybody can know that it is there: who is told to stop at once stops in order.
         let signals = Signals::new()?;
+        let settings = Settings { connections: open_files().saturating_sub(OWN_FILES), ..config.settings.clone() };
         let ids = Ids::from_entropy();
         let node = ids.uuid(Clock::System.now()).simple().to_string();
-        let app = App::new(db, (Clock::System, ids), &node, config.settings.clone());
+        let app = App::new(db, (Clock::System, ids), &node, settings);
         tokio::spawn(worker::keep_time(app.clone()));
         tokio::spawn(worker::keep_asking(app.clone()));
         tokio::spawn(app.keyring.clone().watch());
@@ -195,6 +197,25 @@ impl Server {
         }
         app.intake.drain().await;
     }
+}
+
+/// Files that the program opens for itself: its database, the listener, its log.
+const OWN_FILES: usize = 128;
+
+/// Lets the program open as many files as the system lets it, and says how many. Each connection is one.
+fn open_files() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => raised.current,
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "the limit of open files cannot be raised");
+            limit.current
+        }
+    };
+    let most = current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    tracing::info!(most, "open files");
+    most
 }
 
 /// SIGTERM and Ctrl-C.

@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use crate::access::budget::Budget;
+use crate::access::shares::{Holdings, Limits};
 use crate::app::Settings;
 use crate::db::{DbUrl, DbUrlError};
 use crate::graphql::guards::MAX_COST;
@@ -110,6 +111,10 @@ impl Config {
                 _ => Err(ConfigError::Number { name, given, least }),
             },
         };
+        let count = |name, default: usize| {
+            let given = number(name, u64::try_from(default).unwrap_or(u64::MAX), 1)?;
+            Ok(usize::try_from(given).unwrap_or(usize::MAX))
+        };
         let (usual, most) = (Settings::default(), u64::try_from(MAX_COST).unwrap_or(u64::MAX));
         let settings = Settings {
             trusts_loopback: trust == Trust::Loopback,
@@ -122,6 +127,21 @@ impl Config {
                 burst: number("SCRIP_PORTAL_BURST", usual.portal_budget.burst, most)?,
                 per_second: number("SCRIP_PORTAL_RATE", usual.portal_budget.per_second, 1)?,
             },
+            limits: Limits {
+                key: Holdings {
+                    sockets: count("SCRIP_KEY_SOCKETS", usual.limits.key.sockets)?,
+                    streams: count("SCRIP_KEY_STREAMS", usual.limits.key.streams)?,
+                },
+                portal: Holdings {
+                    sockets: count("SCRIP_PORTAL_SOCKETS", usual.limits.portal.sockets)?,
+                    streams: count("SCRIP_PORTAL_STREAMS", usual.limits.portal.streams)?,
+                },
+                all: Holdings {
+                    sockets: count("SCRIP_SOCKETS", usual.limits.all.sockets)?,
+                    streams: count("SCRIP_STREAMS", usual.limits.all.streams)?,
+                },
+            },
+            connections: usual.connections,
             stripe: stripe(&variable)?,
             timeouts: usual.timeouts,
         };

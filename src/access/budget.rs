@@ -1,12 +1,12 @@
-//! How much a caller may ask in a time: a bucket of points that refills steadily.
+//! How much a caller may ask in a time: a bucket of points that refills steadily. What an answer took is known only behind
+//! it, and may leave a bucket with less than nothing; then its caller waits until the debt is paid.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 use lru::LruCache;
 
-use super::model::Caller;
-use crate::base::ids::{ApiKeyId, CustomerId};
+use crate::base::caller::CallerId;
 use crate::base::time::Time;
 
 /// How many callers' buckets are kept; whose is dropped begins with a full one.
@@ -45,39 +45,58 @@ pub struct Wait {
 
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
-    /// In millionths of a point.
-    level: u64,
+    /// In millionths of a point; below zero when answers took more than there was.
+    level: i64,
     at: Time,
 }
 
 impl Bucket {
-    /// Takes points out, or says how long until there are enough.
+    fn full(budget: Budget, now: Time) -> Self {
+        Self { level: millionths(budget.burst), at: now }
+    }
+
+    /// Takes points out, or says how long until there are enough. An empty bucket lets nothing in, whatever it costs.
     fn take(&mut self, budget: Budget, points: u64, now: Time) -> Result<Account, Wait> {
-        let full = budget.burst.saturating_mul(MILLIONTHS);
-        let passed = u64::try_from(now.micros().saturating_sub(self.at.micros())).unwrap_or_default();
-        self.level = self.level.saturating_add(passed.saturating_mul(budget.per_second)).min(full);
-        // A clock that goes back gives nothing, and takes nothing.
-        self.at = now;
-        let wanted = points.saturating_mul(MILLIONTHS);
-        let missing = wanted.saturating_sub(self.level);
-        if missing == 0 {
-            self.level = self.level.saturating_sub(wanted);
+        self.refill(budget, now);
+        let missing = millionths(points.max(1)).saturating_sub(self.level);
+        if missing <= 0 {
+            self.level = self.level.saturating_sub(millionths(points));
         }
-        let until = |lacking: u64| lacking.div_ceil(budget.per_second.max(1)).div_ceil(1_000);
+        let until = |lacking: i64| {
+            let lacking = u64::try_from(lacking).unwrap_or_default();
+            lacking.div_ceil(budget.per_second.max(1)).div_ceil(1_000)
+        };
         let account = Account {
             limit: budget.burst,
-            remaining: self.level.checked_div(MILLIONTHS).unwrap_or_default(),
-            full_after_ms: until(full.saturating_sub(self.level)),
+            remaining: u64::try_from(self.level).unwrap_or_default().checked_div(MILLIONTHS).unwrap_or_default(),
+            full_after_ms: until(millionths(budget.burst).saturating_sub(self.level)),
         };
-        if missing == 0 { Ok(account) } else { Err(Wait { account, retry_after_ms: until(missing) }) }
+        if missing <= 0 { Ok(account) } else { Err(Wait { account, retry_after_ms: until(missing) }) }
+    }
+
+    /// Takes points out that were used already. A debt is never larger than a full bucket.
+    fn charge(&mut self, budget: Budget, points: u64, now: Time) {
+        self.refill(budget, now);
+        let floor = millionths(budget.burst).saturating_neg();
+        self.level = self.level.saturating_sub(millionths(points)).max(floor);
+    }
+
+    fn give_back(&mut self, budget: Budget, points: u64) {
+        self.level = self.level.saturating_add(millionths(points)).min(millionths(budget.burst));
+    }
+
+    fn refill(&mut self, budget: Budget, now: Time) {
+        // A clock that goes back gives nothing, and takes nothing.
+        let passed = now.micros().saturating_sub(self.at.micros()).max(0);
+        let refill = passed.saturating_mul(i64::try_from(budget.per_second).unwrap_or(i64::MAX));
+        self.level = self.level.saturating_add(refill).min(millionths(budget.burst));
+        self.at = now;
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Whose {
-    Local,
-    Key(ApiKeyId),
-    Customer(CustomerId),
+/// So many points in the unit of a bucket.
+fn millionths(points: u64) -> i64 {
+    i64::try_from(points.saturating_mul(MILLIONTHS)).unwrap_or(i64::MAX)
 }
 
 /// Everybody's buckets in this process.
@@ -85,7 +104,7 @@ enum Whose {
 pub struct Buckets {
     keys: Budget,
     portal: Budget,
-    of: Mutex<LruCache<Whose, Bucket>>,
+    of: Mutex<LruCache<CallerId, Bucket>>,
 }
 
 impl Buckets {
@@ -99,21 +118,35 @@ impl Buckets {
     ///
     /// # Errors
     /// How long to wait when there are too few; then none are taken.
-    pub fn take(&self, caller: &Caller, points: u64, now: Time) -> Result<Account, Wait> {
-        let (whose, budget) = match caller {
-            Caller::Local => (Whose::Local, self.keys),
-            Caller::Key(key) => (Whose::Key(key.id), self.keys),
-            Caller::Portal(session) => (Whose::Customer(session.customer), self.portal),
-        };
+    pub fn take(&self, caller: CallerId, points: u64, now: Time) -> Result<Account, Wait> {
+        self.with(caller, now, |bucket, budget| bucket.take(budget, points, now))
+    }
+
+    /// Takes points out of a caller's bucket that were used already, whether they are in it or not.
+    pub fn charge(&self, caller: CallerId, points: u64, now: Time) {
+        if points > 0 {
+            self.with(caller, now, |bucket, budget| bucket.charge(budget, points, now));
+        }
+    }
+
+    /// Puts points back that were taken for what did not come.
+    pub fn give_back(&self, caller: CallerId, points: u64, now: Time) {
+        if points > 0 {
+            self.with(caller, now, |bucket, budget| bucket.give_back(budget, points));
+        }
+    }
+
+    fn with<R>(&self, caller: CallerId, now: Time, done: impl FnOnce(&mut Bucket, Budget) -> R) -> R {
+        let budget = if matches!(caller, CallerId::Customer(_)) { self.portal } else { self.keys };
         let mut buckets = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = || Bucket { level: budget.burst.saturating_mul(MILLIONTHS), at: now };
-        buckets.get_or_insert_mut(whose, full).take(budget, points, now)
+        done(buckets.get_or_insert_mut(caller, || Bucket::full(budget, now)), budget)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::CustomerId;
 
     const BUDGET: Budget = Budget { burst: 100, per_second: 10 };
 
@@ -124,7 +157,7 @@ mod tests {
     #[test]
     fn a_bucket_refills_steadily_and_says_when() {
         let buckets = Buckets::new(BUDGET, BUDGET);
-        let take = |points, ms| buckets.take(&Caller::Local, points, at(ms));
+        let take = |points, ms| buckets.take(CallerId::Local, points, at(ms));
         assert_eq!(take(60, 0), Ok(Account { limit: 100, remaining: 40, full_after_ms: 6_000 }));
         let account = Account { limit: 100, remaining: 40, full_after_ms: 6_000 };
         assert_eq!(take(60, 0), Err(Wait { account, retry_after_ms: 2_000 }), "and takes nothing");
@@ -134,9 +167,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_used_already_is_paid_before_anything_else_is_let_in() {
+        let buckets = Buckets::new(BUDGET, BUDGET);
+        let take = |points, ms| buckets.take(CallerId::Local, points, at(ms));
+        buckets.charge(CallerId::Local, 130, at(0));
+        let account = Account { limit: 100, remaining: 0, full_after_ms: 13_000 };
+        assert_eq!(take(0, 0), Err(Wait { account, retry_after_ms: 3_100 }), "an empty bucket lets nothing in");
+        assert!(take(0, 3_099).is_err());
+        assert_eq!(take(0, 3_100).map(|account| account.remaining), Ok(1));
+        buckets.charge(CallerId::Local, u64::MAX, at(3_100));
+        assert_eq!(take(1, 3_100).unwrap_err().retry_after_ms, 10_100, "a debt is at most a full bucket");
+    }
+
+    #[test]
     fn a_clock_that_goes_back_gives_nothing_and_takes_nothing() {
         let buckets = Buckets::new(BUDGET, BUDGET);
-        let take = |points, ms| buckets.take(&Caller::Local, points, at(ms)).map(|account| account.remaining);
+        let take = |points, ms| buckets.take(CallerId::Local, points, at(ms)).map(|account| account.remaining);
         assert_eq!(take(50, 10_000), Ok(50));
         assert_eq!(take(10, 0), Ok(40));
         assert_eq!(take(0, 1_000), Ok(50));
@@ -145,13 +191,8 @@ mod tests {
     #[test]
     fn each_customer_has_a_bucket_of_its_own() {
         let buckets = Buckets::new(BUDGET, Budget { burst: 5, per_second: 1 });
-        let session = |bits| {
-            Caller::Portal(super::super::model::PortalSession {
-                customer: CustomerId(uuid::Uuid::from_u128(bits)),
-                expires_at: Time::MAX,
-            })
-        };
-        assert!(buckets.take(&session(1), 5, at(0)).is_ok() && buckets.take(&session(1), 1, at(0)).is_err());
-        assert!(buckets.take(&session(2), 5, at(0)).is_ok() && buckets.take(&Caller::Local, 100, at(0)).is_ok());
+        let customer = |bits| CallerId::Customer(CustomerId(uuid::Uuid::from_u128(bits)));
+        assert!(buckets.take(customer(1), 5, at(0)).is_ok() && buckets.take(customer(1), 1, at(0)).is_err());
+        assert!(buckets.take(customer(2), 5, at(0)).is_ok() && buckets.take(CallerId::Local, 100, at(0)).is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! The keyring of a process: who shows what, without asking the database each time.
 //!
 //! A key is read when it is shown first. Those that were shown are read again each second ([`Keyring::watch`]), which
-//! also notes when they were last used. Streams ask at each such turn whether their caller still holds.
+//! also notes when they were last used, and reads whose portal sessions were ended. Streams ask at each such turn whether their caller still holds.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,18 +11,21 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, watch};
 
 use super::model::{ApiKey, Caller, PortalSession};
+use super::service::PORTAL_SECONDS;
 use super::store;
 use super::token::{Secret, Signer, is_portal, same};
 use crate::base::chain::chain;
 use crate::base::clock::Clock;
-use crate::base::ids::{ApiKeyId, Ids};
-use crate::base::time::Time;
+use crate::base::ids::{ApiKeyId, CustomerId, Ids};
+use crate::base::time::{MINUTE, SECOND, Time};
 use crate::db::{Db, DbError};
 
 /// How often keys in use are read again.
 const TURN: Duration = Duration::from_secs(1);
 /// How much later a use must be than the one on record to be noted, in microseconds.
 const NOTED: i64 = 60_000_000;
+/// By how much what was ended may be noted later than it says, in microseconds.
+const LATE: i64 = MINUTE;
 /// The name of the secret that portal tokens are signed with.
 const PORTAL_SECRET: &str = "portal";
 
@@ -53,8 +56,25 @@ struct Inner {
     clock: Clock,
     ids: Ids,
     known: RwLock<HashMap<ApiKeyId, Known>>,
+    /// Whose portal sessions were ended, and when, as long as such a session could last.
+    endings: RwLock<Endings>,
     signer: OnceCell<Signer>,
     turns: watch::Sender<()>,
+}
+
+/// When the portal sessions of customers were ended.
+#[derive(Default)]
+struct Endings {
+    of: HashMap<CustomerId, Time>,
+    /// The newest that is known; none before they were read at all.
+    newest: Option<Time>,
+}
+
+impl Endings {
+    /// Whether a session has neither run out nor been ended.
+    fn holds(&self, session: &PortalSession, now: Time) -> bool {
+        now < session.expires_at && self.of.get(&session.customer).is_none_or(|end| *end < session.began_at)
+    }
 }
 
 /// Who is let in, shared by all requests.
@@ -70,6 +90,7 @@ impl Keyring {
             clock: clock.clone(),
             ids: ids.clone(),
             known: RwLock::default(),
+            endings: RwLock::default(),
             signer: OnceCell::new(),
             turns: watch::Sender::new(()),
         }))
@@ -82,8 +103,9 @@ impl Keyring {
     pub async fn admit(&self, shown: &str) -> Result<Caller, Refused> {
         let now = self.0.clock.now();
         if is_portal(shown) {
-            let session = self.signer().await?.read(shown).filter(|session| now < session.expires_at);
-            return session.map(Caller::Portal).ok_or(Refused::Unknown);
+            let session = self.signer().await?.read(shown).ok_or(Refused::Unknown)?;
+            let endings = self.0.endings.read().unwrap_or_else(PoisonError::into_inner);
+            return if endings.holds(&session, now) { Ok(Caller::Portal(session)) } else { Err(Refused::Unknown) };
         }
         let (id, secret) = Secret::read(shown).ok_or(Refused::Unknown)?;
         let hash = secret.hash();
@@ -119,7 +141,9 @@ impl Keyring {
         let now = self.0.clock.now();
         match caller {
             Caller::Local => true,
-            Caller::Portal(session) => now < session.expires_at,
+            Caller::Portal(session) => {
+                self.0.endings.read().unwrap_or_else(PoisonError::into_inner).holds(session, now)
+            }
             Caller::Key(key) => {
                 let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
                 known.get(&key.id).is_some_and(|known| known.key.is_taken(now))
@@ -149,6 +173,8 @@ impl Keyring {
         self.0
             .signer
             .get_or_try_init(async || {
+                // Nobody is let in by a token before it is known whose are over.
+                self.read_endings().await?;
                 let found = store::find_secret(&mut self.0.db.read().await?, PORTAL_SECRET).await?;
                 let secret = match found {
                     Some(secret) => secret,
@@ -191,9 +217,27 @@ impl Keyring {
     pub async fn turn(&self) -> Result<(), DbError> {
         // What ended by the clock alone ends even when the database is away, or does not answer.
         self.0.turns.send_replace(());
-        let read = self.read_again().await;
+        // Where no token was ever shown, nobody has to know whose are over.
+        let endings = if self.0.signer.initialized() { self.read_endings().await } else { Ok(()) };
+        let read = endings.and(self.read_again().await);
         self.0.turns.send_replace(());
         read
+    }
+
+    /// Reads which portal sessions were ended since it was read last. Servers' clocks differ a little, and a transaction ends
+    /// later than it begins: what is a little older is read again.
+    async fn read_endings(&self) -> Result<(), DbError> {
+        let now = self.0.clock.now();
+        let before = |time: Time, micros: i64| time.plus_micros(micros.saturating_neg()).unwrap_or(Time::MIN);
+        let longest = PORTAL_SECONDS.end().saturating_mul(SECOND);
+        let newest = self.0.endings.read().unwrap_or_else(PoisonError::into_inner).newest;
+        let after = newest.map_or_else(|| before(now, longest), |newest| before(newest, LATE));
+        let found = store::list_endings(&mut self.0.db.read().await?, after).await?;
+        let mut endings = self.0.endings.write().unwrap_or_else(PoisonError::into_inner);
+        endings.newest = found.iter().map(|(_, end)| *end).chain(newest).max().or(Some(before(now, LATE)));
+        endings.of.extend(found);
+        endings.of.retain(|_, end| *end > before(now, longest));
+        Ok(())
     }
 
     async fn read_again(&self) -> Result<(), DbError> {

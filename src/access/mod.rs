@@ -15,5 +15,6 @@ pub mod budget;
 pub mod keyring;
 pub mod model;
 pub mod service;
+pub mod shares;
 pub mod store;
 mod token;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::caller::CallerId;
 use crate::base::ids::{ApiKeyId, CustomerId};
 use crate::base::time::Time;
 
@@ -115,6 +116,8 @@ impl ApiKey {
 pub struct PortalSession {
     /// Who.
     pub customer: CustomerId,
+    /// Since when.
+    pub began_at: Time,
     /// Until when.
     pub expires_at: Time,
 }
@@ -138,6 +141,16 @@ impl Caller {
             Self::Local => true,
             Self::Key(key) => key.scopes.holds_any(scopes),
             Self::Portal(_) => false,
+        }
+    }
+
+    /// Whom what it holds and causes is counted for: all portal sessions of a customer are one.
+    #[must_use]
+    pub fn id(&self) -> CallerId {
+        match self {
+            Self::Local => CallerId::Local,
+            Self::Key(key) => CallerId::Key(key.id),
+            Self::Portal(session) => CallerId::Customer(session.customer),
         }
     }
 

@@ -8,10 +8,10 @@ use crate::base::given::Given;
 use crate::base::ids::{ApiKeyId, CustomerId, Ids};
 use crate::base::problem::{Problem, all};
 use crate::base::time::Time;
-use crate::db::{Failure, Txn};
+use crate::db::{DbError, Failure, Txn};
 
 /// How long a portal session may last, in seconds.
-const PORTAL_SECONDS: std::ops::RangeInclusive<i64> = 60..=86_400;
+pub(super) const PORTAL_SECONDS: std::ops::RangeInclusive<i64> = 60..=86_400;
 /// The longest name of a key.
 const MAX_NAME: usize = 200;
 
@@ -67,6 +67,14 @@ pub async fn revoke_key(txn: &mut Txn, now: Time, id: ApiKeyId) -> Result<ApiKey
     Ok(found.ok_or_else(|| Problem::not_found(&["id"], "API key", id.to_string()))?)
 }
 
+/// Ends the portal sessions of a customer that have begun by now.
+///
+/// # Errors
+/// Those of the database.
+pub async fn end_portal_sessions(txn: &mut Txn, customer: CustomerId, now: Time) -> Result<(), DbError> {
+    store::put_ending(txn, customer, now).await
+}
+
 /// A portal session that begins now.
 ///
 /// # Errors
@@ -75,7 +83,9 @@ pub fn portal_session(customer: CustomerId, now: Time, seconds: i64) -> Result<P
     let (least, most) = (PORTAL_SECONDS.start(), PORTAL_SECONDS.end());
     let end = now.micros().saturating_add(seconds.saturating_mul(1_000_000));
     match Time::from_micros(end) {
-        Some(expires_at) if PORTAL_SECONDS.contains(&seconds) => Ok(PortalSession { customer, expires_at }),
+        Some(expires_at) if PORTAL_SECONDS.contains(&seconds) => {
+            Ok(PortalSession { customer, began_at: now, expires_at })
+        }
         _ => Err(Problem::invalid(&["ttlSeconds"], format!("ttlSeconds is {seconds}; take {least} to {most}."))),
     }
 }

@@ -4,10 +4,10 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 
 use super::model::{ApiKey, Scopes};
-use crate::base::ids::ApiKeyId;
+use crate::base::ids::{ApiKeyId, CustomerId};
 use crate::base::page::{Page, PageRequest};
 use crate::base::time::Time;
-use crate::db::schema::{api_keys, server_secrets};
+use crate::db::schema::{api_keys, portal_endings, server_secrets};
 use crate::db::{Conn, DbError, Txn, on};
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -139,6 +139,32 @@ pub async fn has_key(conn: &mut Conn, now: Time) -> Result<bool, DbError> {
         .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now)));
     let found: i64 = on!(conn, |c| taken.count().get_result(c))?;
     Ok(found > 0)
+}
+
+/// Notes that the portal sessions of a customer are over that began at an instant or before.
+///
+/// # Errors
+/// Those of the database.
+pub(super) async fn put_ending(txn: &mut Txn, customer: CustomerId, at: Time) -> Result<(), DbError> {
+    let row = (portal_endings::customer_id.eq(customer), portal_endings::ended_at.eq(at));
+    on!(txn, |c| diesel::insert_into(portal_endings::table)
+        .values(row)
+        .on_conflict(portal_endings::customer_id)
+        .do_update()
+        .set(portal_endings::ended_at.eq(at))
+        .execute(c))
+    .map(drop)
+}
+
+/// Whose portal sessions were ended after an instant, and when.
+///
+/// # Errors
+/// Those of the database.
+pub(super) async fn list_endings(conn: &mut Conn, after: Time) -> Result<Vec<(CustomerId, Time)>, DbError> {
+    on!(conn, |c| portal_endings::table
+        .filter(portal_endings::ended_at.gt(after))
+        .select((portal_endings::customer_id, portal_endings::ended_at))
+        .load(c))
 }
 
 /// A secret that the servers on one database share, by its name.

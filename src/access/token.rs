@@ -2,8 +2,8 @@
 //! and base32.
 //!
 //! - A key's secret: `sk_`, its id (16 bytes) and 20 random bytes.
-//! - A portal token: `ps_`, a version (1), the customer (16), the end in microseconds (8), and HMAC-SHA-256 over all that
-//!   by a key that the servers on one database share (32).
+//! - A portal token: `ps_`, a version (1), the customer (16), its beginning and its end in microseconds (8 each), and
+//!   HMAC-SHA-256 over all that by a key that the servers on one database share (32).
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -16,7 +16,7 @@ use crate::base::time::Time;
 
 const KEY: &str = "sk_";
 const PORTAL: &str = "ps_";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// How many characters of a secret's end people see.
 const SHOWN: usize = 4;
 
@@ -87,18 +87,22 @@ impl Signer {
     /// The session of a token that was signed here, whether it is over or not.
     pub(super) fn read(&self, text: &str) -> Option<PortalSession> {
         let bytes = base32().decode(text.strip_prefix(PORTAL)?.as_bytes()).ok()?;
-        let (said, mac) = bytes.split_at_checked(25)?;
+        let (said, mac) = bytes.split_at_checked(33)?;
         self.0.clone().chain_update(said).verify_slice(mac).ok()?;
         let (version, rest) = said.split_first()?;
-        let (customer, end) = rest.split_first_chunk::<16>()?;
-        let expires_at = Time::from_micros(i64::from_be_bytes(end.try_into().ok()?))?;
-        (*version == VERSION).then(|| PortalSession { customer: CustomerId(Uuid::from_bytes(*customer)), expires_at })
+        let (customer, times) = rest.split_first_chunk::<16>()?;
+        let (begin, end) = times.split_first_chunk::<8>()?;
+        let time = |bytes: [u8; 8]| Time::from_micros(i64::from_be_bytes(bytes));
+        let (began_at, expires_at) = (time(*begin)?, time(end.try_into().ok()?)?);
+        let customer = CustomerId(Uuid::from_bytes(*customer));
+        (*version == VERSION).then_some(PortalSession { customer, began_at, expires_at })
     }
 }
 
 fn said(session: PortalSession) -> Vec<u8> {
     let customer = session.customer.0.as_bytes().as_slice();
-    [[VERSION].as_slice(), customer, &session.expires_at.micros().to_be_bytes()].concat()
+    let [begin, end] = [session.began_at, session.expires_at].map(|time| time.micros().to_be_bytes());
+    [[VERSION].as_slice(), customer, &begin, &end].concat()
 }
 
 #[cfg(test)]
@@ -108,7 +112,8 @@ mod tests {
     use super::*;
 
     fn session() -> PortalSession {
-        PortalSession { customer: CustomerId(Uuid::from_u128(7)), expires_at: Time::from_micros(1_000_000).unwrap() }
+        let [began_at, expires_at] = [1_000_000, 2_000_000].map(|micros| Time::from_micros(micros).unwrap());
+        PortalSession { customer: CustomerId(Uuid::from_u128(7)), began_at, expires_at }
     }
 
     #[test]
@@ -123,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn property_a_token_that_was_changed_is_nobodys(at in 0_usize..90, to in "[0-9a-v]") {
+        fn property_a_token_that_was_changed_is_nobodys(at in 0_usize..110, to in "[0-9a-v]") {
             let signer = Signer::new(&[1; 32]).unwrap();
             let token = signer.sign(session());
             prop_assert_eq!(signer.read(&token), Some(session()));

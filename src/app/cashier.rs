@@ -1,11 +1,16 @@
 //! The cashier: asks the payment provider, outside of any transaction, and hands what he hears to the queue.
 //!
 //! A purchase is on record before he asks and whatever becomes of him: it says when to ask again, and asking is repeatable.
-//! So a crash, a lost answer or a second server costs time at most.
+//! So a crash, a lost answer or a second server costs time at most. He asks at a pace, of each customer and in all: what is
+//! ahead of it waits for its turn.
 
+use std::collections::HashMap;
+
+use crate::access::budget::{Buckets, Budget};
+use crate::base::caller::CallerId;
 use crate::base::clock::Clock;
 use crate::base::credits::Credits;
-use crate::base::ids::PurchaseId;
+use crate::base::ids::{CustomerId, PurchaseId};
 use crate::base::money::Money;
 use crate::base::problem::{Problem, ProblemKind, Problems, all};
 use crate::base::time::{HOUR, MINUTE, Time};
@@ -25,6 +30,12 @@ const KEPT: i64 = 23 * HOUR;
 /// How long nobody else asks of a purchase of which one server is asking.
 const TURN: i64 = MINUTE;
 
+/// How often the provider is asked of one customer's purchases, and in all.
+const PACE_OF_CUSTOMER: Budget = Budget { burst: 20, per_second: 1 };
+const PACE: Budget = Budget { burst: 100, per_second: 25 };
+/// Among how many purchases that are due the turns are shared out, as a multiple of the turns.
+const CHOICE: usize = 8;
+
 /// Why a purchase was not canceled.
 #[derive(Debug, thiserror::Error)]
 pub enum NotCanceled {
@@ -43,26 +54,44 @@ pub struct Cashier {
     clock: Clock,
     stripe: Option<Stripe>,
     origins: Vec<String>,
+    pace: Buckets,
 }
 
 impl Cashier {
     /// Without a provider, people take the money. Pages of the provider lead back to these origins alone.
     pub(super) fn new((db, intake, clock): (Db, Intake, Clock), stripe: Option<Stripe>, origins: Vec<String>) -> Self {
-        Self { db, intake, clock, stripe, origins }
+        Self { db, intake, clock, stripe, origins, pace: Buckets::new(PACE, PACE_OF_CUSTOMER) }
     }
 
     /// Buys: puts the purchase on record, and tells the provider of it.
     ///
     /// # Errors
     /// A problem that the caller can act on, or the database's failure.
-    pub async fn buy(&self, order: PurchaseOrder) -> Result<Bought, Failure> {
-        let bought = self.intake.purchase(order).await?;
+    pub async fn buy(&self, intake: &Intake, order: PurchaseOrder) -> Result<Bought, Failure> {
+        let bought = intake.purchase(order).await?;
         let Some(purchase) = &bought.purchase else { return Ok(bought) };
         if !self.takes(purchase) || !purchase.is_pending() || purchase.known_as().is_some() {
             return Ok(bought);
         }
+        if !self.may_ask(purchase.id.balance.customer) {
+            tracing::info!(purchase = %purchase.id, "the payment provider is asked of a purchase later, to keep the pace");
+            return Ok(bought);
+        }
         let now = self.tell(purchase, None).await?;
         Ok(Bought { replayed: bought.replayed, ..now })
+    }
+
+    /// Whether the provider may be asked now of a purchase of this customer.
+    fn may_ask(&self, customer: CustomerId) -> bool {
+        let (now, own) = (self.clock.now(), CallerId::Customer(customer));
+        if self.pace.take(own, 1, now).is_err() {
+            return false;
+        }
+        let is_free = self.pace.take(CallerId::Program, 1, now).is_ok();
+        if !is_free {
+            self.pace.give_back(own, 1, now);
+        }
+        is_free
     }
 
     /// A purchase that was asked for, as far as it can be checked without the balance.
@@ -191,12 +220,22 @@ impl Cashier {
         if self.stripe.is_none() {
             return Ok(Vec::new());
         }
-        let due = list_due(&mut self.db.read().await?, now, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
-        if due.is_empty() {
-            return Ok(due);
+        let most = i64::try_from(limit.saturating_mul(CHOICE)).unwrap_or(i64::MAX);
+        let due = list_due(&mut self.db.read().await?, now, most).await?;
+        let mut turns = in_turn(due);
+        turns.retain({
+            let mut left = limit;
+            move |purchase| {
+                let is_taken = left > 0 && self.may_ask(purchase.id.balance.customer);
+                left = left.saturating_sub(usize::from(is_taken));
+                is_taken
+            }
+        });
+        if turns.is_empty() {
+            return Ok(turns);
         }
         let until = now.plus_micros(TURN).unwrap_or(Time::MAX);
-        self.db.write(async |txn| claim(txn, &due, until).await).await
+        self.db.write(async |txn| claim(txn, &turns, until).await).await
     }
 
     /// Asks of a purchase whose turn it is.
@@ -317,6 +356,20 @@ impl Cashier {
             None => Ok(Ok(gone(purchase, "There is no page to pay on."))),
         }
     }
+}
+
+/// Purchases in an order in which each customer's first come before anybody's second.
+fn in_turn(due: Vec<Purchase>) -> Vec<Purchase> {
+    let mut before: HashMap<CustomerId, usize> = HashMap::new();
+    let numbered = due.into_iter().map(|purchase| {
+        let count = before.entry(purchase.id.balance.customer).or_default();
+        let turn = *count;
+        *count = count.saturating_add(1);
+        (turn, purchase)
+    });
+    let mut numbered: Vec<_> = numbered.collect();
+    numbered.sort_by_key(|(turn, _)| *turn);
+    numbered.into_iter().map(|(_, purchase)| purchase).collect()
 }
 
 /// There is no money, and none will come.

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::budget::{Buckets, Budget};
 use crate::access::keyring::Keyring;
+use crate::access::shares::{Limits, Shares};
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::db::Db;
@@ -23,6 +24,8 @@ use cashier::Cashier;
 /// How long clients have for what they have to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
+    /// To begin: until the head of a connection's first request is there.
+    pub first: Duration,
     /// To send the head of a request, or the next request on a connection.
     pub head: Duration,
     /// To take some of what they are sent; then the connection is cut.
@@ -42,6 +45,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            first: Duration::from_secs(10),
             head: Duration::from_secs(30),
             write: Duration::from_secs(15),
             request: Duration::from_mins(1),
@@ -64,6 +68,10 @@ pub struct Settings {
     pub key_budget: Budget,
     /// How much each customer may ask through portal sessions.
     pub portal_budget: Budget,
+    /// How much callers may hold at once.
+    pub limits: Limits,
+    /// How many connections are open at most.
+    pub connections: usize,
     /// Who takes the money of purchases; people, by hand, when absent.
     pub stripe: Option<Stripe>,
     /// How long clients have.
@@ -85,6 +93,8 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             key_budget: Budget { burst: 1_000_000, per_second: 200_000 },
             portal_budget: Budget { burst: 50_000, per_second: 500 },
+            limits: Limits::default(),
+            connections: 10_000,
             stripe: None,
             timeouts: Timeouts::default(),
         }
@@ -117,6 +127,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// How much each of them may ask.
     pub buckets: Buckets,
+    /// How much each of them holds.
+    pub shares: Shares,
     /// The time.
     pub clock: Clock,
     /// New ids.
@@ -140,6 +152,7 @@ impl App {
             cashier: Cashier::new(hands, settings.stripe.clone(), settings.allowed_origins.clone()),
             keyring: Keyring::new(&db, &clock, &ids),
             buckets: Buckets::new(settings.key_budget, settings.portal_budget),
+            shares: Shares::new(settings.limits, db.turns()),
             settings,
             db,
             intake,

@@ -8,6 +8,7 @@
 //! Not here: SQL types (`db::types`), GraphQL scalars (`graphql::scalars`).
 
 pub mod buying;
+pub mod caller;
 pub mod chain;
 pub mod clock;
 pub mod credits;

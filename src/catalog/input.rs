@@ -206,6 +206,8 @@ pub struct NewPurchaseOption {
     pub show_in_portal: bool,
     /// Where it stands among the product's options; the lower comes first.
     pub position: i32,
+    /// How many packs of it a customer may buy, at least 1; without limit when absent, and one where it costs nothing.
+    pub per_customer: Option<i32>,
 }
 
 impl NewPurchaseOption {
@@ -219,6 +221,7 @@ impl NewPurchaseOption {
             "price": [self.price.amount.canonical(), self.price.currency.to_string()],
             "showInPortal": self.show_in_portal,
             "position": self.position,
+            "perCustomer": self.per_customer,
         })
     }
 }
@@ -232,6 +235,8 @@ pub struct PurchaseOptionChanges {
     pub show_in_portal: Patch<bool>,
     /// Where it stands among the product's options; cleared is 0.
     pub position: Patch<i32>,
+    /// How many packs of it a customer may buy, at least 1; cleared is without limit, and one where it costs nothing.
+    pub per_customer: Patch<i32>,
 }
 
 /// A page of meters, by key.

@@ -202,10 +202,26 @@ pub struct PurchaseOption {
     pub show_in_portal: bool,
     /// Where it stands among the product's options; the lower comes first.
     pub position: i32,
+    /// How many packs of it a customer may buy, where that is said.
+    pub per_customer: Option<i32>,
     /// When it was created.
     pub created_at: Time,
     /// When it was archived.
     pub archived_at: Option<Time>,
+}
+
+impl PurchaseOption {
+    /// How many packs of it a customer may buy; without limit when absent. One that costs nothing is had once.
+    #[must_use]
+    pub fn most_per_customer(&self) -> Option<i32> {
+        self.per_customer.or((self.price.minor == 0).then_some(1))
+    }
+
+    /// Whether customers see it in the portal: one that costs nothing where it is said how many of it they may take.
+    #[must_use]
+    pub const fn is_in_portal(&self) -> bool {
+        self.show_in_portal && (self.price.minor > 0 || self.per_customer.is_some())
+    }
 }
 
 impl Product {

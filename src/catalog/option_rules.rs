@@ -7,6 +7,7 @@ use crate::base::decimal;
 use crate::base::fields::{self, refused};
 use crate::base::ids::PurchaseOptionId;
 use crate::base::money::Money;
+use crate::base::patch::Patch;
 use crate::base::problem::{Problem, Problems, all};
 use crate::base::time::Time;
 
@@ -15,11 +16,12 @@ use crate::base::time::Time;
 /// # Errors
 /// Invalid, at each field that cannot be taken.
 pub fn created(id: PurchaseOptionId, now: Time, new: &NewPurchaseOption) -> Result<PurchaseOption, Problems> {
-    let (product, name, credits, price) = all((
+    let (product, name, credits, price, per_customer) = all((
         new.product.read(&["productId"]).copied(),
         fields::name(&["name"], &new.name),
         fields::positive_amount(&["credits"], &new.credits),
         price(&["price"], &new.price),
+        new.per_customer.map(per_customer).transpose(),
     ))?;
     Ok(PurchaseOption {
         id,
@@ -29,6 +31,7 @@ pub fn created(id: PurchaseOptionId, now: Time, new: &NewPurchaseOption) -> Resu
         price,
         show_in_portal: new.show_in_portal,
         position: new.position,
+        per_customer,
         created_at: now,
         archived_at: None,
     })
@@ -43,10 +46,16 @@ pub fn changed(option: &PurchaseOption, changes: &PurchaseOptionChanges) -> Resu
         return Err(Problem::state(&["id"], "ARCHIVED", "The purchase option is archived; make a new one."));
     }
     let name = fields::new_name(changes.name.as_ref())?;
+    let most = match &changes.per_customer {
+        Patch::Keep => option.per_customer,
+        Patch::Clear => None,
+        Patch::Set(most) => Some(per_customer(*most)?),
+    };
     Ok(PurchaseOption {
         name: name.unwrap_or_else(|| option.name.clone()),
         show_in_portal: changes.show_in_portal.over(option.show_in_portal, true),
         position: changes.position.over(option.position, 0),
+        per_customer: most,
         ..option.clone()
     })
 }
@@ -55,8 +64,14 @@ pub fn changed(option: &PurchaseOption, changes: &PurchaseOptionChanges) -> Resu
 ///
 /// # Errors
 /// Invalid, at the field that cannot be taken.
-pub fn check(changes: &PurchaseOptionChanges) -> Result<(), Problem> {
-    fields::new_name(changes.name.as_ref()).map(drop)
+pub fn check(changes: &PurchaseOptionChanges) -> Result<(), Problems> {
+    let most = if let Patch::Set(most) = &changes.per_customer { per_customer(*most).map(drop) } else { Ok(()) };
+    all((fields::new_name(changes.name.as_ref()), most)).map(drop)
+}
+
+fn per_customer(most: i32) -> Result<i32, Problem> {
+    let message = || format!("is {most}; a customer may buy at least 1, or leave it out");
+    if most >= 1 { Ok(most) } else { Err(refused(&["perCustomer"], message())) }
 }
 
 fn price(path: &[&str], given: &GivenPrice) -> Result<Money, Problems> {
@@ -97,6 +112,7 @@ mod tests {
             },
             show_in_portal: true,
             position: 0,
+            per_customer: None,
         }
     }
 

@@ -282,6 +282,7 @@ pub(super) struct OptionRow {
     currency: String,
     show_in_portal: bool,
     position: i32,
+    per_customer: Option<i32>,
     created_at: Time,
     archived_at: Option<Time>,
 }
@@ -297,6 +298,7 @@ impl OptionRow {
             currency: option.price.currency.code().to_owned(),
             show_in_portal: option.show_in_portal,
             position: option.position,
+            per_customer: option.per_customer,
             created_at: option.created_at,
             archived_at: option.archived_at,
         }
@@ -312,6 +314,7 @@ impl OptionRow {
             price: Money { minor: self.price_minor, currency },
             show_in_portal: self.show_in_portal,
             position: self.position,
+            per_customer: self.per_customer,
             created_at: self.created_at,
             archived_at: self.archived_at,
         })

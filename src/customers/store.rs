@@ -228,6 +228,18 @@ pub async fn find_by_external_ids(
     Ok(named.into_iter().filter_map(|(external, id)| Some((external, found.get(&id)?.clone()))).collect())
 }
 
+/// Whether a customer has this external id, now or formerly.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_named(conn: &mut Conn, customer: CustomerId, external_id: &str) -> Result<bool, DbError> {
+    let named = customer_external_ids::table
+        .filter(customer_external_ids::external_id.eq(external_id))
+        .filter(customer_external_ids::customer_id.eq(customer));
+    let found: i64 = on!(conn, |c| named.count().get_result(c))?;
+    Ok(found > 0)
+}
+
 /// When these customers were archived, in one statement: `None` is not at all; who does not exist is not among the
 /// answers.
 ///

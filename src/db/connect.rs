@@ -1,4 +1,7 @@
 //! Connections: how they are set up, and the pools that hand them out.
+//!
+//! Who writes, who reads for callers, streams, and what must answer whatever callers do (health, keys, renewals) have pools of
+//! their own, so that none waits for another. Each caller reads with at most half of the connections for callers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::url::{OneFile, prepare};
 use super::{DbError, DbUrl};
@@ -22,10 +25,24 @@ pub type PgConn = AsyncPgConnection;
 /// A connection to SQLite, whose work is done on a thread where blocking is allowed.
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection>;
 
+/// What a handle of the database reads for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// Callers' requests.
+    Callers,
+    /// Streams of callers.
+    Streams,
+    /// The program itself: health, keys, renewals, the queue.
+    Program,
+}
+
 /// The database, shared by everybody.
 #[derive(Clone)]
 pub struct Db {
     pools: Pools,
+    lane: Lane,
+    /// The turns of the one caller that it reads for.
+    turns: Option<Arc<Semaphore>>,
     statements: Arc<AtomicU64>,
     /// Whose turn it is to read for long.
     pub(super) snapshots: Arc<Semaphore>,
@@ -33,8 +50,26 @@ pub struct Db {
 
 #[derive(Clone)]
 enum Pools {
-    Postgres { pool: Pool<PgConn>, url: Arc<str> },
-    Sqlite { writer: Pool<SqliteConn>, readers: Pool<SqliteConn>, file: Arc<OneFile> },
+    Postgres { writers: Pool<PgConn>, readers: Readers<Pool<PgConn>>, url: Arc<str> },
+    Sqlite { writer: Pool<SqliteConn>, readers: Readers<Pool<SqliteConn>>, file: Arc<OneFile> },
+}
+
+/// Pools to read with, by what for.
+#[derive(Clone)]
+struct Readers<P> {
+    callers: P,
+    streams: P,
+    program: P,
+}
+
+impl<P> Readers<P> {
+    const fn of(&self, lane: Lane) -> &P {
+        match lane {
+            Lane::Callers => &self.callers,
+            Lane::Streams => &self.streams,
+            Lane::Program => &self.program,
+        }
+    }
 }
 
 /// One connection, of whichever database it is.
@@ -45,6 +80,8 @@ pub enum Conn {
         conn: Box<Object<PgConn>>,
         /// How many statements were run, by everybody.
         statements: Arc<AtomicU64>,
+        /// The turn of the caller that it was got for.
+        turn: Option<OwnedSemaphorePermit>,
     },
     /// To SQLite.
     Sqlite {
@@ -52,12 +89,22 @@ pub enum Conn {
         conn: Object<SqliteConn>,
         /// How many statements were run, by everybody.
         statements: Arc<AtomicU64>,
+        /// The turn of the caller that it was got for.
+        turn: Option<OwnedSemaphorePermit>,
     },
 }
 
-/// Connections that PostgreSQL is asked for at most, and SQLite's readers.
-const POSTGRES_CONNECTIONS: usize = 24;
-const SQLITE_READERS: usize = 4;
+/// How many connections there are at most, for each use. PostgreSQL is asked for 24 in all.
+struct Sizes {
+    writers: usize,
+    callers: usize,
+    streams: usize,
+    program: usize,
+}
+
+const POSTGRES: Sizes = Sizes { writers: 6, callers: 10, streams: 4, program: 4 };
+/// SQLite has one writer.
+const SQLITE: Sizes = Sizes { writers: 1, callers: 4, streams: 2, program: 2 };
 /// How long somebody waits for a connection before the database counts as away.
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -91,20 +138,43 @@ impl Db {
     pub fn connect(url: &DbUrl) -> Result<Self, DbError> {
         let pools = match url {
             DbUrl::Postgres(url) => {
-                let mut config = ManagerConfig::default();
-                config.recycling_method = RecyclingMethod::Fast;
-                config.custom_setup = Box::new(|url| open_postgres(url.to_owned()).boxed());
-                let manager = AsyncDieselConnectionManager::<PgConn>::new_with_config(url.as_str(), config);
-                let pool = limited!(Pool::builder(manager), POSTGRES_CONNECTIONS)?;
-                Pools::Postgres { pool, url: Arc::from(url.as_str()) }
+                let pool = |size| postgres_pool(url, size);
+                let Sizes { writers, callers, streams, program } = POSTGRES;
+                let readers = Readers { callers: pool(callers)?, streams: pool(streams)?, program: pool(program)? };
+                Pools::Postgres { writers: pool(writers)?, readers, url: Arc::from(url.as_str()) }
             }
             DbUrl::Sqlite(path) => {
                 prepare(path)?;
                 let file = Arc::new(OneFile::of(path)?);
-                Pools::Sqlite { writer: sqlite_pool(path, 1)?, readers: sqlite_pool(path, SQLITE_READERS)?, file }
+                let pool = |size| sqlite_pool(path, size);
+                let Sizes { writers, callers, streams, program } = SQLITE;
+                let readers = Readers { callers: pool(callers)?, streams: pool(streams)?, program: pool(program)? };
+                Pools::Sqlite { writer: pool(writers)?, readers, file }
             }
         };
-        Ok(Self { pools, statements: Arc::default(), snapshots: Arc::new(Semaphore::new(1)) })
+        let snapshots = Arc::new(Semaphore::new(1));
+        Ok(Self { pools, lane: Lane::Program, turns: None, statements: Arc::default(), snapshots })
+    }
+
+    /// A handle that reads for one caller, who has these turns.
+    #[must_use]
+    pub fn for_caller(&self, turns: Arc<Semaphore>) -> Self {
+        Self { lane: Lane::Callers, turns: Some(turns), ..self.clone() }
+    }
+
+    /// A handle that reads for streams.
+    #[must_use]
+    pub fn for_streams(&self) -> Self {
+        Self { lane: Lane::Streams, turns: None, ..self.clone() }
+    }
+
+    /// With how many connections one caller may read at once: half of those for callers.
+    #[must_use]
+    pub const fn turns(&self) -> usize {
+        match self.pools {
+            Pools::Postgres { .. } => POSTGRES.callers / 2,
+            Pools::Sqlite { .. } => SQLITE.callers / 2,
+        }
     }
 
     /// Whether it is PostgreSQL, where several nodes may share it and several writers pay.
@@ -140,29 +210,38 @@ impl Db {
     /// # Errors
     /// [`DbError::Unavailable`].
     pub async fn read(&self) -> Result<Conn, DbError> {
+        let turn = match &self.turns {
+            Some(turns) => Some(turns.clone().acquire_owned().await.map_err(DbError::unavailable)?),
+            None => None,
+        };
         match &self.pools {
-            Pools::Postgres { pool, .. } => self.postgres(pool).await,
-            Pools::Sqlite { readers, file, .. } => self.sqlite(readers, file).await,
+            Pools::Postgres { readers, .. } => self.postgres(readers.of(self.lane), turn).await,
+            Pools::Sqlite { readers, file, .. } => self.sqlite(readers.of(self.lane), file, turn).await,
         }
     }
 
     /// A connection to write with; SQLite has one.
     pub(super) async fn writer(&self) -> Result<Conn, DbError> {
         match &self.pools {
-            Pools::Postgres { pool, .. } => self.postgres(pool).await,
-            Pools::Sqlite { writer, file, .. } => self.sqlite(writer, file).await,
+            Pools::Postgres { writers, .. } => self.postgres(writers, None).await,
+            Pools::Sqlite { writer, file, .. } => self.sqlite(writer, file, None).await,
         }
     }
 
-    async fn postgres(&self, pool: &Pool<PgConn>) -> Result<Conn, DbError> {
+    async fn postgres(&self, pool: &Pool<PgConn>, turn: Option<OwnedSemaphorePermit>) -> Result<Conn, DbError> {
         let conn = Box::new(pool.get().await.map_err(DbError::unavailable)?);
-        Ok(Conn::Postgres { conn, statements: self.statements.clone() })
+        Ok(Conn::Postgres { conn, statements: self.statements.clone(), turn })
     }
 
-    async fn sqlite(&self, pool: &Pool<SqliteConn>, file: &OneFile) -> Result<Conn, DbError> {
+    async fn sqlite(
+        &self,
+        pool: &Pool<SqliteConn>,
+        file: &OneFile,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Result<Conn, DbError> {
         file.check()?;
         let conn = pool.get().await.map_err(DbError::unavailable)?;
-        Ok(Conn::Sqlite { conn, statements: self.statements.clone() })
+        Ok(Conn::Sqlite { conn, statements: self.statements.clone(), turn })
     }
 }
 
@@ -175,6 +254,13 @@ impl Conn {
             }
         }
     }
+}
+
+fn postgres_pool(url: &str, size: usize) -> Result<Pool<PgConn>, DbError> {
+    let mut config = ManagerConfig::default();
+    config.recycling_method = RecyclingMethod::Fast;
+    config.custom_setup = Box::new(|url| open_postgres(url.to_owned()).boxed());
+    limited!(Pool::builder(AsyncDieselConnectionManager::<PgConn>::new_with_config(url, config)), size)
 }
 
 fn sqlite_pool(path: &Path, size: usize) -> Result<Pool<SqliteConn>, DbError> {

@@ -84,6 +84,7 @@ diesel::table! {
         currency -> Text,
         show_in_portal -> Bool,
         position -> Integer,
+        per_customer -> Nullable<Integer>,
         created_at -> Micros,
         archived_at -> Nullable<Micros>,
     }
@@ -508,6 +509,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use crate::db::types::{Id, Micros};
+
+    portal_endings (customer_id) {
+        customer_id -> Id,
+        ended_at -> Micros,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     catalog_version,
     meters,
@@ -537,6 +547,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     charges,
     api_keys,
     server_secrets,
+    portal_endings,
     purchases,
     payment_methods,
 );

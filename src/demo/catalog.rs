@@ -75,6 +75,7 @@ pub(super) async fn make_catalog(txn: &mut Txn, ids: &Ids, now: Time) -> Result<
             price: self::price(price)?,
             show_in_portal: true,
             position,
+            per_customer: None,
         };
         catalog::create_purchase_option(txn, (ids, now), &option, None).await?;
     }

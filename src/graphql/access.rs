@@ -4,7 +4,7 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 
 use super::context::{Reach, read};
-use super::customers::{Customer, resolve_customer};
+use super::customers::{Customer, CustomerPayload, resolve_customer};
 use super::errors::{UserError, answer, failed, payload};
 use super::ids::{CustomerBy, customer_input, id_input};
 use super::paging::{List, PageArgs, Rows, connection};
@@ -170,6 +170,13 @@ pub struct CreatePortalSessionInput {
     pub ttl_seconds: i32,
 }
 
+/// Whose sessions are to be ended.
+#[derive(InputObject, Clone, Debug)]
+pub struct RevokePortalSessionsInput {
+    /// Whose they are.
+    pub customer: CustomerBy,
+}
+
 /// What beginning a session answers.
 #[derive(SimpleObject, Default)]
 pub struct PortalSessionPayload {
@@ -283,7 +290,8 @@ impl AccessMutation {
         answer(ctx, outcome.await, |key| ApiKeyPayload { api_key: Some(ApiKey(key)), ..ApiKeyPayload::default() })
     }
 
-    /// Begins a session for a customer: a token with which one customer sees and buys for himself, and nothing else.
+    /// Begins a session for a customer: a token with which one customer sees and buys for themselves, and nothing else.
+    /// InvalidState `"ARCHIVED"` for a customer who is archived.
     async fn create_portal_session(
         &self,
         ctx: &Context<'_>,
@@ -296,8 +304,11 @@ impl AccessMutation {
             let valid = service::portal_session(nobody, now, input.ttl_seconds.into());
             let (named, session) = all((customer_input(&["customer"], &input.customer), valid))?;
             let customer = resolve_customer(ctx, named).await?;
-            if find_customer(&mut app.db.read().await?, customer).await?.is_none() {
-                return Err(Problem::not_found(&["customer", "id"], "customer", customer.to_string()).into());
+            let found = find_customer(&mut ctx.db().read().await?, customer).await?;
+            let missing = || Problem::not_found(&["customer", "id"], "customer", customer.to_string());
+            if found.ok_or_else(missing)?.archived_at.is_some() {
+                let message = "The customer is archived and gets no new portal session.";
+                return Err(Problem::state(&["customer"], "ARCHIVED", message).into());
             }
             let session = PortalSession { customer, ..session };
             Ok::<_, Failure>((app.keyring.sign(session).await?, session.expires_at))
@@ -307,5 +318,32 @@ impl AccessMutation {
             expires_at: Some(end.into()),
             errors: Vec::new(),
         })
+    }
+
+    /// Ends all of a customer's portal sessions that have begun: their tokens are taken no more, and their open streams end
+    /// within seconds, on all servers.
+    async fn revoke_portal_sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose sessions.")] input: RevokePortalSessionsInput,
+    ) -> Option<Result<CustomerPayload>> {
+        let now = ctx.refresh();
+        let app = ctx.app();
+        let outcome = async {
+            let id = resolve_customer(ctx, customer_input(&["customer"], &input.customer)?).await?;
+            let customer = app
+                .db
+                .write(async |txn| {
+                    let missing = || Problem::not_found(&["customer", "id"], "customer", id.to_string());
+                    let customer = find_customer(txn, id).await?.ok_or_else(missing)?;
+                    service::end_portal_sessions(txn, id, now).await?;
+                    Ok::<_, Failure>(customer)
+                })
+                .await?;
+            // Here at once; others read it within a second, as this one would.
+            let _ = app.keyring.turn().await;
+            Ok(customer)
+        };
+        answer(ctx, outcome.await, CustomerPayload::from)
     }
 }

@@ -1,23 +1,36 @@
 //! What an operation has at hand: the program, who asks, its loaders, and the one instant that all of its reads share.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::{Context, Request, Result};
 
-use super::errors::failed;
+use super::errors::{failed, too_long};
 use super::loaders::Loaders;
 use super::scalars::Json;
 use crate::access::model::Caller;
+use crate::access::shares::Share;
 use crate::app::App;
 use crate::base::ids::CustomerId;
 use crate::base::json::CanonicalJson;
 use crate::base::time::Time;
-use crate::db::Conn;
+use crate::db::{Conn, Db};
+use crate::intake::Intake;
+
+/// The most bytes of one answer.
+pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
 /// One operation's instant and loaders, and who asks.
 struct Operation {
     caller: Caller,
+    /// What its caller holds: there is one while any of its operations runs.
+    _share: Arc<Share>,
+    /// What it reads with, in its caller's turns.
+    db: Db,
+    /// Counts what it sends for its caller.
+    intake: Intake,
+    /// Bytes of long texts in its answer so far.
+    long: AtomicUsize,
     stream: StreamPosition,
     now: AtomicI64,
     loaders: Loaders,
@@ -27,7 +40,11 @@ struct Operation {
 #[must_use]
 pub fn request_data(request: Request, app: &App, caller: Caller, stream: StreamPosition) -> Request {
     let now = AtomicI64::new(app.clock.now().micros());
-    request.data(Operation { caller, stream, now, loaders: Loaders::new(app) })
+    let share = app.shares.of(&caller);
+    let db = app.db.for_caller(share.readers().clone());
+    let intake = app.intake.for_caller(caller.id(), db.clone());
+    let loaders = Loaders::new(db.clone());
+    request.data(Operation { caller, _share: share, db, intake, long: AtomicUsize::new(0), stream, now, loaders })
 }
 
 /// Where a stream goes on from, and where it has come to, for a transport that keeps count of that itself.
@@ -63,14 +80,50 @@ pub trait Reach {
     /// Who asks.
     fn caller(&self) -> &Caller;
 
+    /// What the operation reads with.
+    fn db(&self) -> &Db;
+
+    /// The queue of commands.
+    fn intake(&self) -> &Intake;
+
+    /// Takes points out of the caller's bucket for work that was not known before it was done.
+    fn charge(&self, points: usize);
+
+    /// Counts a text that may be long before it becomes part of the answer.
+    ///
+    /// # Errors
+    /// The answer would be longer than [`MAX_ANSWER`].
+    fn weigh(&self, bytes: usize) -> Result<()>;
+
     /// Whether who asks may see what belongs to this customer. What they may not see is not there for them.
     fn may_see(&self, customer: CustomerId) -> bool {
         self.caller().only().is_none_or(|only| only == customer)
     }
 
     /// Data that is not for customers: to them it is an empty object.
-    fn internal(&self, data: &CanonicalJson) -> Json {
-        if self.caller().only().is_some() { (&CanonicalJson::empty_object()).into() } else { data.into() }
+    ///
+    /// # Errors
+    /// Those of [`Reach::weigh`].
+    fn internal(&self, data: &CanonicalJson) -> Result<Json> {
+        if self.caller().only().is_some() { Ok((&CanonicalJson::empty_object()).into()) } else { self.json(data) }
+    }
+
+    /// JSON that may be long.
+    ///
+    /// # Errors
+    /// Those of [`Reach::weigh`].
+    fn json(&self, data: &CanonicalJson) -> Result<Json> {
+        self.weigh(data.as_str().len())?;
+        Ok(data.into())
+    }
+
+    /// A text that may be long.
+    ///
+    /// # Errors
+    /// Those of [`Reach::weigh`].
+    fn prose<'t>(&self, text: Option<&'t str>) -> Result<Option<&'t str>> {
+        self.weigh(text.map_or(0, str::len))?;
+        Ok(text)
     }
 
     /// Where the operation's stream goes on from, and has come to.
@@ -97,6 +150,24 @@ impl Reach for Context<'_> {
         &operation(self).caller
     }
 
+    fn db(&self) -> &Db {
+        &operation(self).db
+    }
+
+    fn intake(&self) -> &Intake {
+        &operation(self).intake
+    }
+
+    fn charge(&self, points: usize) {
+        let points = u64::try_from(points).unwrap_or(u64::MAX);
+        self.app().buckets.charge(self.caller().id(), points, self.app().clock.now());
+    }
+
+    fn weigh(&self, bytes: usize) -> Result<()> {
+        let before = operation(self).long.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > MAX_ANSWER { Err(too_long()) } else { Ok(()) }
+    }
+
     fn stream(&self) -> &StreamPosition {
         &operation(self).stream
     }
@@ -109,6 +180,7 @@ impl Reach for Context<'_> {
         let now = self.app().clock.now();
         let operation = operation(self);
         operation.now.store(now.micros(), Ordering::Relaxed);
+        operation.long.store(0, Ordering::Relaxed);
         operation.loaders.enable_all_cache(false);
         now
     }
@@ -124,5 +196,5 @@ fn operation<'a>(ctx: &'a Context<'_>) -> &'a Operation {
 /// # Errors
 /// The top-level error that says that the database is away.
 pub async fn read(ctx: &Context<'_>) -> Result<Conn> {
-    ctx.app().db.read().await.map_err(|error| failed(&error))
+    ctx.db().read().await.map_err(|error| failed(&error))
 }

@@ -8,7 +8,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, Si
 use super::catalog::ArchiveInput;
 use super::catalog::products::find_product;
 use super::context::{Reach, read};
-use super::errors::{UserError, answer, bad_input, payload, refused_query};
+use super::errors::{UserError, answer, bad_input, failed, payload, refused_query};
 use super::ids::{CustomerBy, KeyBy, id_argument, id_input};
 use super::ledger::CreditBalance;
 use super::ledger::balances::balances_of;
@@ -21,6 +21,7 @@ use super::purchases::{PurchaseArgs, PurchaseConnection, PurchaseStatus, purchas
 use super::scalars::{Currency, DateTime, Json};
 use super::streams::customer_cursor;
 use super::subscriptions::{PlanSubscriptionConnection, PlanSubscriptionStatus, SubscriptionArgs, subscriptions};
+use crate::access::service::end_portal_sessions;
 use crate::base::given::Given;
 use crate::base::idempotency::Key;
 use crate::base::ids::CustomerId;
@@ -69,7 +70,7 @@ impl Customer {
     }
 
     /// Your own data: a JSON object.
-    async fn metadata(&self, ctx: &Context<'_>) -> Json {
+    fn metadata(&self, ctx: &Context<'_>) -> Result<Json> {
         ctx.internal(&self.0.metadata)
     }
 
@@ -243,7 +244,15 @@ pub async fn find_customer(ctx: &Context<'_>, argument: &str, by: &CustomerBy) -
         CustomerBy::ExternalId(external_id) => {
             let name = format!("{argument}.externalId");
             text::check(external_id, MAX_REFERENCE).map_err(|error| bad_input(&name, format!("{name} {error}.")))?;
-            ctx.loaders().find(ExternalId(external_id.clone())).await
+            match ctx.caller().only() {
+                None => ctx.loaders().find(ExternalId(external_id.clone())).await,
+                // Another customer's name takes as long as one that names nobody.
+                Some(own) => match store::is_named(&mut read(ctx).await?, own, external_id).await {
+                    Ok(true) => ctx.loaders().find(own).await,
+                    Ok(false) => Ok(None),
+                    Err(error) => Err(failed(&error)),
+                },
+            }
         }
     };
     Ok(found?.filter(|customer| ctx.may_see(customer.id)).map(Customer))
@@ -257,7 +266,7 @@ pub async fn resolve_customer(ctx: &Context<'_>, named: Result<CustomerId, Strin
     match named {
         Ok(id) => Ok(id),
         Err(name) => {
-            let mut conn = ctx.app().db.read().await?;
+            let mut conn = ctx.db().read().await?;
             let found = store::resolve(&mut conn, &[&name]).await?.remove(&name);
             Ok(found.ok_or_else(|| Problem::not_found(&["customer", "externalId"], "customer", name))?)
         }
@@ -353,7 +362,8 @@ impl CustomerMutation {
         answer(ctx, outcome.await, CustomerPayload::from)
     }
 
-    /// Archives a customer without open balances: it can be read and corrected, and gets no new balance. InvalidState
+    /// Archives a customer without open balances: it can be read and corrected, and gets no new balance; its portal sessions
+    /// end. InvalidState
     /// `"IN_USE"` while one of its balances is open or one of its subscriptions has not ended.
     async fn archive_customer(
         &self,
@@ -369,7 +379,9 @@ impl CustomerMutation {
                 let open_balances = !crate::ledger::store::list_revisions(txn, &[id]).await?.is_empty();
                 let subscriptions = crate::subscriptions::store::list_of_customers(txn, &[id]).await?;
                 let runs = subscriptions.iter().any(|known| known.ends_at.is_none_or(|end| now < end));
-                service::archive_customer(txn, now, id, open_balances || runs).await
+                let customer = service::archive_customer(txn, now, id, open_balances || runs).await?;
+                end_portal_sessions(txn, id, now).await?;
+                Ok::<_, Failure>(customer)
             })
             .await
         };

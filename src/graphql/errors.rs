@@ -9,6 +9,7 @@ use async_graphql::registry::{MetaType, MetaTypeName, Registry};
 use async_graphql::{Context, Enum, Error, ErrorExtensions, Interface, Object, Pos, Result, ServerError, Value};
 
 use super::catalog::PurchaseOption;
+use super::context::MAX_ANSWER;
 use super::ledger::CreditBalance;
 use super::node::{self, Node};
 use super::purchases::Purchase;
@@ -115,6 +116,17 @@ pub fn away(why: &impl Display) -> Error {
 pub fn missing(key: &impl Display) -> Error {
     tracing::error!(%key, "a row that must be there is not");
     internal()
+}
+
+/// An answer that is longer than answers may be.
+#[must_use]
+pub fn too_long() -> Error {
+    let message =
+        format!("The answer has more than {MAX_ANSWER} bytes; ask for fewer rows, or fewer long values, at once.");
+    coded(QUERY_TOO_COMPLEX, message).extend_with(|_, extensions| {
+        extensions.set("bound", "bytes of the answer");
+        extensions.set("limit", MAX_ANSWER);
+    })
 }
 
 fn internal() -> Error {

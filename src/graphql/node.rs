@@ -97,7 +97,7 @@ pub async fn find(ctx: &Context<'_>, argument: &str, id: &str) -> Result<Option<
         PlanVersionId::PREFIX => by::<PlanVersionId, _, _>(ctx, argument, &given, PlanVersion).await,
         PurchaseOptionId::PREFIX => {
             let found = ctx.loaders().find(id_argument::<PurchaseOptionId>(argument, &given)?).await?;
-            let shown = found.filter(|option| ctx.caller().only().is_none() || option.show_in_portal);
+            let shown = found.filter(|option| ctx.caller().only().is_none() || option.is_in_portal());
             Ok(shown.map(|option| PurchaseOption(option).into()))
         }
         ApiKeyId::PREFIX => Ok(ApiKey::find(ctx, id_argument(argument, &given)?).await?.map(Node::ApiKey)),

@@ -300,7 +300,9 @@ impl LedgerSubscription {
             return Err(nothing("productId", "credit product"));
         }
         let app = ctx.app();
-        let stream = CrossingStream::open(&app.db, &app.feeds, &app.clock).await.map_err(|error| failed(&error))?;
+        let stream = CrossingStream::open(&app.db.for_streams(), &app.feeds, &app.clock)
+            .await
+            .map_err(|error| failed(&error))?;
         Ok(unfold(Some(stream), move |stream| async move {
             let mut stream = stream?;
             match next_state(ctx, &mut stream, product).await {
@@ -318,7 +320,7 @@ fn nothing(argument: &str, what: &str) -> Error {
 
 async fn open(ctx: &Context<'_>, what: (CustomerId, Option<i32>), after: Option<Positions>) -> Result<EntryStream> {
     let app = ctx.app();
-    EntryStream::open(&app.db, &app.feeds, what, after).await.map_err(|error| failed(&error))
+    EntryStream::open(&app.db.for_streams(), &app.feeds, what, after).await.map_err(|error| failed(&error))
 }
 
 /// The messages of a stream of entries, each made as of its own instant and told with its cursor; an error is the last.

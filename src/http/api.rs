@@ -2,9 +2,12 @@
 //!
 //! Invariants
 //! - Every operation passes the guards and its caller's bucket before anything of it runs, whichever way it came in.
+//! - What a caller sends is paid for before it is kept: its bytes before they are read, its values before they are made. What
+//!   an answer's bytes cost is known behind it, and is taken then.
 //! - A mutation runs to its end when its client goes away; a query is dropped.
 //! - A panic is that operation's alone, and is told as INTERNAL.
 
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +18,26 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::de::Error as _;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::metrics::Metrics;
-use crate::access::budget::Account;
+use super::price;
+use crate::access::budget::{Account, Wait};
 use crate::access::model::Caller;
+use crate::access::shares::{Held, NoRoom, Seat};
 use crate::app::App;
-use crate::graphql::context::StreamPosition;
+use crate::graphql::context::{MAX_ANSWER, StreamPosition};
 use crate::graphql::errors::{
-    BAD_USER_INPUT, INTERNAL, PERSISTED_QUERY_NOT_SUPPORTED, RATE_LIMITED, TIMEOUT, code_of, coded, complete,
-    of_request,
+    BAD_USER_INPUT, INTERNAL, PERSISTED_QUERY_NOT_SUPPORTED, RATE_LIMITED, TIMEOUT, UNAVAILABLE, code_of, coded,
+    complete, of_request, too_long,
 };
 use crate::graphql::guards::{Admitted, Guards};
 use crate::graphql::{DESCRIPTION, NO_DESCRIPTION, Schema, build_schema, request_data};
+
+/// When to ask again for a stream, in milliseconds.
+const LATER: u64 = 5_000;
 
 /// The API behind every transport of GraphQL.
 #[derive(Clone)]
@@ -51,6 +60,8 @@ pub(super) struct Ready {
     admitted: Admitted,
     asker: Asker,
     cost: Value,
+    /// The place of a stream among those of its caller.
+    seat: Option<Seat>,
 }
 
 impl Ready {
@@ -131,29 +142,87 @@ impl Api {
 
     /// Lets an operation in, or answers why not; then nothing has happened.
     pub(super) fn admit(&self, body: Body, asker: &Asker) -> Result<Ready, Box<Answer>> {
-        let refused = |error: ServerError| {
-            self.metrics.refused(code_of(&error).unwrap_or(BAD_USER_INPUT));
-            Box::new(self.finished(Answer::from_errors(vec![error]), &asker.id))
+        let request = Request::try_from(body).map_err(|error| self.refused(of_request(error), asker))?;
+        let admitted = self.guards.admit(request, &asker.caller).map_err(|refused| {
+            self.charge(asker, u64::try_from(refused.points).unwrap_or(u64::MAX));
+            self.refused(*refused.error, asker)
+        })?;
+        let account = self.take(asker, u64::try_from(admitted.cost).unwrap_or(u64::MAX))?;
+        let seat = match admitted.kind {
+            OperationType::Subscription => Some(self.seat(asker)?),
+            OperationType::Query | OperationType::Mutation => None,
         };
-        let request = Request::try_from(body).map_err(|error| refused(of_request(error)))?;
-        let admitted = self.guards.admit(request, &asker.caller).map_err(refused)?;
-        let points = u64::try_from(admitted.cost).unwrap_or(u64::MAX);
-        match self.app.buckets.take(&asker.caller, points, self.app.clock.now()) {
-            Ok(account) => Ok(Ready { cost: cost(points, account), admitted, asker: asker.clone() }),
-            Err(wait) => {
-                let ms = wait.retry_after_ms;
-                let message = format!("You have asked for too much in a short time; ask again in {ms} ms.");
-                let error = coded(RATE_LIMITED, message).extend_with(|_, it| it.set("retryAfterMs", ms));
-                Err(Box::new(refused(of_request(error)).extension("cost", cost(points, wait.account))))
+        Ok(Ready { cost: account, admitted, asker: asker.clone(), seat })
+    }
+
+    /// Takes points out of the caller's bucket, and says how it stands; or answers when to ask again.
+    pub(super) fn take(&self, asker: &Asker, points: u64) -> Result<Value, Box<Answer>> {
+        match self.app.buckets.take(asker.caller.id(), points, self.app.clock.now()) {
+            Ok(account) => Ok(cost(points, account)),
+            Err(wait) => Err(Box::new(self.limited(wait, asker).extension("cost", cost(points, wait.account)))),
+        }
+    }
+
+    /// The answer to who has asked for too much in a short time.
+    pub(super) fn limited(&self, wait: Wait, asker: &Asker) -> Answer {
+        let ms = wait.retry_after_ms;
+        let message = format!("You have asked for too much in a short time; ask again in {ms} ms.");
+        let error = coded(RATE_LIMITED, message).extend_with(|_, it| it.set("retryAfterMs", ms));
+        self.refused(of_request(error), asker)
+    }
+
+    /// Takes points out of the caller's bucket for what is done already.
+    pub(super) fn charge(&self, asker: &Asker, points: u64) {
+        self.app.buckets.charge(asker.caller.id(), points, self.app.clock.now());
+    }
+
+    /// A place for a stream, or the answer that there is none.
+    fn seat(&self, asker: &Asker) -> Result<Seat, Box<Answer>> {
+        self.app.shares.of(&asker.caller).take(Held::Stream).map_err(|no_room| {
+            tracing::info!(caller = %asker.caller, ?no_room, "a stream was refused");
+            let error = match no_room {
+                NoRoom::Own(most) => {
+                    let message =
+                        format!("You have {most} streams open, which is the most; close one, or use those you have.");
+                    coded(RATE_LIMITED, message).extend_with(|_, it| it.set("retryAfterMs", LATER))
+                }
+                NoRoom::All => coded(UNAVAILABLE, "The server has as many streams open as it may; try again later.")
+                    .extend_with(|_, it| {
+                        it.set("retryable", true);
+                        it.set("retryAfterMs", LATER);
+                    }),
+            };
+            Box::new(self.refused(of_request(error), asker))
+        })
+    }
+
+    /// The answer to what was refused before it ran.
+    fn refused(&self, error: ServerError, asker: &Asker) -> Answer {
+        self.metrics.refused(code_of(&error).unwrap_or(BAD_USER_INPUT));
+        self.finished(Answer::from_errors(vec![error]), &asker.id)
+    }
+
+    /// An answer as JSON, which its caller pays for; in place of one that is too long, an error that says so.
+    pub(super) fn write(&self, answer: Answer, asker: &Asker) -> (Answer, Box<RawValue>) {
+        let mut text = Bounded(Vec::new());
+        let written =
+            serde_json::to_writer(&mut text, &Shown(&answer)).ok().and_then(|()| String::from_utf8(text.0).ok());
+        if let Some(text) = written {
+            self.charge(asker, price::of_bytes(text.len()));
+            if let Ok(json) = RawValue::from_string(text) {
+                return (answer, json);
             }
         }
+        self.charge(asker, price::of_bytes(MAX_ANSWER));
+        let answer = self.refused(of_request(too_long()), asker);
+        let json = to_raw_value(&Shown(&answer)).unwrap_or_default();
+        (answer, json)
     }
 
     /// What answers a payload that is no request.
     pub(super) fn unread(&self, error: &serde_json::Error, asker: &Asker) -> Answer {
-        self.metrics.refused(BAD_USER_INPUT);
         let error = coded(BAD_USER_INPUT, format!("The payload is not a GraphQL request: {error}."));
-        self.finished(Answer::from_errors(vec![of_request(error)]), &asker.id)
+        self.refused(of_request(error), asker)
     }
 
     /// Every top-level error carries a code, the name that was most likely meant where the schema has not the one that was
@@ -171,7 +240,7 @@ impl Api {
 
     /// Runs one operation that answers once.
     pub(super) async fn execute(&self, ready: Ready) -> Answer {
-        let Ready { admitted, asker, cost } = ready;
+        let Ready { admitted, asker, cost, seat: _ } = ready;
         let request = request_data(admitted.request, &self.app, asker.caller, StreamPosition::default());
         let schema = self.schema.clone();
         let limit = self.app.settings.timeouts.operation;
@@ -186,18 +255,21 @@ impl Api {
             let api = self.clone();
             return stream::once(async move { api.execute(ready).await }).left_stream();
         }
-        let Ready { admitted, asker, cost } = ready;
-        let (app, caller, points) = (self.app.clone(), asker.caller.clone(), admitted.message_cost);
+        let Ready { admitted, asker, cost, seat } = ready;
+        let (app, caller) = (self.app.clone(), asker.caller.clone());
+        let points = u64::try_from(admitted.message_cost).unwrap_or(u64::MAX);
         let request = request_data(admitted.request, &self.app, asker.caller, position);
         let (mut cost, metrics, api) = (Some(cost), self.metrics.clone(), self.clone());
         // The first message was paid for when the stream was let in.
         let told = move |answer| {
+            // Held as long as the stream is.
+            let _ = &seat;
             let answer = api.finished(answer, &asker.id);
             let Some(cost) = cost.take() else { return (answer, points) };
             metrics.ran(name_of(OperationType::Subscription), if is_executed(&answer) { "data" } else { "error" });
             (answer.extension("cost", cost), 0)
         };
-        let paid = move |(answer, points): (Answer, usize)| {
+        let paid = move |(answer, points): (Answer, u64)| {
             let (app, caller) = (app.clone(), caller.clone());
             async move {
                 pay(&app, &caller, points).await;
@@ -242,9 +314,8 @@ async fn carried_out(
 }
 
 /// Takes what a message of a stream cost out of the caller's bucket; the stream waits while there is too little in it.
-async fn pay(app: &App, caller: &Caller, points: usize) {
-    let points = u64::try_from(points).unwrap_or(u64::MAX);
-    while let Err(wait) = app.buckets.take(caller, points, app.clock.now()) {
+pub(super) async fn pay(app: &App, caller: &Caller, points: u64) {
+    while let Err(wait) = app.buckets.take(caller.id(), points, app.clock.now()) {
         tokio::time::sleep(Duration::from_millis(wait.retry_after_ms)).await;
     }
 }
@@ -285,6 +356,23 @@ fn timed_out(kind: OperationType) -> Error {
 /// Whether anything of an operation ran. Without data, the request itself was wrong.
 pub(super) fn is_executed(answer: &Answer) -> bool {
     answer.errors.is_empty() || !matches!(answer.data, Value::Null)
+}
+
+/// Bytes, up to as many as an answer may have.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len().saturating_add(bytes.len()) > MAX_ANSWER {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// An answer as it is sent: what was not executed has no `data`.

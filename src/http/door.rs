@@ -1,13 +1,16 @@
 //! Who is at the door: what a request shows, and whether its page may speak.
 
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::access::keyring::Refused;
 use crate::access::model::Caller;
 use crate::app::App;
 use crate::base::chain::chain;
 use crate::graphql::errors::{UNAUTHENTICATED, UNAVAILABLE};
+
+/// Where a proxy says by which scheme it was called.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Why a caller is not let in.
 pub(super) struct TurnedAway {
@@ -60,10 +63,12 @@ pub(super) fn who_shows_nothing(app: &App) -> Result<Caller, TurnedAway> {
     if app.settings.trusts_loopback { Ok(Caller::Local) } else { Err(NOTHING_SHOWN) }
 }
 
-/// Whether a page may speak: one from here, or from an origin that is allowed. Only browsers name the origin.
+/// Whether a page may speak: one from here, or from an origin that is allowed. Only browsers name the origin. A proxy that ends
+/// TLS says so in `X-Forwarded-Proto`.
 pub(super) fn is_allowed_origin(app: &App, headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let Some(origin) = text(ORIGIN) else { return true };
-    let host = origin.split_once("://").map(|(_, host)| host);
-    (host.is_some() && host == text(HOST)) || app.settings.allowed_origins.iter().any(|allowed| allowed == origin)
+    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let Some(origin) = text(&ORIGIN) else { return true };
+    let scheme = text(&FORWARDED_PROTO).and_then(|schemes| schemes.split(',').next()).map_or("http", str::trim);
+    let is_here = origin.split_once("://").is_some_and(|(of, host)| of == scheme && Some(host) == text(&HOST));
+    is_here || app.settings.allowed_origins.iter().any(|allowed| allowed == origin)
 }

@@ -20,14 +20,16 @@ use serde_json::value::RawValue;
 
 use super::door::{self, TurnedAway};
 use super::observe::Asked;
+use super::price::Prepaid;
 use super::request::{NOT_ENCODED, is_encoded, media_type, without_bom};
+use crate::access::budget::Wait;
 use crate::access::model::{Caller, Scope};
 use crate::app::App;
 use crate::base::chain::chain;
 use crate::base::problem::Problem;
 use crate::base::time::Time;
 use crate::db::DbError;
-use crate::graphql::errors::FORBIDDEN;
+use crate::graphql::errors::{FORBIDDEN, RATE_LIMITED};
 use crate::intake::{IncomingEvent, Receipt, Status, Whose};
 use crate::metering::event::Mode;
 
@@ -66,6 +68,7 @@ struct CloudEvent<'a> {
 enum Refused {
     TurnedAway(TurnedAway),
     Forbidden,
+    Limited(Wait),
     Malformed(String),
     TooLarge(&'static str),
     MediaType(&'static str),
@@ -134,9 +137,12 @@ async fn take(
         Some("enforce") => Mode::Enforce,
         Some(other) => return Err(Refused::Malformed(format!("mode is \"{other}\"; write record or enforce."))),
     };
-    // Nobody's body is read who may not send it.
+    // Nobody's body is read who may not send it, or has not paid for it.
     let headers = request.headers().clone();
-    let body = Bytes::from_request(request, &()).await.map_err(|error| match error.status() {
+    let prepaid = Prepaid::pay((app, caller), &headers, MAX_BODY).map_err(Refused::Limited)?;
+    let body = Bytes::from_request(request, &()).await;
+    prepaid.settle((app, caller), body.as_ref().map_or(MAX_BODY, Bytes::len));
+    let body = body.map_err(|error| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Refused::TooLarge("The body is longer than 16 MiB; send it in parts."),
         _ => Refused::Malformed("The body could not be read.".to_owned()),
     })?;
@@ -153,7 +159,9 @@ async fn take(
             Err(problem) => receipts.push(Some(Receipt::invalid(problem))),
         }
     }
-    let mut given = app.intake.ingest(events, mode).await.map_err(Refused::Failed)?.into_iter();
+    let share = app.shares.of(caller);
+    let intake = app.intake.for_caller(caller.id(), app.db.for_caller(share.readers().clone()));
+    let mut given = intake.ingest(events, mode).await.map_err(Refused::Failed)?.into_iter();
     let receipts = receipts.into_iter().filter_map(|receipt| receipt.or_else(|| given.next()));
     Ok(Answer::of(ids.into_iter().zip(receipts)))
 }
@@ -353,7 +361,14 @@ fn sent_as(field: &str) -> &str {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
+        let mut after = 1;
         let (status, code, message) = match self {
+            Self::Limited(wait) => {
+                after = wait.retry_after_ms.div_ceil(1_000);
+                let message =
+                    format!("Too much was sent in a short time; send it again in {} ms.", wait.retry_after_ms);
+                (StatusCode::TOO_MANY_REQUESTS, RATE_LIMITED, message)
+            }
             Self::TurnedAway(TurnedAway { status, code, message }) => (status, code, message.to_owned()),
             Self::Forbidden => {
                 let message = "Sending events needs a key with the scope INGEST, WRITE or ADMIN.";
@@ -372,11 +387,11 @@ impl IntoResponse for Refused {
                 (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", message.to_owned())
             }
         };
-        let retryable = status == StatusCode::SERVICE_UNAVAILABLE;
+        let retryable = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         let body = serde_json::json!({"error": {"code": code, "message": message, "retryable": retryable}});
         let mut response = (status, Json(body)).into_response();
         if retryable {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after));
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

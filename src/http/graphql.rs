@@ -12,11 +12,12 @@ use axum::extract::{FromRequest, FromRequestParts, RawQuery, State};
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::api::{Api, Asker, Body, Ready, Shown, is_executed};
 use super::door::{self, TurnedAway};
 use super::observe::Asked;
+use super::price::{self, Prepaid};
 use super::request::{
     AnObject, NOT_ENCODED, count_values, is_encoded, media_type, request_id, without_bom, without_half_characters,
 };
@@ -26,6 +27,8 @@ use crate::graphql::errors::{
     code_of, coded, complete, of_request,
 };
 
+/// The longest body.
+pub(super) const MAX_BODY: usize = 1024 * 1024;
 /// How many values the body of a request holds at most.
 const MAX_VALUES: usize = 50_000;
 const RESPONSE: &str = "application/graphql-response+json";
@@ -40,8 +43,13 @@ pub(super) async fn post(State(api): State<Api>, request: axum::extract::Request
         Ok(asker) => asker,
         Err(turned_away) => return turned_away,
     };
-    // Nobody's body is read who is not known.
+    // Nobody's body is read who is not known, or has not paid for it.
+    let prepaid = match Prepaid::pay((&api.app, &asker.caller), &headers, MAX_BODY) {
+        Ok(prepaid) => prepaid,
+        Err(wait) => return reply.refused(&api, api.limited(wait, &asker), &asker),
+    };
     let body = Bytes::from_request(request, &()).await;
+    prepaid.settle((&api.app, &asker.caller), body.as_ref().map_or(MAX_BODY, Bytes::len));
     if media_type(&headers).is_none_or(|kind| kind != JSON) {
         return reply.refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json in UTF-8.");
     }
@@ -55,9 +63,13 @@ pub(super) async fn post(State(api): State<Api>, request: axum::extract::Request
         }
         Err(_) => return reply.refuse(StatusCode::BAD_REQUEST, "The body could not be read."),
     };
-    if count_values(&body) > MAX_VALUES {
+    let values = count_values(&body);
+    if values > MAX_VALUES {
         let message = format!("The body holds more than {MAX_VALUES} values; send less at once.");
         return reply.refuse_with(StatusCode::BAD_REQUEST, of_request(coded(QUERY_TOO_COMPLEX, message)));
+    }
+    if let Err(refused) = api.take(&asker, price::of_values(values)) {
+        return reply.refused(&api, *refused, &asker);
     }
     let body = without_bom(&body);
     let read = serde_json::from_slice::<AnObject<Body>>(body);
@@ -85,7 +97,7 @@ pub(super) async fn get(
     let wanted = parts.headers.get(UPGRADE).and_then(|upgrade| upgrade.to_str().ok()).unwrap_or_default();
     if wanted.split(',').any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket")) {
         return match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => socket::open(api, upgrade, &parts.headers),
+            Ok(upgrade) => socket::open(api, upgrade, &parts),
             Err(rejection) => rejection.into_response(),
         };
     }
@@ -175,14 +187,18 @@ impl Reply {
     }
 
     fn admit(&self, api: &Api, body: Body, asker: &Asker) -> Result<Ready, Box<Response>> {
-        api.admit(body, asker).map_err(|answer| {
-            let mut response = match self.kind {
-                Kind::Events => sse::one(&answer),
-                Kind::Response | Kind::Json => self.answer(&answer),
-            };
-            response.extensions_mut().insert(Asked { caller: asker.caller.to_string(), operation: None });
-            Box::new(response)
-        })
+        api.admit(body, asker).map_err(|answer| Box::new(self.refused(api, *answer, asker)))
+    }
+
+    /// Answers a request that was refused before it ran.
+    fn refused(&self, api: &Api, answer: Answer, asker: &Asker) -> Response {
+        let mut response = match self.kind {
+            // Whoever may come back has to see it by the status, as programs between do.
+            Kind::Events if retry_after(&answer.errors).is_none() => sse::one(&answer),
+            Kind::Events | Kind::Response | Kind::Json => self.answer(api, answer, asker),
+        };
+        response.extensions_mut().insert(Asked { caller: asker.caller.to_string(), operation: None });
+        response
     }
 
     async fn run(&self, api: &Api, ready: Ready, (asker, headers): (&Asker, &HeaderMap)) -> Response {
@@ -199,16 +215,17 @@ impl Reply {
                 StatusCode::BAD_REQUEST,
                 "A subscription answers many times: send it over WebSocket, or accept text/event-stream.",
             ),
-            (Kind::Response | Kind::Json, _) => self.answer(&api.execute(ready).await),
+            (Kind::Response | Kind::Json, _) => self.answer(api, api.execute(ready).await, asker),
         }
     }
 
-    fn answer(&self, answer: &Answer) -> Response {
+    fn answer(&self, api: &Api, answer: Answer, asker: &Asker) -> Response {
+        let (answer, json) = api.write(answer, asker);
         let status = match self.kind {
-            Kind::Response if !is_executed(answer) => status_of(&answer.errors),
+            Kind::Response | Kind::Events if !is_executed(&answer) => status_of(&answer.errors),
             Kind::Response | Kind::Json | Kind::Events => StatusCode::OK,
         };
-        let mut response = self.send(status, &Shown(answer));
+        let mut response = self.send(status, Box::<str>::from(json).into_string());
         if let Some(seconds) = retry_after(&answer.errors) {
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }
@@ -221,14 +238,14 @@ impl Reply {
 
     fn refuse_with(&self, status: StatusCode, mut error: ServerError) -> Response {
         complete(&mut error, &self.id);
-        self.send(status, &Shown(&Answer::from_errors(vec![error])))
-    }
-
-    fn send(&self, status: StatusCode, body: &impl Serialize) -> Response {
-        match serde_json::to_vec(body) {
-            Ok(body) => (status, [(CONTENT_TYPE, self.kind.content_type())], body).into_response(),
+        match serde_json::to_string(&Shown(&Answer::from_errors(vec![error]))) {
+            Ok(body) => self.send(status, body),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
+    }
+
+    fn send(&self, status: StatusCode, body: String) -> Response {
+        (status, [(CONTENT_TYPE, self.kind.content_type())], body).into_response()
     }
 }
 

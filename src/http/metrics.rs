@@ -11,16 +11,17 @@ use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::connections::Connections;
 use super::door;
 use crate::access::model::Scope;
+use crate::access::shares::Held;
 use crate::app::App;
-use crate::intake::Intake;
 
 /// Seconds.
 const LATENCIES: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
@@ -75,7 +76,7 @@ impl Drop for Open {
 }
 
 impl Metrics {
-    pub(super) fn new(intake: &Intake) -> Self {
+    pub(super) fn new(app: &App, connections: &Connections) -> Self {
         let mut metrics = Self {
             registry: Arc::default(),
             requests: Family::default(),
@@ -93,8 +94,8 @@ impl Metrics {
         let help = "Requests that were refused before they ran, by the error's code";
         registry.register("refusals", help, metrics.refusals.clone());
         registry.register("streams", "Open streams by transport", metrics.streams.clone());
-        intake.register(&mut registry);
-        registry.register_collector(Box::new(Waiting(intake.clone())));
+        app.intake.register(&mut registry);
+        registry.register_collector(Box::new(Now { app: app.clone(), connections: connections.clone() }));
         metrics.registry = Arc::new(registry);
         metrics
     }
@@ -120,16 +121,37 @@ impl Metrics {
     }
 }
 
-/// How many wait is known by the queue itself.
-#[derive(Debug)]
-struct Waiting(Intake);
+/// What is counted where it is held.
+struct Now {
+    app: App,
+    connections: Connections,
+}
 
-impl Collector for Waiting {
+impl std::fmt::Debug for Now {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Now").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Now {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let waiting = ConstGauge::new(i64::try_from(self.0.waiting()).unwrap_or(i64::MAX));
-        let help = "Events and commands that wait or are being worked on; at 50000, more are turned away";
-        let encoder = encoder.encode_descriptor("intake_waiting", help, None, waiting.metric_type())?;
-        waiting.encode(encoder)
+        let all = |of| self.app.shares.held(of);
+        for (name, help, count) in [
+            (
+                "intake_waiting",
+                "Events and commands that wait or are being worked on; beyond 50000, each caller has room for 10000",
+                self.app.intake.waiting(),
+            ),
+            ("connections", "Open connections", self.connections.open()),
+            ("sockets_held", "WebSockets of callers that are known", all(Held::Socket)),
+            ("streams_held", "Streams of all callers, over WebSockets and server-sent events", all(Held::Stream)),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        let ended = ConstCounter::new(self.connections.ended());
+        let help = "Connections that were ended to make room for others, or not let in";
+        ended.encode(encoder.encode_descriptor("connections_ended", help, None, ended.metric_type())?)
     }
 }
 

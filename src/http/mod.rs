@@ -4,6 +4,7 @@
 //! Not here: what a field or an event means.
 
 mod api;
+mod connections;
 mod door;
 mod events;
 mod graphql;
@@ -11,6 +12,7 @@ mod health;
 mod metrics;
 mod observe;
 mod playground;
+mod price;
 mod request;
 mod router;
 mod serve;

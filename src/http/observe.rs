@@ -1,6 +1,7 @@
 //! One span and one line of the log for each request, and what is counted of it. Neither holds a token, a body or a
 //! variable.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -10,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
 
+use super::connections::Peer;
 use super::metrics::Metrics;
 use super::request::request_id;
 
@@ -31,11 +33,17 @@ pub(super) async fn observe(State(metrics): State<Metrics>, request: Request<Bod
     let path = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let id = request_id(request.headers());
     let span = tracing::info_span!("request", id, method, path);
+    let peer = request.extensions().get::<Arc<Peer>>().cloned();
+    let busy = peer.as_ref().map(Peer::answers);
     let response = next.run(request).instrument(span.clone()).await;
+    drop(busy);
     let (status, took) = (response.status(), began.elapsed());
     metrics.answered((&path, method), status, took);
     let (code, us) = (status.as_u16(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     let asked = response.extensions().get::<Asked>();
+    if let (Some(_), Some(peer)) = (asked, peer) {
+        peer.is_known();
+    }
     let (caller, operation) =
         (asked.map(|asked| asked.caller.as_str()), asked.and_then(|asked| asked.operation.as_deref()));
     span.in_scope(|| {

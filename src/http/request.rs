@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::net::IpAddr;
 
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::value::MapAccessDeserializer;
@@ -31,6 +31,11 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<String> {
 
 /// What a client is told whose body is compressed.
 pub(super) const NOT_ENCODED: &str = "Send the body as it is, without a Content-Encoding.";
+
+/// How many bytes the body has, where that is said.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
 
 /// Whether the body comes in a coding, such as gzip.
 pub(super) fn is_encoded(headers: &HeaderMap) -> bool {

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, ORIGIN, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Method, Request, StatusCode};
-use axum::middleware::{Next, from_fn_with_state, map_request};
+use axum::http::header::{
+    ACCEPT, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_SECURITY_POLICY,
+    HOST, ORIGIN, REFERRER_POLICY, RETRY_AFTER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, Method, Request, StatusCode, Version};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -20,6 +23,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::api::Api;
+use super::connections::Connections;
 use super::metrics::{self, Metrics};
 use super::observe::observe;
 use super::request::{REQUEST_ID, is_to_loopback};
@@ -29,11 +33,10 @@ use crate::graphql::errors::INTERNAL;
 
 /// How long a browser may remember that a page is allowed.
 const PREFLIGHT: Duration = Duration::from_hours(1);
-/// The longest body of GraphQL.
-const MAX_GRAPHQL: usize = 1024 * 1024;
-/// What a page from here may do: nothing but talk to here.
+/// What a page from here may do: nothing but talk to here, in no frame of another.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-    font-src 'self' data:; connect-src 'self'; worker-src 'self'";
+    font-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
+    form-action 'none'";
 
 /// Request ids from the program's own source of ids.
 #[derive(Clone)]
@@ -46,10 +49,15 @@ impl MakeRequestId for Ids {
     }
 }
 
-/// The whole wire.
+/// The whole wire, for a server whose connections somebody else looks after.
 pub fn router(app: App) -> Router {
+    routed(app, &Connections::new(usize::MAX))
+}
+
+/// The whole wire.
+pub(super) fn routed(app: App, connections: &Connections) -> Router {
     let header = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
-    let metrics = Metrics::new(&app.intake);
+    let metrics = Metrics::new(&app, connections);
     let api = Api::new(app.clone(), metrics.clone());
     // One layer, outermost first: each that a router is given alone is boxed for every request.
     let around = ServiceBuilder::new()
@@ -60,14 +68,17 @@ pub fn router(app: App) -> Router {
         .layer(header(REFERRER_POLICY, "no-referrer"))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(CONTENT_SECURITY_POLICY, POLICY))
+        // The files of a page say themselves how long they are kept.
+        .layer(header(CACHE_CONTROL, "no-store"))
         .layer(from_fn_with_state((app.clone(), Strangers::default()), name_strangers))
         .layer(cross_origin(&app))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, app.settings.timeouts.request))
         .layer(CatchPanicLayer::custom(|_| panicked()))
+        .layer(from_fn(unambiguous))
         .layer(from_fn_with_state(app.clone(), to_loopback_alone));
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
-        .layer(DefaultBodyLimit::max(MAX_GRAPHQL))
+        .layer(DefaultBodyLimit::max(graphql::MAX_BODY))
         .with_state(api)
         .route("/v1/events", post(events::post).layer(DefaultBodyLimit::max(events::MAX_BODY)).with_state(app.clone()))
         .route("/v1/webhooks/stripe", post(webhooks::stripe).with_state(app.clone()))
@@ -90,6 +101,22 @@ async fn without_odd_id(mut request: Request<Body>) -> Request<Body> {
     request
 }
 
+/// Lets in what every program on the way reads alike: one host, and a body in no coding but chunks.
+async fn unambiguous(request: Request<Body>, next: Next) -> Response {
+    let headers = request.headers();
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11 && request.uri().host().is_none()) {
+        return (StatusCode::BAD_REQUEST, "Send one Host header.\n").into_response();
+    }
+    let is_chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|first| !is_chunked(first)) || codings.next().is_some() {
+        return (StatusCode::NOT_IMPLEMENTED, "Send the body in chunks, or whole; in no other Transfer-Encoding.\n")
+            .into_response();
+    }
+    next.run(request).await
+}
+
 /// Lets pages of the allowed origins call, with a key or token in a header; there are no cookies.
 fn cross_origin(app: &App) -> CorsLayer {
     let origins = app.settings.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
@@ -99,6 +126,7 @@ fn cross_origin(app: &App) -> CorsLayer {
         // Pages that may call at all may send what their libraries add, such as trace ids.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([REQUEST_ID, RETRY_AFTER])
+        .vary([ACCEPT, ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS])
         .max_age(PREFLIGHT)
 }
 

@@ -1,11 +1,12 @@
 //! The `graphql-transport-ws` protocol over one WebSocket, with its own close codes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use futures_util::stream::SplitSink;
@@ -17,17 +18,23 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
 
-use super::api::{Api, Asker, Body, is_executed};
+use super::api::{Api, Asker, Body, is_executed, pay};
+use super::connections::Peer;
 use super::door;
-use super::request::{AnObject, request_id, without_half_characters};
+use super::price;
+use super::request::{AnObject, count_values, request_id, without_half_characters};
 use crate::access::model::Caller;
+use crate::access::shares::{Held, NoRoom, Seat};
 use crate::graphql::context::StreamPosition;
 
 const PROTOCOL: &str = "graphql-transport-ws";
-/// The longest message of a client.
+/// The longest message of a client, and of one that is not known yet.
 const MAX_MESSAGE: usize = 64 * 1024;
+const MAX_FIRST: usize = 4 * 1024;
 /// How much of a longer one is read, so that its sender can be told. Who sends more is cut off.
-const MAX_READ: usize = 1024 * 1024;
+const MAX_READ: usize = 256 * 1024;
+/// How much is read at once.
+const READ_BUFFER: usize = 4 * 1024;
 /// How many operations run on one socket at most.
 const MAX_OPERATIONS: usize = 50;
 /// How many answers wait for a slow reader before its operations wait too.
@@ -81,21 +88,24 @@ enum FromOperation {
 type Named = (String, u64);
 
 /// Upgrades a request whose page is from here, to a client that speaks the protocol.
-pub(super) fn open(api: Api, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> Response {
+pub(super) fn open(api: Api, upgrade: WebSocketUpgrade, parts: &Parts) -> Response {
+    let headers = &parts.headers;
     if !door::is_allowed_origin(&api.app, headers) {
         return (StatusCode::FORBIDDEN, "This page's origin is not among those that are allowed.\n").into_response();
     }
     let id = request_id(headers).to_owned();
     let shown = headers.get(AUTHORIZATION).and_then(|shown| shown.to_str().ok()).map(str::to_owned);
     let (span, sockets) = (Span::current(), api.app.sockets.clone());
+    let peer = parts.extensions.get::<Arc<Peer>>().cloned();
     upgrade
         .protocols([PROTOCOL])
         .max_message_size(MAX_READ)
         .max_frame_size(MAX_READ)
-        .on_upgrade(move |socket| sockets.track_future(serve((api, id, shown), socket).instrument(span)))
+        .read_buffer_size(READ_BUFFER)
+        .on_upgrade(move |socket| sockets.track_future(serve((api, id, shown), socket, peer).instrument(span)))
 }
 
-async fn serve((api, id, shown): (Api, String, Option<String>), socket: WebSocket) {
+async fn serve((api, id, shown): (Api, String, Option<String>), socket: WebSocket, peer: Option<Arc<Peer>>) {
     if socket.protocol().is_none_or(|protocol| protocol.as_bytes() != PROTOCOL.as_bytes()) {
         let mut socket = socket;
         close(&mut socket, (4406, "Subprotocol not acceptable")).await;
@@ -104,8 +114,19 @@ async fn serve((api, id, shown): (Api, String, Option<String>), socket: WebSocke
     let (sink, mut from_client) = socket.split();
     let (answers, from_operations) = mpsc::channel(BACKLOG);
     let _open = api.metrics.open("websocket");
-    let mut session =
-        Session { api, id, shown, sink, asker: None, heard: true, running: HashMap::new(), started: 0, answers };
+    let mut session = Session {
+        api,
+        id,
+        shown,
+        sink,
+        asker: None,
+        heard: true,
+        running: HashMap::new(),
+        started: 0,
+        answers,
+        seat: None,
+        peer,
+    };
     let end = session.run(&mut from_client, from_operations).await;
     session.running.clear();
     if let Some((code, reason)) = end {
@@ -137,6 +158,10 @@ struct Session {
     running: HashMap<String, (u64, AbortOnDropHandle<()>)>,
     started: u64,
     answers: mpsc::Sender<FromOperation>,
+    /// Its place among the sockets of its caller.
+    seat: Option<Seat>,
+    /// The connection.
+    peer: Option<Arc<Peer>>,
 }
 
 impl Session {
@@ -147,6 +172,13 @@ impl Session {
         mut from_operations: mpsc::Receiver<FromOperation>,
     ) -> Option<End> {
         let timeouts = self.api.app.settings.timeouts;
+        let peer = self.peer.clone();
+        let mut crowded_out = std::pin::pin!(async move {
+            match peer {
+                Some(peer) => peer.ended().await,
+                None => std::future::pending().await,
+            }
+        });
         let hello = tokio::time::sleep(timeouts.init);
         tokio::pin!(hello);
         let stop = self.api.app.stop.clone();
@@ -170,6 +202,7 @@ impl Session {
                 Some(said) = from_operations.recv() => self.pass_on(said).await,
                 () = &mut hello, if self.asker.is_none() => Err((4408, "Connection initialisation timeout")),
                 () = stop.cancelled() => Err((1012, "The server stops; come back")),
+                () = &mut crowded_out => Err((1013, "Try again later")),
                 () = &mut ended => Err((4403, "The key or token is not valid any more")),
                 _ = ping.tick(), if self.asker.is_some() => self.ping().await,
             };
@@ -181,6 +214,7 @@ impl Session {
 
     async fn hear(&mut self, text: &str) -> Result<(), End> {
         self.heard = true;
+        self.pay_for(text).await?;
         let text = text.trim_start_matches('\u{feff}');
         let read = serde_json::from_str(text);
         let mended = |error| {
@@ -193,7 +227,18 @@ impl Session {
             }
             FromClient::ConnectionInit { payload } => {
                 let caller = self.caller(payload.as_ref()).await?;
+                self.seat = Some(self.api.app.shares.of(&caller).take(Held::Socket).map_err(|no_room| {
+                    tracing::info!(%caller, ?no_room, "a socket was refused");
+                    self.api.metrics.refused("TOO_MANY_SOCKETS");
+                    match no_room {
+                        NoRoom::Own(_) => (4429, "Too many sockets"),
+                        NoRoom::All => (1013, "Try again later"),
+                    }
+                })?);
                 self.asker = Some(Asker { caller, id: self.id.clone() });
+                if let Some(peer) = &self.peer {
+                    peer.is_known();
+                }
                 self.say("connection_ack").await
             }
             FromClient::Ping {} => self.say("pong").await,
@@ -224,6 +269,19 @@ impl Session {
         }
     }
 
+    /// Takes what a message costs before it is looked at: nobody who is not known sends a long one, and a caller whose bucket is
+    /// empty is heard when there is enough in it.
+    async fn pay_for(&self, text: &str) -> Result<(), End> {
+        let Some(asker) = &self.asker else {
+            return if text.len() > MAX_FIRST { Err((1009, "Message too big")) } else { Ok(()) };
+        };
+        let points = price::of_bytes(text.len()).saturating_add(price::of_values(count_values(text.as_bytes())));
+        if points > 0 {
+            pay(&self.api.app, &asker.caller, points).await;
+        }
+        Ok(())
+    }
+
     /// Who it is, by what the first message shows, or the request did.
     async fn caller(&self, payload: Option<&Map<String, Value>>) -> Result<Caller, End> {
         // Some clients put what they would send as headers into an object of its own.
@@ -252,6 +310,7 @@ impl Session {
     fn start(&mut self, id: String, body: Body, asker: &Asker) {
         self.started = self.started.saturating_add(1);
         let (answers, name, number) = (self.answers.clone(), (id.clone(), self.started), self.started);
+        let (api, payer) = (self.api.clone(), asker.clone());
         let stream = match self.api.admit(body, asker) {
             Ok(ready) => self.api.stream(ready, StreamPosition::default()).left_stream(),
             Err(refused) => futures_util::stream::iter([*refused]).right_stream(),
@@ -264,8 +323,12 @@ impl Session {
                     refused = to_raw_value(&answer.errors).ok();
                     break;
                 }
-                let Ok(answer) = to_raw_value(&answer) else { break };
-                if answers.send(FromOperation::Answer(name.clone(), answer)).await.is_err() {
+                let (answer, json) = api.write(answer, &payer);
+                if !is_executed(&answer) {
+                    refused = to_raw_value(&answer.errors).ok();
+                    break;
+                }
+                if answers.send(FromOperation::Answer(name.clone(), json)).await.is_err() {
                     return;
                 }
             }

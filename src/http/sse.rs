@@ -31,10 +31,10 @@ pub(super) fn answer(api: &Api, ready: Ready, (asker, headers): (&Asker, &Header
     let (ended, stop) = (api.clone(), api.app.stop.clone());
     let caller = asker.caller.clone();
     let over = Box::pin(async move { ended.ended(caller).await });
-    let reached = position.clone();
+    let (reached, writer, payer) = (position.clone(), api.clone(), asker.clone());
     let answers = api.stream(ready, position).map(move |answer| {
         let _ = &open;
-        next(&answer, reached.take())
+        next(writer.write(answer, &payer).1.get(), reached.take())
     });
     let last = if_over(asker.id.clone(), api.clone(), asker.clone());
     let events = answers.take_until(over).chain(last).take_until(async move { stop.cancelled().await });
@@ -43,7 +43,8 @@ pub(super) fn answer(api: &Api, ready: Ready, (asker, headers): (&Asker, &Header
 
 /// Answers what was refused before it ran, as an operation of one answer.
 pub(super) fn one(answer: &Answer) -> Response {
-    respond(stream::iter([next(answer, None), complete_event()]))
+    let answer = serde_json::to_string(&Shown(answer)).unwrap_or_default();
+    respond(stream::iter([next(&answer, None), complete_event()]))
 }
 
 /// What is said at the end: why, when the caller is not let in any more.
@@ -54,7 +55,8 @@ fn if_over(id: String, api: Api, asker: Asker) -> impl Stream<Item = Event> + Se
             let error = coded(UNAUTHENTICATED, "The key or token is not valid any more.");
             let mut error = of_request(error);
             complete(&mut error, &id);
-            events.push(next(&Answer::from_errors(vec![error]), None));
+            let answer = Answer::from_errors(vec![error]);
+            events.push(next(&serde_json::to_string(&Shown(&answer)).unwrap_or_default(), None));
         }
         events.push(complete_event());
         stream::iter(events)
@@ -62,8 +64,8 @@ fn if_over(id: String, api: Api, asker: Asker) -> impl Stream<Item = Event> + Se
     .flatten()
 }
 
-fn next(answer: &Answer, cursor: Option<String>) -> Event {
-    let event = Event::default().event("next").data(serde_json::to_string(&Shown(answer)).unwrap_or_default());
+fn next(answer: &str, cursor: Option<String>) -> Event {
+    let event = Event::default().event("next").data(answer);
     match cursor {
         Some(cursor) => event.id(cursor),
         None => event,

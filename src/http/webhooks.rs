@@ -4,11 +4,16 @@ use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 
+use tokio::sync::Semaphore;
+
 use crate::app::App;
 use crate::base::chain::chain;
 
 /// The longest body, in bytes; Stripe's have a few thousand.
 const MAX_BODY: usize = 256 * 1024;
+
+/// How many bodies are read at once.
+static TURNS: Semaphore = Semaphore::const_new(16);
 
 /// The header that Stripe signs in.
 const SIGNATURE: &str = "stripe-signature";
@@ -18,6 +23,10 @@ const SIGNATURE: &str = "stripe-signature";
 pub(super) async fn stripe(State(app): State<App>, headers: HeaderMap, body: Body) -> (StatusCode, String) {
     let Some(stripe) = &app.settings.stripe else {
         return (StatusCode::NOT_FOUND, "Stripe is not set up here: set STRIPE_SECRET_KEY.\n".to_owned());
+    };
+    // Nobody knows who sends it before it is read.
+    let Ok(_turn) = TURNS.try_acquire() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "Too many are being read; send it again later.\n".to_owned());
     };
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         let message = format!("The body cannot be read, or is longer than {MAX_BODY} bytes.\n");

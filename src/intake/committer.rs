@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::job::{Job, Outcome, Queued};
 use super::metrics::Metrics;
+use super::turns::Turns;
 use super::work::Work;
 use crate::base::chain::chain;
 use crate::base::clock::Clock;
@@ -88,14 +89,16 @@ impl Committer {
 
     /// Works until the queue is closed and empty.
     pub(super) async fn run(mut self, mut queue: UnboundedReceiver<Queued>) {
-        while let Some(first) = queue.recv().await {
-            let mut weight = first.job.weight();
-            let mut batch = vec![first];
-            while weight < BATCH {
-                let Ok(next) = queue.try_recv() else { break };
-                weight = weight.saturating_add(next.job.weight());
-                batch.push(next);
+        let mut turns = Turns::default();
+        loop {
+            if turns.is_empty() {
+                let Some(first) = queue.recv().await else { return };
+                turns.push(first);
             }
+            while let Ok(next) = queue.try_recv() {
+                turns.push(next);
+            }
+            let batch = turns.take(BATCH);
             // Whoever waits for an answer of a batch that panicked hears that there is none; the others go on.
             if AssertUnwindSafe(self.commit_all(batch)).catch_unwind().await.is_err() {
                 tracing::error!("a batch panicked; the books in memory are forgotten");
@@ -335,9 +338,9 @@ impl Committer {
 }
 
 fn answer(batch: Vec<Queued>, outcomes: Vec<Outcome>) {
-    for (Queued { job, permit }, outcome) in batch.into_iter().zip(outcomes) {
+    for (Queued { job, place }, outcome) in batch.into_iter().zip(outcomes) {
         // Whoever has an answer finds the room that it took free again.
-        drop(permit);
+        drop(place);
         // Who does not wait for the answer any more does not get it.
         match (job, outcome) {
             (Job::Events { answer, .. }, Outcome::Events(receipts)) => drop(answer.send(Ok(receipts))),
@@ -367,8 +370,8 @@ fn halve(batch: &mut Vec<Queued>) -> Option<Vec<Queued>> {
 }
 
 fn refuse(batch: Vec<Queued>, error: impl Fn() -> DbError) {
-    for Queued { job, permit } in batch {
-        drop(permit);
+    for Queued { job, place } in batch {
+        drop(place);
         match job {
             Job::Events { answer, .. } => drop(answer.send(Err(error()))),
             Job::Order { answer, .. } => drop(answer.send(Err(Failure::Db(error())))),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
+use super::room::Place;
 use crate::base::credits::Credits;
 use crate::base::fields;
 use crate::base::idempotency::Key;
@@ -36,7 +37,7 @@ pub(super) type EventAnswer = Result<Vec<(usize, Receipt)>, DbError>;
 /// One piece of work, and the room in the queue that it takes until it is done.
 pub(super) struct Queued {
     pub(super) job: Job,
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) place: Place,
 }
 
 /// One piece of work.
@@ -63,8 +64,8 @@ impl Queued {
             return None;
         }
         let half = events.split_off(events.len() / 2);
-        let permit = self.permit.split(half.len())?;
-        Some(Self { job: Job::Events { events: half, mode: *mode, answer: answer.clone() }, permit })
+        let place = self.place.split(half.len());
+        Some(Self { job: Job::Events { events: half, mode: *mode, answer: answer.clone() }, place })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //! 1. While a batch commits, the next gathers: at low load a command waits for nothing, at high load hundreds share one
-//!    transaction. Commands of one customer apply in the order in which they arrived.
+//!    transaction. Commands of one caller on one customer apply in the order in which they arrived.
 //! 2. Customers are divided between committers, so that two never wait for each other's rows. A committer keeps the
 //!    books it worked with in memory and compares their revisions with the table in every transaction; a balance is
 //!    written only where its revision is still the one that was read, else the batch runs again. A batch that was
@@ -10,7 +10,8 @@
 //! 3. A refusal touches its own command alone. A batch that fails as a whole runs again in halves.
 //! 4. Answers are made of what was written, after it was committed. When the database is away, or it is unknown whether
 //!    a commit took place, all of the batch are told so at once; their retry finds the key or the event id.
-//! 5. The queue is bounded: when it is full, or being drained, a command is refused at once.
+//! 5. The queue is bounded, for each caller and for all: when it is full, or being drained, a command is refused at once.
+//!    Callers are served in turn.
 //!
 //! Not here: what a command does to a balance (`ledger`), what an event burns (`metering`).
 
@@ -22,7 +23,9 @@ mod metrics;
 mod moves;
 mod preview;
 mod purchases;
+mod room;
 mod subscriptions;
+mod turns;
 mod work;
 
 use std::collections::{HashMap, HashSet};
@@ -30,8 +33,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
 use prometheus_client::registry::Registry;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use crate::base::caller::CallerId;
 use crate::base::clock::Clock;
 use crate::base::ids::{BalanceId, CustomerId, SubscriptionId};
 use crate::catalog::snapshot::Snapshot;
@@ -52,9 +56,8 @@ pub use job::{
 use job::{EventAnswer, Job, Queued};
 use metrics::Metrics;
 pub use preview::Preview;
+use room::{Place, Room};
 
-/// How many events and commands wait at most.
-const CAPACITY: usize = 50_000;
 /// How many events one piece of work has at most: a long request is cut up, so that it does not hold up the others.
 const CHUNK: usize = 500;
 /// How many external ids are remembered.
@@ -62,9 +65,14 @@ const NAMES: usize = 100_000;
 /// How many committers work side by side on PostgreSQL; SQLite has one writer.
 const COMMITTERS: usize = 2;
 
-/// The queue, shared by everybody.
+/// The queue, shared by everybody: a handle counts what it sends for one caller.
 #[derive(Clone)]
-pub struct Intake(Arc<Shared>);
+pub struct Intake {
+    shared: Arc<Shared>,
+    caller: CallerId,
+    /// What it reads with.
+    db: Db,
+}
 
 impl std::fmt::Debug for Intake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -73,10 +81,9 @@ impl std::fmt::Debug for Intake {
 }
 
 struct Shared {
-    db: Db,
     clock: Clock,
     committers: Vec<mpsc::UnboundedSender<Queued>>,
-    room: Arc<Semaphore>,
+    room: Room,
     metrics: Metrics,
     names: Mutex<LruCache<String, CustomerId>>,
     /// As previews last saw it.
@@ -100,39 +107,43 @@ impl Intake {
             })
             .collect();
         let names = LruCache::new(std::num::NonZeroUsize::new(NAMES).unwrap_or(std::num::NonZeroUsize::MIN));
-        Self(Arc::new(Shared {
-            db: db.clone(),
+        let shared = Shared {
             clock: clock.clone(),
             committers,
-            room: Arc::new(Semaphore::new(CAPACITY)),
+            room: Room::default(),
             metrics,
             names: Mutex::new(names),
             catalog: Mutex::default(),
-        }))
+        };
+        Self { shared: Arc::new(shared), caller: CallerId::Program, db: db.clone() }
+    }
+
+    /// A handle whose work is counted for this caller, and reads with this database.
+    #[must_use]
+    pub fn for_caller(&self, caller: CallerId, db: Db) -> Self {
+        Self { shared: self.shared.clone(), caller, db }
     }
 
     /// Lets nothing more in, and waits until all that was let in is done.
     pub async fn drain(&self) {
-        if let Ok(all) = self.0.room.acquire_many(u32::try_from(CAPACITY).unwrap_or(u32::MAX)).await {
-            all.forget();
-        }
+        self.shared.room.close().await;
     }
 
     /// Lets a registry show what is counted of the queue.
     pub fn register(&self, registry: &mut Registry) {
-        self.0.metrics.register(registry);
+        self.shared.metrics.register(registry);
     }
 
     /// How many events and commands wait or are being worked on.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        CAPACITY.saturating_sub(self.0.room.available_permits())
+        self.shared.room.waiting()
     }
 
-    /// Whether it turns away whatever comes, as it does when it was drained.
+    /// Whether it turns away whatever comes and from whom, as it does when it was drained.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.0.room.available_permits() == 0
+        self.shared.room.is_full()
     }
 
     /// Sends events in; one receipt for each, in their order.
@@ -141,9 +152,9 @@ impl Intake {
     /// [`DbError::Unavailable`]; a retry with the same ids is safe.
     pub async fn ingest(&self, events: Vec<IncomingEvent>, mode: Mode) -> Result<Vec<Receipt>, DbError> {
         let names = self.names(&events).await?;
-        let now = self.0.clock.now();
+        let now = self.shared.clock.now();
         let mut receipts: Vec<Option<Receipt>> = vec![None; events.len()];
-        let mut shares: Vec<Vec<(usize, NewEvent)>> = vec![Vec::new(); self.0.committers.len()];
+        let mut shares: Vec<Vec<(usize, NewEvent)>> = vec![Vec::new(); self.shared.committers.len()];
         for ((place, event), receipt) in events.into_iter().enumerate().zip(receipts.iter_mut()) {
             match event.whose.customer(&names).and_then(|customer| NewEvent::check(event.of(customer), now)) {
                 Ok(event) => {
@@ -173,7 +184,7 @@ impl Intake {
     pub async fn order(&self, order: Order) -> Result<Done, Failure> {
         let customer = order.customer();
         let (answer, given) = oneshot::channel();
-        self.send(customer, 1, Job::Order { order, answer })?;
+        self.send(customer, self.place(1)?, Job::Order { order, answer })?;
         let done = given.await.map_err(DbError::unavailable)??;
         self.with_entry(done).await
     }
@@ -201,7 +212,7 @@ impl Intake {
     /// A problem that the caller can act on, or the database's failure.
     pub async fn purchase(&self, order: PurchaseOrder) -> Result<Bought, Failure> {
         let (answer, given) = oneshot::channel();
-        self.send(order.balance().customer, 1, Job::Purchase { order: Box::new(order), answer })?;
+        self.send(order.balance().customer, self.place(1)?, Job::Purchase { order: Box::new(order), answer })?;
         given.await.map_err(DbError::unavailable)?
     }
 
@@ -209,14 +220,14 @@ impl Intake {
     async fn step(&self, order: PlanOrder) -> Result<Changed, Failure> {
         let customer = order.customer();
         let (answer, given) = oneshot::channel();
-        self.send(customer, 1, Job::Plan { order: Box::new(order), answer })?;
+        self.send(customer, self.place(1)?, Job::Plan { order: Box::new(order), answer })?;
         given.await.map_err(DbError::unavailable)?
     }
 
     /// A repeated order names its first entry, which is read where it is not at hand.
     async fn with_entry(&self, mut done: Done) -> Result<Done, Failure> {
         if let (None, Some(sequence)) = (&done.entry, done.first_sequence) {
-            let mut conn = self.0.db.read().await?;
+            let mut conn = self.db.read().await?;
             done.entry = store::find_entry(&mut conn, done.balance.account.id, sequence).await?.map(Arc::new);
         }
         Ok(done)
@@ -230,7 +241,7 @@ impl Intake {
             .rev()
             .take(8)
             .fold(0_usize, |sum, byte| sum.rotate_left(5) ^ usize::from(*byte));
-        random.checked_rem(self.0.committers.len()).unwrap_or_default()
+        random.checked_rem(self.shared.committers.len()).unwrap_or_default()
     }
 
     fn send_events(
@@ -239,6 +250,8 @@ impl Intake {
         mode: Mode,
     ) -> Result<mpsc::UnboundedReceiver<EventAnswer>, DbError> {
         let (answer, given) = mpsc::unbounded_channel();
+        // All of a request is let in, or nothing of it.
+        let mut place = self.place(shares.iter().map(Vec::len).sum())?;
         for share in shares {
             let Some(customer) = share.first().map(|(_, event)| event.key.customer) else { continue };
             let mut rest = share.into_iter();
@@ -247,18 +260,22 @@ impl Intake {
                 if events.is_empty() {
                     break;
                 }
-                self.send(customer, events.len(), Job::Events { events, mode, answer: answer.clone() })?;
+                let place = place.split(events.len());
+                self.send(customer, place, Job::Events { events, mode, answer: answer.clone() })?;
             }
         }
         Ok(given)
     }
 
-    fn send(&self, customer: CustomerId, weight: usize, job: Job) -> Result<(), DbError> {
-        let full = || DbError::unavailable("the intake is full");
-        let weight = u32::try_from(weight).map_err(|_| full())?;
-        let permit = self.0.room.clone().try_acquire_many_owned(weight).map_err(|_| full())?;
-        let committer = self.0.committers.get(self.committer_of(customer)).ok_or_else(full)?;
-        committer.send(Queued { job, permit }).map_err(|_| full())
+    /// Room in the queue for so many of this caller's events or commands.
+    fn place(&self, weight: usize) -> Result<Place, DbError> {
+        self.shared.room.take(self.caller, weight).ok_or_else(|| DbError::unavailable("the intake is full"))
+    }
+
+    fn send(&self, customer: CustomerId, place: Place, job: Job) -> Result<(), DbError> {
+        let ended = || DbError::unavailable("a committer has ended");
+        let committer = self.shared.committers.get(self.committer_of(customer)).ok_or_else(ended)?;
+        committer.send(Queued { job, place }).map_err(|_| ended())
     }
 
     /// Whom the external ids among the events name: an external id never names another customer later, so that what was
@@ -267,7 +284,7 @@ impl Intake {
         let mut found = HashMap::new();
         let mut unknown: HashSet<&str> = HashSet::new();
         {
-            let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut names = self.shared.names.lock().unwrap_or_else(PoisonError::into_inner);
             for event in events {
                 if let Whose::ExternalId(name) = &event.whose {
                     match names.get(name) {
@@ -279,9 +296,9 @@ impl Intake {
         }
         if !unknown.is_empty() {
             let unknown: Vec<&str> = unknown.into_iter().collect();
-            let mut conn = self.0.db.read().await?;
+            let mut conn = self.db.read().await?;
             let resolved = customers::store::resolve(&mut conn, &unknown).await?;
-            let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut names = self.shared.names.lock().unwrap_or_else(PoisonError::into_inner);
             for (name, customer) in resolved {
                 names.put(name.clone(), customer);
                 found.insert(name, customer);

@@ -47,7 +47,7 @@ impl Intake {
             .into_iter()
             .map(|event| event.whose.customer(&names).and_then(|customer| NewEvent::check(event.of(customer), now)))
             .collect();
-        let mut snapshot = self.0.db.snapshot().await?;
+        let mut snapshot = self.db.snapshot().await?;
         let work = self.load_for(&mut snapshot, checked.iter().flatten(), now).await;
         snapshot.rollback().await;
         let mut work = work?;
@@ -87,12 +87,12 @@ impl Intake {
     }
 
     async fn catalog(&self, conn: &mut Conn) -> Result<Arc<Snapshot>, DbError> {
-        let known = self.0.catalog.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.shared.catalog.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if catalog_version(conn).await? == known.version {
             return Ok(known);
         }
         let current = Arc::new(load_snapshot(conn).await?);
-        *self.0.catalog.lock().unwrap_or_else(PoisonError::into_inner) = current.clone();
+        *self.shared.catalog.lock().unwrap_or_else(PoisonError::into_inner) = current.clone();
         Ok(current)
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::job::{Bought, PurchaseOrder};
 use super::work::{Made, Work};
 use crate::base::credits::Overflow;
-use crate::base::ids::{BalanceId, CustomerId, GrantId, PurchaseId};
+use crate::base::ids::{BalanceId, CustomerId, GrantId, PurchaseId, PurchaseOptionId};
 use crate::base::problem::{Problem, Problems};
+use crate::catalog::model::PurchaseOption;
 use crate::customers::model::Customer;
 use crate::customers::store::find_customers;
 use crate::db::{DbError, Failure, Txn};
@@ -16,9 +17,9 @@ use crate::ledger::lookup;
 use crate::ledger::model::Balance;
 use crate::purchases::input::Ask;
 use crate::purchases::model::{Method, Provider, Purchase, Status};
-use crate::purchases::rules::Buyer;
+use crate::purchases::rules::{Buyer, MAX_WAITING};
 use crate::purchases::service::{Entries, NotRefunded, Till};
-use crate::purchases::store::find_methods;
+use crate::purchases::store::{find_methods, list_bought, list_waiting};
 use crate::purchases::transitions::{Effect, Fact};
 
 impl Work {
@@ -39,6 +40,8 @@ impl Work {
                 let new = new.as_ref().map_err(Problems::clone)?;
                 let mut open = self.open_balance(*balance)?.clone();
                 let buyer = self.buyer(txn, balance.customer, *origin == Origin::Portal).await?;
+                let waiting = self.count_waiting(txn, *balance).await?;
+                let buyer = Buyer { waiting, left: self.count_left(txn, balance.customer, new.option).await?, ..buyer };
                 let (purchase, entries) = self.till().create(&mut open, (new, &buyer), *origin)?;
                 self.put((&open, &purchase), entries);
                 self.use_key(Made::Purchase(purchase.id), key);
@@ -77,6 +80,40 @@ impl Work {
         Ok(Buyer { in_portal, ..buyer })
     }
 
+    /// How many purchases of a balance wait for their money.
+    async fn count_waiting(&self, txn: &mut Txn, balance: BalanceId) -> Result<usize, DbError> {
+        let here = |purchase: &&Purchase| purchase.id.balance == balance;
+        let most = self.purchases.values().filter(here).count().saturating_add(MAX_WAITING);
+        let stored = list_waiting(txn, balance, i64::try_from(most).unwrap_or(i64::MAX)).await?;
+        let stored = stored.into_iter().map(|number| balance.purchase(number));
+        let stored = stored.filter(|id| !self.purchases.contains_key(id)).count();
+        let known = self.purchases.values().filter(here).filter(|purchase| purchase.is_pending()).count();
+        Ok(stored.saturating_add(known))
+    }
+
+    /// How many packs of an option that is limited a customer may still buy.
+    async fn count_left(
+        &self,
+        txn: &mut Txn,
+        customer: CustomerId,
+        option: PurchaseOptionId,
+    ) -> Result<Option<i32>, DbError> {
+        let Some(most) = self.catalog.option(option).and_then(PurchaseOption::most_per_customer) else {
+            return Ok(None);
+        };
+        let counts = |purchase: &&Purchase| {
+            let is_his = purchase.id.balance.customer == customer && purchase.option == option;
+            is_his
+                && purchase.origin != Origin::AutoTopUp
+                && !matches!(purchase.status, Status::Failed | Status::Canceled)
+        };
+        let stored = list_bought(txn, customer, option).await?.into_iter();
+        let stored = stored.filter(|(id, _)| !self.purchases.contains_key(id)).map(|(_, quantity)| quantity);
+        let known = self.purchases.values().filter(counts).map(|purchase| purchase.quantity);
+        let bought = stored.chain(known).fold(0, i32::saturating_add);
+        Ok(Some(most.saturating_sub(bought).max(0)))
+    }
+
     /// Customers as buyers.
     async fn buyers(&self, txn: &mut Txn, ids: &[CustomerId]) -> Result<HashMap<CustomerId, Buyer>, DbError> {
         let customers = find_customers(txn, ids).await?;
@@ -86,7 +123,17 @@ impl Work {
         };
         let buyer = |(id, customer): (CustomerId, Customer)| {
             let method = self.purchase_changes.method(id).cloned().or_else(|| methods.remove(&id));
-            (id, Buyer { currency: customer.currency, email: customer.email, in_portal: false, method })
+            (
+                id,
+                Buyer {
+                    currency: customer.currency,
+                    email: customer.email,
+                    in_portal: false,
+                    method,
+                    waiting: 0,
+                    left: None,
+                },
+            )
         };
         Ok(customers.into_iter().map(buyer).collect())
     }

@@ -95,17 +95,23 @@ fn start(from: Time, step: TimeBucket, count: u32) -> Time {
     }
 }
 
-/// Fills buckets with what a balance burned, by its entries up to one.
+/// Fills buckets with what a balance burned, by its entries up to one, and says how many entries that took.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn fill(conn: &mut Conn, (balance, up_to): (BalanceId, i64), buckets: &mut [Bucket]) -> Result<(), DbError> {
-    let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return Ok(()) };
+pub async fn fill(
+    conn: &mut Conn,
+    (balance, up_to): (BalanceId, i64),
+    buckets: &mut [Bucket],
+) -> Result<usize, DbError> {
+    let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return Ok(0) };
     let (from, until) = (first.from, last.until);
     let mut wanted = ListBurned { balance, up_to, from, until, behind: None, limit: CHUNK };
+    let mut read = 0_usize;
     loop {
         let burned = list_burned(conn, &wanted).await?;
-        let Some(newest) = burned.last() else { return Ok(()) };
+        read = read.saturating_add(burned.len());
+        let Some(newest) = burned.last() else { return Ok(read) };
         wanted.behind = Some((newest.occurred_at, newest.sequence));
         let back = given_back(conn, &wanted, &burned).await?;
         for burned in &burned {
@@ -116,7 +122,7 @@ pub async fn fill(conn: &mut Conn, (balance, up_to): (BalanceId, i64), buckets: 
             }
         }
         if i64::try_from(burned.len()).is_ok_and(|read| read < CHUNK) {
-            return Ok(());
+            return Ok(read);
         }
     }
 }

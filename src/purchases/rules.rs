@@ -25,6 +25,8 @@ pub const MAX_QUANTITY: i32 = 1_000;
 /// How many purchases of an auto top-up there are in 24 hours at most, and how many when nothing is said.
 const DAILY: std::ops::RangeInclusive<i32> = 1..=100;
 const DAILY_DEFAULT: i32 = 5;
+/// How many purchases of a balance wait for their money at most.
+pub const MAX_WAITING: usize = 10;
 /// The greatest price, in the currency's unit: as much as one option may cost.
 const MAX_MAJOR: i64 = 1_000_000_000_000;
 
@@ -39,6 +41,10 @@ pub struct Buyer {
     pub in_portal: bool,
     /// How he pays, where the provider knows him.
     pub method: Option<Method>,
+    /// How many purchases of the balance wait for their money; not counted where it buys by itself.
+    pub waiting: usize,
+    /// How many packs of the option he may still buy, where that is limited; a balance that buys by itself has its own limit.
+    pub left: Option<i32>,
 }
 
 /// Why an option cannot be bought for a balance.
@@ -93,7 +99,7 @@ pub fn offered<'a>(
     now: Time,
 ) -> Result<&'a PurchaseOption, NotOffered> {
     let option = catalog.option(option).ok_or(NotOffered::Unknown)?;
-    if buyer.in_portal && !option.show_in_portal {
+    if buyer.in_portal && !option.is_in_portal() {
         return Err(NotOffered::Unknown);
     }
     if option.archived_at.is_some() {
@@ -147,6 +153,17 @@ pub fn judged<'a>(
 ) -> Result<(&'a PurchaseOption, Credits, Money), Problem> {
     let option = offered(catalog, balance, (new.option, buyer), now).map_err(|why| why.problem(new.option))?;
     let (credits, price) = bundle(option, new.quantity)?;
+    if let Some(left) = buyer.left
+        && new.quantity > left
+    {
+        let most = option.most_per_customer().unwrap_or_default();
+        let message = format!("A customer may buy {most} of this purchase option; {left} are left for this one.");
+        return Err(Problem::limit(&["quantity"], most.to_string(), message));
+    }
+    if buyer.waiting >= MAX_WAITING {
+        let message = format!("{MAX_WAITING} purchases of the balance wait for their money; pay or cancel one first.");
+        return Err(Problem::limit(&["balanceId"], MAX_WAITING.to_string(), message));
+    }
     check_room(balance, credits).map_err(|refusal| refusal.problem(balance.account.id))?;
     Ok((option, credits, price))
 }

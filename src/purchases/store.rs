@@ -6,15 +6,16 @@ use diesel::prelude::*;
 use diesel::sql_types::Integer;
 use diesel_async::RunQueryDsl;
 
-use super::model::{Method, Provider, Purchase};
+use super::model::{Method, Provider, Purchase, Status};
 use super::rows::PurchaseChange;
 pub(super) use super::rows::PurchaseRow;
-use crate::base::ids::{BalanceId, CustomerId, PurchaseId};
+use crate::base::ids::{BalanceId, CustomerId, PurchaseId, PurchaseOptionId};
 use crate::base::time::Time;
 use crate::db::bulk::select_by_keys;
 use crate::db::schema::{payment_methods, purchases};
 use crate::db::types::{Deadline, Id};
 use crate::db::{Conn, DbError, Txn, on};
+use crate::ledger::entry::Origin;
 
 /// What is to be written of purchases for one transaction, so that the table costs one statement.
 #[derive(Debug, Default)]
@@ -82,6 +83,43 @@ pub async fn list_due(conn: &mut Conn, now: Time, limit: i64) -> Result<Vec<Purc
         .select(PurchaseRow::as_select())
         .load(c))?;
     rows.into_iter().map(PurchaseRow::purchase).collect()
+}
+
+/// The numbers of a balance's purchases that wait for their money, at most so many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_waiting(conn: &mut Conn, balance: BalanceId, limit: i64) -> Result<Vec<i32>, DbError> {
+    on!(conn, |c| purchases::table
+        .filter(purchases::customer_id.eq(balance.customer))
+        .filter(purchases::balance.eq(balance.number))
+        // Spelled out, so that the index of those is used.
+        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("status = 0"))
+        .limit(limit)
+        .select(purchases::number)
+        .load(c))
+}
+
+/// What a customer has bought of an option or is about to, beside what balances bought by themselves: each purchase with its
+/// quantity.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_bought(
+    conn: &mut Conn,
+    customer: CustomerId,
+    option: PurchaseOptionId,
+) -> Result<Vec<(PurchaseId, i32)>, DbError> {
+    let counted = [Status::Pending, Status::Paid, Status::Refunded].map(Status::number);
+    let rows: Vec<(i32, i32, i32)> = on!(conn, |c| purchases::table
+        .filter(purchases::customer_id.eq(customer))
+        .filter(purchases::option_id.eq(option))
+        .filter(purchases::status.eq_any(counted))
+        .filter(purchases::origin.ne(Origin::AutoTopUp.number()))
+        .select((purchases::balance, purchases::number, purchases::quantity))
+        .load(c))?;
+    let id = |balance, number| PurchaseId { balance: BalanceId { customer, number: balance }, number };
+    Ok(rows.into_iter().map(|(balance, number, quantity)| (id(balance, number), quantity)).collect())
 }
 
 /// Takes it upon oneself to ask the provider of purchases: until then nobody else does. Answers those that nobody took before.

@@ -59,7 +59,12 @@ impl PurchaseOption {
         Decimal::written(option_rules::price_per_credit(self.0.price, self.0.credits))
     }
 
-    /// Whether customers see it in the portal.
+    /// How many packs of it a customer may buy, all balances together; null is without limit, and one where it costs nothing.
+    async fn per_customer(&self) -> Option<i32> {
+        self.0.per_customer
+    }
+
+    /// Whether customers see it in the portal. One that costs nothing is seen there where `perCustomer` is not null.
     async fn show_in_portal(&self) -> bool {
         self.0.show_in_portal
     }
@@ -91,7 +96,7 @@ pub struct CreatePurchaseOptionInput {
     pub name: String,
     /// How many credits: more than 0, at most 1000000000000, at most 6 fraction digits.
     pub credits: Given<decimal::Decimal>,
-    /// For all of them; 0 gives them away.
+    /// For all of them; 0 gives them away, once to each customer unless `perCustomer` says how often.
     pub price: MoneyInput,
     /// Whether customers see it in the portal.
     #[graphql(default = true)]
@@ -99,6 +104,9 @@ pub struct CreatePurchaseOptionInput {
     /// Where it stands among the product's options; the lower comes first.
     #[graphql(default = 0)]
     pub position: i32,
+    /// How many packs of it a customer may buy, all balances together: at least 1. What balances buy by themselves is not
+    /// counted.
+    pub per_customer: Option<i32>,
     /// What makes a repeat harmless: 1 to 255 characters, unique among the keys of all customers and purchase options that
     /// are made. The same key with the same input answers the same option, as it stands now.
     pub idempotency_key: Option<String>,
@@ -115,6 +123,8 @@ pub struct UpdatePurchaseOptionInput {
     pub show_in_portal: MaybeUndefined<bool>,
     /// Where it stands among the product's options; null is 0 again.
     pub position: MaybeUndefined<i32>,
+    /// How many packs of it a customer may buy: at least 1; null is without limit, and one where it costs nothing.
+    pub per_customer: MaybeUndefined<i32>,
 }
 
 /// What a mutation of a purchase option answers.
@@ -141,6 +151,7 @@ fn given(input: CreatePurchaseOptionInput) -> NewPurchaseOption {
         price: input.price.into(),
         show_in_portal: input.show_in_portal,
         position: input.position,
+        per_customer: input.per_customer,
     }
 }
 
@@ -183,6 +194,7 @@ impl OptionMutation {
             name: patch(input.name, |name| name),
             show_in_portal: patch(input.show_in_portal, |shown| shown),
             position: patch(input.position, |position| position),
+            per_customer: patch(input.per_customer, |most| most),
         };
         let outcome = async {
             let (id, ()) = all((id_input(&["id"], &input.id), option_rules::check(&changes)))?;

@@ -52,8 +52,8 @@ impl Plan {
     }
 
     /// For people, longer; null when nothing was said.
-    async fn description(&self) -> Option<&str> {
-        self.0.description.as_deref()
+    fn description(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        ctx.prose(self.0.description.as_deref())
     }
 
     /// The version that new subscriptions are to.

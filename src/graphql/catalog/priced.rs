@@ -91,13 +91,13 @@ macro_rules! priced_object {
             }
 
             /// For people, longer; null when nothing was said.
-            pub(super) async fn description(&self) -> Option<String> {
-                self.product().description.clone()
+            pub(super) async fn description(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+                Ok(ctx.prose(self.product().description.as_deref())?.map(str::to_owned))
             }
 
             /// Your own data: a JSON object.
-            pub(super) async fn metadata(&self) -> Json {
-                (&self.product().metadata).into()
+            pub(super) async fn metadata(&self, ctx: &Context<'_>) -> Result<Json> {
+                ctx.json(&self.product().metadata)
             }
 
             /// When it was created.

@@ -108,12 +108,14 @@ impl CreditProduct {
     }
 
     /// For people, longer; null when nothing was said.
-    async fn description(&self) -> Option<String> {
-        self.0.description.clone()
+    #[expect(clippy::unused_async, reason = "the interface of products awaits it")]
+    async fn description(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        Ok(ctx.prose(self.0.description.as_deref())?.map(str::to_owned))
     }
 
     /// Your own data: a JSON object.
-    async fn metadata(&self, ctx: &Context<'_>) -> Json {
+    #[expect(clippy::unused_async, reason = "the interface of products awaits it")]
+    async fn metadata(&self, ctx: &Context<'_>) -> Result<Json> {
         ctx.internal(&self.0.metadata)
     }
 
@@ -161,7 +163,7 @@ impl CreditProduct {
     async fn purchase_options(&self, ctx: &Context<'_>) -> Result<Vec<PurchaseOption>> {
         let options = ctx.loaders().find(OptionsOf(self.0.id)).await?.unwrap_or_default();
         let of_all = ctx.caller().only().is_none();
-        let shown = options.into_iter().filter(|it| it.archived_at.is_none() && (of_all || it.show_in_portal));
+        let shown = options.into_iter().filter(|it| it.archived_at.is_none() && (of_all || it.is_in_portal()));
         Ok(shown.map(PurchaseOption).collect())
     }
 }

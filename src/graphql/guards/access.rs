@@ -82,6 +82,7 @@ const ROOTS: &[(&str, &str, Right)] = &[
     ("Mutation", "retainCredits", Right::Write),
     ("Mutation", "reverseEntry", Right::Write),
     ("Mutation", "revokeApiKey", Right::Admin),
+    ("Mutation", "revokePortalSessions", Right::Write),
     ("Mutation", "setAutoTopUp", Right::Write),
     ("Mutation", "topUpCredits", Right::Write),
     ("Mutation", "updateCreditBalance", Right::Write),

@@ -24,6 +24,11 @@ pub(super) fn check(document: &str) -> Result<(), TooMuch> {
     TooMuch::check("tokens", count.tokens, MAX_TOKENS)
 }
 
+/// How many names, numbers, strings and signs a document has, or the most that is worked on.
+pub(super) fn tokens(document: &str) -> usize {
+    if document.len() > MAX_BYTES { MAX_TOKENS } else { count(document).tokens.min(MAX_TOKENS) }
+}
+
 /// How large a document is, before it is parsed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {

@@ -69,6 +69,18 @@ impl From<TooMuch> for ServerError {
     }
 }
 
+/// How many tokens of a document are read and checked for a point.
+const TOKENS: usize = 150;
+
+/// A request that is not let in.
+#[derive(Debug)]
+pub struct Refused {
+    /// What is wrong with it.
+    pub error: Box<ServerError>,
+    /// What it cost to find that out.
+    pub points: usize,
+}
+
 /// What is known of an operation that may run.
 #[derive(Debug)]
 pub struct Admitted {
@@ -110,7 +122,15 @@ impl Guards {
     ///
     /// # Errors
     /// The error that refuses it: nothing has happened.
-    pub fn admit(&self, mut request: Request, caller: &Caller) -> Result<Admitted, ServerError> {
+    pub fn admit(&self, request: Request, caller: &Caller) -> Result<Admitted, Refused> {
+        let points = lexical::tokens(&request.query) / TOKENS;
+        match self.check(request, caller) {
+            Ok(admitted) => Ok(Admitted { cost: admitted.cost.saturating_add(points), ..admitted }),
+            Err(error) => Err(Refused { error: Box::new(error), points: points.max(1) }),
+        }
+    }
+
+    fn check(&self, mut request: Request, caller: &Caller) -> Result<Admitted, ServerError> {
         let document = self.documents.read(&request.query)?;
         measure::check(document.get(), &request.variables)?;
         let document = self.documents.keep(&request.query, document)?;
@@ -198,7 +218,7 @@ mod tests {
     fn document_that_cannot_be_read_is_told_in_a_sentence() {
         let refused = Guards::default().admit(Request::new("{ viewer { kind "), &Caller::Local).unwrap_err();
         assert_eq!(
-            refused.message,
+            refused.error.message,
             "The document cannot be read here: expected selection_set, selection, directive, or arguments."
         );
     }

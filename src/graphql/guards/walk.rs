@@ -2,7 +2,7 @@
 //! whether its arguments are what they must be, and what all of it costs.
 //!
 //! Cost is counted in points: one for each object that may be answered, with ten values of it, as many as a page asks for,
-//! and more where a field makes the server work harder. A page counts its rows, what answers a list of ids or events counts those, another
+//! and more where a field makes the server work harder, or the answer longer. A page counts its rows, what answers a list of ids or events counts those, another
 //! list [`LIST`].
 
 use std::cmp::Reverse;
@@ -37,8 +37,10 @@ const LISTS: [(&str, &str, usize); 10] = [
 ];
 /// How many values of an object come with it.
 const VALUES: usize = 10;
-/// Values that may be long.
-const LONG: [&str; 2] = ["metadata", "properties"];
+/// How many bytes of a field's name in the answer are a value more.
+const NAME: usize = 16;
+/// Values that may be long. One that is renamed counts as they do, since it may be there before.
+const LONG: [&str; 5] = ["description", "failureReason", "metadata", "properties", "reason"];
 /// How many rows a page has when nothing is said.
 const PAGE: usize = 20;
 /// What a mutation costs besides what it answers.
@@ -115,7 +117,10 @@ impl Walk<'_> {
             OperationType::Mutation => "Mutation",
             OperationType::Subscription => "Subscription",
         };
-        self.set(&self.operation.selection_set.node, (root, PAGE), &Path::default())
+        let set = &self.operation.selection_set.node;
+        let mut cost = self.set(set, (root, PAGE), &Path::default())?;
+        cost.add(self.own(self.values(set) / VALUES));
+        Ok(cost)
     }
 
     /// A selection set of objects of a type; `page` is how many rows the object has when it is a page.
@@ -203,7 +208,7 @@ impl Walk<'_> {
         let is_list = MetaTypeName::create(&known.ty).unwrap_non_null().is_list();
         let path = if is_list && !is_row { path.with(parent, name)? } else { *path };
         let mut each = self.set(below, (kind, rows.unwrap_or(PAGE)), &path)?;
-        each.add(self.own(values(below)));
+        each.add(self.own(self.values(below).div_ceil(VALUES).max(1)));
         let times = match (is_row, is_list) {
             (true, _) => page,
             // A payload's errors come instead of everything else.
@@ -215,6 +220,27 @@ impl Walk<'_> {
         // What is sent in is work too, whatever is asked of it.
         cost.add(self.own(extra.saturating_add(listed.unwrap_or_default())));
         Ok(cost)
+    }
+
+    /// How many values are asked of an object directly, its fragments expanded.
+    fn values(&self, set: &SelectionSet) -> usize {
+        let of = |selection: &Positioned<Selection>| match &selection.node {
+            Selection::Field(field) => {
+                let (name, shown) = (field.node.name.node.as_str(), field.node.response_key().node.as_str());
+                let itself = match field.node.selection_set.node.items.is_empty() {
+                    true if shown != name || LONG.contains(&name) => VALUES,
+                    true => 1,
+                    false => 0,
+                };
+                itself.saturating_add(shown.len() / NAME)
+            }
+            Selection::InlineFragment(inline) => self.values(&inline.node.selection_set.node),
+            Selection::FragmentSpread(spread) => {
+                let fragment = self.document.fragments.get(&spread.node.fragment_name.node);
+                fragment.map_or(0, |fragment| self.values(&fragment.node.selection_set.node))
+            }
+        };
+        set.items.iter().map(of).fold(0, usize::saturating_add)
     }
 
     /// How many rows a page is asked for.
@@ -309,17 +335,6 @@ fn forbidden(parent: &str, field: &str, denied: &Denied) -> async_graphql::Error
         Denied::Hidden => format!("{parent}.{field} is not for this kind of caller."),
     };
     coded(FORBIDDEN, message).extend_with(|_, extensions| extensions.set("field", format!("{parent}.{field}")))
-}
-
-/// What an object costs with the values that are asked of it directly.
-fn values(set: &SelectionSet) -> usize {
-    let leaf = |selection: &Positioned<Selection>| match &selection.node {
-        Selection::Field(field) if field.node.selection_set.node.items.is_empty() => {
-            if LONG.contains(&field.node.name.node.as_str()) { VALUES } else { 1 }
-        }
-        _ => 0,
-    };
-    set.items.iter().map(leaf).sum::<usize>().div_ceil(VALUES).max(1)
 }
 
 /// The lists that lead to a field.

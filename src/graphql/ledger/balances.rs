@@ -115,7 +115,7 @@ impl CreditBalance {
         let options = offered(ctx, &settings, &self.0.product);
         let (customer, options) = futures_util::try_join!(ctx.loaders().get(self.key().customer), options)?;
         let payable = |option: &PurchaseOption| customer.currency.is_none_or(|own| own == option.0.price.currency);
-        let shown = |option: &PurchaseOption| ctx.caller().only().is_none() || option.0.show_in_portal;
+        let shown = |option: &PurchaseOption| ctx.caller().only().is_none() || option.0.is_in_portal();
         Ok(options.into_iter().filter(payable).filter(shown).collect())
     }
 

@@ -153,12 +153,12 @@ impl LedgerEntry {
     }
 
     /// Why, in the words of who asked for it.
-    async fn reason(&self) -> Option<&str> {
-        self.0.note.reason.as_deref()
+    fn reason(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        ctx.prose(self.0.note.reason.as_deref())
     }
 
     /// Your own data: a JSON object.
-    async fn metadata(&self, ctx: &Context<'_>) -> Json {
+    fn metadata(&self, ctx: &Context<'_>) -> Result<Json> {
         ctx.internal(self.0.note.metadata.as_ref().unwrap_or(&CanonicalJson::empty_object()))
     }
 

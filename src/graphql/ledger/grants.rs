@@ -128,12 +128,12 @@ impl Grant {
     }
 
     /// Why it came in, in the words of who brought it.
-    async fn reason(&self) -> Option<&str> {
-        self.0.record.reason.as_deref()
+    fn reason(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        ctx.prose(self.0.record.reason.as_deref())
     }
 
     /// Your own data: a JSON object.
-    async fn metadata(&self, ctx: &Context<'_>) -> Json {
+    fn metadata(&self, ctx: &Context<'_>) -> Result<Json> {
         ctx.internal(&self.0.record.metadata)
     }
 

@@ -108,7 +108,7 @@ fn size(given: i32) -> Result<usize> {
 async fn all(ctx: &Context<'_>, first: usize, after: Option<&str>) -> Result<LedgerHealth> {
     let list = List::all("ledgerHealth");
     let from: Option<Place> = after.map(|cursor| list.position("after", cursor)).transpose()?;
-    let report = audit(&ctx.app().db, from, Extent::balances(first)).await.map_err(|error| failed(&error))?;
+    let report = audit(ctx.db(), from, Extent::balances(first)).await.map_err(|error| failed(&error))?;
     Ok(LedgerHealth::of(&list, report))
 }
 
@@ -119,6 +119,6 @@ async fn one(ctx: &Context<'_>, id: BalanceId, after: Option<&str>) -> Result<Op
         return Ok(None);
     }
     let within = from.filter(|place| place.balance == id).and_then(|place| place.within);
-    let report = audit_one(&ctx.app().db, id, within).await.map_err(|error| failed(&error))?;
+    let report = audit_one(ctx.db(), id, within).await.map_err(|error| failed(&error))?;
     Ok(Some(LedgerHealth::of(&list, report)))
 }

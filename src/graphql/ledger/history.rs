@@ -57,7 +57,10 @@ pub struct MeterConsumption {
     pub credits: Decimal,
 }
 
-/// What a balance burned, in buckets.
+/// How many entries that are added up cost a point.
+const ENTRIES: usize = 50;
+
+/// What a balance burned, in buckets. Its entries are paid for once it is known how many there are.
 ///
 /// # Errors
 /// A top-level error: `BAD_USER_INPUT` for a span that is none or makes too many buckets, or the database's.
@@ -77,7 +80,7 @@ pub async fn consumed(
     })?;
     let account = &balance.view().balance.account;
     let filling = fill(&mut read(ctx).await?, (account.id, account.sequence), &mut filled).await;
-    filling.map_err(|error| failed(&error))?;
+    ctx.charge(filling.map_err(|error| failed(&error))? / ENTRIES);
     let ids = filled.iter().flat_map(|bucket| bucket.by_meter.keys().copied().flatten());
     let ids: std::collections::BTreeSet<MeterId> = ids.collect();
     let found = try_join_all(ids.into_iter().map(|id| ctx.loaders().get(id))).await?;

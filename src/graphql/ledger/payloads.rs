@@ -40,7 +40,7 @@ payload!(LedgerPayload, CreditBalancePayload);
 
 /// Gives an order. A problem that names no field is said of `field`, where the input names what the order is about.
 pub(super) async fn give(ctx: &Context<'_>, order: Order, field: &str) -> Result<Done, Failure> {
-    ctx.app().intake.order(order).await.map_err(|failure| failure.about(field))
+    ctx.intake().order(order).await.map_err(|failure| failure.about(field))
 }
 
 /// An idempotency key as it was given, with the command and the fields of the input that it is for.

@@ -29,7 +29,6 @@ pub use ledger::{BalancesOf, KnownBalance, NewestEntries, ReversalsOf};
 pub use purchases::MethodOf;
 
 use super::errors::{failed, missing};
-use crate::app::App;
 use crate::catalog::snapshot::Snapshot;
 use crate::db::{Conn, Db, DbError};
 
@@ -67,8 +66,8 @@ pub struct Loaders(DataLoader<Batches, HashMapCache>);
 impl Loaders {
     /// Loaders that remember nothing yet; made within the runtime, for one operation.
     #[must_use]
-    pub fn new(app: &App) -> Self {
-        let batches = Batches { db: app.db.clone() };
+    pub fn new(db: Db) -> Self {
+        let batches = Batches { db };
         Self(DataLoader::with_cache(batches, InSpan(Span::current()), TokioTimer::default(), HashMapCache::default()))
     }
 

@@ -57,8 +57,8 @@ impl UsageEvent {
     }
 
     /// What is known of the usage: a JSON object, such as `{"tokens": 1200, "model": "large"}`.
-    async fn properties(&self) -> Json {
-        (&self.0.properties).into()
+    fn properties(&self, ctx: &Context<'_>) -> Result<Json> {
+        ctx.json(&self.0.properties)
     }
 
     /// Why it burned what it burned: an item for each rule whose meter has the event's type, also where it burned nothing.

@@ -122,7 +122,7 @@ impl PreviewQuery {
 async fn preview(ctx: &Context<'_>, events: Vec<EventInput>, mode: IngestMode) -> Result<Vec<EventPreview>> {
     let events: Vec<Result<_, Problem>> = events.into_iter().map(incoming).collect();
     let readable: Vec<_> = events.iter().filter_map(|event| event.as_ref().ok().cloned()).collect();
-    let previews = ctx.app().intake.preview(readable, mode.into(), ctx.now()).await.map_err(|error| failed(&error))?;
+    let previews = ctx.intake().preview(readable, mode.into(), ctx.now()).await.map_err(|error| failed(&error))?;
     let mut previews = previews.into_iter();
     let all = events.into_iter().filter_map(|event| match event {
         Ok(_) => previews.next(),

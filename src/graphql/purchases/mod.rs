@@ -122,8 +122,8 @@ impl Purchase {
 
     /// Why it is not paid, or why money that is to go back has not yet; null when nothing is in the way. What the provider says
     /// is for your keys; a portal session is told in general terms.
-    async fn failure_reason(&self, ctx: &Context<'_>) -> Option<&str> {
-        trouble(ctx, &self.0)
+    fn failure_reason(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        ctx.prose(trouble(ctx, &self.0))
     }
 
     /// The grant that it made; null until it is paid.

@@ -165,7 +165,7 @@ impl PurchaseMutation {
                 return Err(Problem::not_found(&["balanceId"], "credit balance", balance.to_string()).into());
             }
             let order = PurchaseOrder::Create { balance, new, origin, key };
-            ctx.app().cashier.buy(order).await.map_err(|failure| failure.about("balanceId"))
+            ctx.app().cashier.buy(ctx.intake(), order).await.map_err(|failure| failure.about("balanceId"))
         };
         Some(shown(ctx, outcome.await))
     }
@@ -185,7 +185,7 @@ impl PurchaseMutation {
                 all((purchase_input(&input.purchase_id), optional(input.reference.as_deref(), text)))?;
             let ask = Ask::Hear { fact: Fact::PaidByHand { reference }, method: None };
             let order = PurchaseOrder::Change { id, ask };
-            ctx.app().intake.purchase(order).await.map_err(|failure| failure.about("purchaseId"))
+            ctx.intake().purchase(order).await.map_err(|failure| failure.about("purchaseId"))
         };
         Some(shown(ctx, outcome.await))
     }
@@ -248,7 +248,7 @@ impl PurchaseMutation {
             let (balance, changes) =
                 all((id_input(&["balanceId"], &input.balance_id), rules::auto_top_up_changes(&given)))?;
             let order = PurchaseOrder::SetAutoTopUp { balance, changes };
-            ctx.app().intake.purchase(order).await.map_err(|failure| failure.about("balanceId"))
+            ctx.intake().purchase(order).await.map_err(|failure| failure.about("balanceId"))
         };
         let payload = shown(ctx, outcome.await);
         Some(payload.map(|PurchasePayload { balance, errors, .. }| CreditBalancePayload { balance, errors }))

@@ -10,7 +10,7 @@ use crate::base::ids::ChargeId;
 use crate::base::money;
 use crate::graphql::catalog::Product;
 use crate::graphql::catalog::plans::product;
-use crate::graphql::context::read;
+use crate::graphql::context::{Reach, read};
 use crate::graphql::errors::failed;
 use crate::graphql::paging::{List, PageArgs, Rows, connection};
 use crate::graphql::scalars::{DateTime, Decimal, Money};
@@ -49,8 +49,9 @@ impl Charge {
     }
 
     /// For people, as it was when it was charged: `"Seats: 5 at 10.00 EUR"`.
-    async fn description(&self) -> &str {
-        &self.0.description
+    fn description(&self, ctx: &Context<'_>) -> Result<&str> {
+        ctx.weigh(self.0.description.len())?;
+        Ok(&self.0.description)
     }
 
     /// How many: 1 for a flat fee, seats, or metered units beyond those that are included.

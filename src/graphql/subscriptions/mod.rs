@@ -185,8 +185,8 @@ impl PlanSubscription {
     }
 
     /// Your own data: a JSON object.
-    async fn metadata(&self) -> Json {
-        (&self.subscription().metadata).into()
+    fn metadata(&self, ctx: &Context<'_>) -> Result<Json> {
+        ctx.json(&self.subscription().metadata)
     }
 
     /// When it was created.

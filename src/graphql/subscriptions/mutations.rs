@@ -153,7 +153,7 @@ async fn ask(
     let outcome = async {
         let (id, ask) = all((id_input::<SubscriptionId>(&["subscriptionId"], id), ask))?;
         let order = PlanOrder::Change { id, ask };
-        ctx.app().intake.subscribe(order).await.map_err(|failure| failure.about("subscriptionId"))
+        ctx.intake().subscribe(order).await.map_err(|failure| failure.about("subscriptionId"))
     };
     let outcome = outcome.await;
     if ends {
@@ -201,7 +201,7 @@ impl SubscriptionMutation {
             let customer = resolve_customer(ctx, named).await?;
             let key = key(customer.to_string())?;
             new.customer = customer;
-            ctx.app().intake.subscribe(PlanOrder::Create { new, key }).await
+            ctx.intake().subscribe(PlanOrder::Create { new, key }).await
         };
         let outcome = outcome.await;
         meter(ctx, &outcome).await;

@@ -73,6 +73,7 @@ fn pack(product: ProductId, position: i32) -> NewPurchaseOption {
         price: GivenPrice { amount: decimal("25.5"), currency: Currency::parse("EUR").unwrap().into() },
         show_in_portal: true,
         position,
+        per_customer: None,
     }
 }
 
@@ -306,6 +307,7 @@ both!(options_are_listed_by_product_and_position, async |db| {
         name: Patch::Set("Big pack".into()),
         show_in_portal: Patch::Set(false),
         position: Patch::Set(7),
+        per_customer: Patch::Set(3),
     };
     let id = made[0].id;
     let after = db.write(async |txn| service::update_purchase_option(txn, id, &changes).await).await.unwrap();

@@ -3,6 +3,7 @@
 mod claim;
 mod json;
 mod migrate;
+mod shares;
 
 /// PostgreSQL's migrations beside SQLite's.
 mod postgres {

@@ -1,5 +1,6 @@
 //! The wire: what each protocol says to callers, and what strangers send.
 
+mod bounds;
 mod events;
 mod graphql;
 mod hostile;

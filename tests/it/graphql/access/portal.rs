@@ -199,3 +199,59 @@ on_sqlite!(a_session_lasts_as_long_as_it_says, async |db| {
     api.at("2026-01-01T01:00:00Z");
     assert_eq!(ask(&api).await["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
 });
+
+both!(revoked_portal_sessions_end_with_their_streams_on_every_server_and_new_ones_begin, threads, async |db| {
+    let api = Api::on(db).await;
+    let balance = api.acme("10").await;
+    api.customer("other").await;
+    let node = api.another_on(db, 2).await;
+    let (acme, other) = (api.portal("acme").await, api.portal("other").await);
+    let token = acme.token.clone().expect("a token");
+    let query = &documents::balance_changes("entry { id }");
+    let mut sockets = Vec::new();
+    for node in [&api, &node] {
+        let mut socket = Socket::subscribe(&node.shown(&token), query, json!({"id": balance})).await;
+        assert_eq!(socket.next().await, json!({"balanceChanges": {"entry": null}}));
+        sockets.push(socket);
+    }
+    api.at("2026-01-01T00:00:01Z");
+    let input = json!({"customer": {"externalId": "acme"}});
+    let revoked = api.make("revokePortalSessions", "customer { externalId }", input).await;
+    assert_eq!(revoked["customer"]["externalId"], "acme");
+    for mut socket in sockets {
+        assert_eq!(socket.closed().await, (4403, "The key or token is not valid any more".to_owned()));
+    }
+    let status = async |caller: &Api| {
+        let sent = caller.post("/graphql").json(&json!({"query": "{ viewer { id } }"})).send().await;
+        sent.expect("it answers").status().as_u16()
+    };
+    assert_eq!((status(&acme).await, status(&node.shown(&token)).await, status(&other).await), (401, 401, 200));
+    // A server that starts knows of it, too.
+    assert_eq!(status(&api.another_on(db, 3).await.shown(&token)).await, 401);
+    api.at("2026-01-01T00:00:02Z");
+    assert_eq!(status(&api.portal("acme").await).await, 200);
+});
+
+both!(customer_who_is_archived_has_no_portal_sessions, async |db| {
+    let api = Api::on(db).await;
+    let id = api.customer("gone").await;
+    let portal = api.portal("gone").await;
+    api.at("2026-01-01T00:00:01Z");
+    api.make("archiveCustomer", "customer { archivedAt }", json!({"id": id})).await;
+    api.app.keyring.turn().await.expect("the database answers");
+    let sent = portal.post("/graphql").json(&json!({"query": "{ viewer { id } }"})).send().await;
+    assert_eq!(sent.expect("it answers").status(), 401);
+    api.at("2026-01-01T00:00:02Z");
+    let input = json!({"customer": {"externalId": "gone"}});
+    let query = &documents::mutation("createPortalSession", "token errors { ...Error }");
+    let refused = api.ask(query, json!({"input": input})).await;
+    answer!(refused, @r#"
+    {data: {createPortalSession: {
+      errors: [{
+        __typename: "InvalidState", message: "The customer is archived and gets no new portal session."
+        path: ["customer"], state: "ARCHIVED"
+      }]
+      token: null
+    }}}
+    "#);
+});

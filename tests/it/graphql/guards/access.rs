@@ -139,6 +139,7 @@ both!(each_root_field_is_for_these_callers_and_nobody_else, async |db| {
     mutation createApiKey: admin local
     mutation revokeApiKey: admin local
     mutation createPortalSession: write admin local
+    mutation revokePortalSessions: write admin local
     subscription balanceChanges: portal read write admin local
     subscription customerBalanceChanges: portal read write admin local
     subscription balanceStateChanges: read write admin local

@@ -46,9 +46,11 @@ on_sqlite!(an_answer_says_what_it_cost_and_when_the_bucket_is_full_again, async 
       }
     ]
     "#);
+    // Something is left, but not enough.
+    api.at("2026-01-01T00:00:02.4Z");
     let request = node.post("/graphql").header("accept", "application/graphql-response+json");
     let refused = request.json(&json!({"query": page})).send().await.expect("it answers");
-    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"5".parse().expect("a header")));
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"4".parse().expect("a header")));
 });
 
 on_sqlite!(request_that_costs_too_much_is_told_its_cost_and_its_dearest_parts, async |db| {

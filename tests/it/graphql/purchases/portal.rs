@@ -114,3 +114,76 @@ both!(the_same_key_of_the_portal_and_of_the_api_are_two_keys, async |db| {
     let options = seen["data"]["viewer"]["customer"]["creditBalances"][0]["purchaseOptions"].to_string();
     assert!(options.contains(&shop.option) && !options.contains(&dollars), "{seen}");
 });
+
+both!(a_balance_has_few_purchases_that_wait_for_their_money, async |db| {
+    let shop = Shop::on(db, "0").await;
+    let portal = Shop { api: shop.api.portal("acme").await, ..shop.clone() };
+    let mut made = Vec::new();
+    for at in 0..10 {
+        made.push(text(&portal.buy(1, &format!("p{at}")).await["purchase"]["id"]));
+    }
+    let one_more = async |key: &str| told(&portal.api, "purchaseCredits", portal.input(key)).await;
+    let refused = one_more("p10").await;
+    assert_eq!(
+        refused,
+        json!({
+            "__typename": "LimitExceeded",
+            "message": "10 purchases of the balance wait for their money; pay or cancel one first.",
+            "path": ["balanceId"]
+        })
+    );
+    assert_eq!(portal.buy(1, "p0").await["replayed"], true, "what was bought before is answered again");
+    shop.ask("cancelPurchase", &made[0]).await;
+    portal.buy(1, "p11").await;
+    assert_eq!(one_more("p12").await, refused);
+    shop.ask("markPurchasePaid", &made[1]).await;
+    portal.buy(1, "p13").await;
+});
+
+both!(a_pack_that_costs_nothing_is_had_as_often_as_it_says_or_once, async |db| {
+    let shop = Shop::on(db, "0").await;
+    let (plain, twice) =
+        (shop.option("5", "0", json!({})).await, shop.option("7", "0", json!({"perCustomer": 2})).await);
+    let portal = Shop { api: shop.api.portal("acme").await, ..shop.clone() };
+    let query = "{ viewer { customer { creditBalances { purchaseOptions { id perCustomer } } } } }";
+    let seen = portal.api.ask(query, json!({})).await.to_string();
+    assert!(seen.contains(&twice) && !seen.contains(&plain), "{seen}");
+    let of = |option: &String, api: &crate::support::api::Api| Shop {
+        option: option.clone(),
+        api: api.clone(),
+        ..shop.clone()
+    };
+    let hidden = told(&portal.api, "purchaseCredits", of(&plain, &portal.api).input("h")).await;
+    assert_eq!(hidden["__typename"], "NotFound", "{hidden}");
+    let shown = of(&twice, &portal.api);
+    let mut many = shown.input("m");
+    many["quantity"] = json!(3);
+    let refused = told(&portal.api, "purchaseCredits", many).await;
+    assert_eq!(refused["message"], "A customer may buy 2 of this purchase option; 2 are left for this one.");
+    shown.buy(1, "a").await;
+    shown.buy(1, "b").await;
+    let refused = told(&portal.api, "purchaseCredits", shown.input("c")).await;
+    assert_eq!(
+        (&refused["__typename"], &refused["path"], &refused["message"]),
+        (
+            &json!("LimitExceeded"),
+            &json!(["quantity"]),
+            &json!("A customer may buy 2 of this purchase option; 0 are left for this one.")
+        )
+    );
+    // Another balance is no way around it, and a key is none.
+    let other = shop.api.product("other", &[], json!({})).await;
+    shop.api.balance("acme", &other, "0", json!({})).await;
+    let by_key = of(&plain, &shop.api);
+    by_key.buy(1, "d").await;
+    assert_eq!(told(&shop.api, "purchaseCredits", by_key.input("e")).await["__typename"], "LimitExceeded");
+    assert_eq!(shop.available().await, "19");
+    // What it says can be changed.
+    let changes = json!({"id": plain, "perCustomer": 2});
+    shop.api.make("updatePurchaseOption", "purchaseOption { perCustomer }", changes).await;
+    by_key.buy(1, "f").await;
+    let wrong = json!({"id": plain, "perCustomer": 0});
+    let query = &documents::mutation("updatePurchaseOption", "errors { path message }");
+    let refused = shop.api.ask(query, json!({"input": wrong})).await["data"]["updatePurchaseOption"]["errors"].take();
+    assert_eq!(refused[0]["path"], json!(["perCustomer"]), "{refused}");
+});

@@ -6,7 +6,7 @@ use scrip::worker;
 use serde_json::{Value, json};
 
 use super::shop;
-use crate::graphql::purchases::{PURCHASE, Shop, text, told};
+use crate::graphql::purchases::{PURCHASE, Shop, option, text, told};
 use crate::support::answer::answer;
 use crate::support::db::{both, on_sqlite};
 use crate::support::documents;
@@ -230,8 +230,15 @@ both!(what_the_provider_is_slow_about_holds_up_none_of_the_others, async |db| {
     let (first, stripe) = shop(db, "0").await;
     let patient = first.api.beside(db, stripe.settings_of(Duration::from_hours(1))).await;
     let shop = Shop { api: patient, ..first };
+    let other = shop.api.product("other", &[], json!({})).await;
+    let other = Shop {
+        balance: shop.api.balance("acme", &other, "0", json!({})).await,
+        option: option(&shop.api, &other, ("100", "20", "EUR"), json!({})).await,
+        ..shop.clone()
+    };
     for number in 0..18 {
-        let (_, page) = shop.open(&stripe, &format!("p{number}")).await;
+        let of = if number < 9 { &other } else { &shop };
+        let (_, page) = of.open(&stripe, &format!("p{number}")).await;
         assert!(stripe.pay(&page, "pm_card"));
     }
     let watch = &documents::balance_changes("balance { available }");
