@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -86,9 +87,10 @@ pub(crate) fn complain(message: &str) {
     eprintln!("{message}");
 }
 
-#[expect(clippy::print_stdout, reason = "a command-line program answers on standard output")]
+/// Answers on standard output.
 pub(crate) fn say(message: &str) {
-    println!("{message}");
+    // Whoever has read enough of it has closed the other end.
+    let _ = writeln!(std::io::stdout(), "{message}");
 }
 
 async fn schema(possible_types: bool) -> Result<(), Failure> {
@@ -196,6 +198,10 @@ impl Server {
             () = hurry => tracing::warn!("requests that were still open are cut off"),
         }
         app.intake.drain().await;
+        // Which keys were used since the last turn.
+        if let Err(error) = app.keyring.turn().await {
+            tracing::warn!(error = %chain(&error), "the last uses of keys are not noted");
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-// Apollo Client for Scrip: the link, and what its cache has to know. It needs @apollo/client 4, graphql-ws 6 and rxjs.
+// Apollo Client for Scrip: the link, and what its cache has to know. It needs @apollo/client 4, graphql 16, graphql-ws 6 and
+// rxjs.
 
 import { ApolloLink, HttpLink } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';

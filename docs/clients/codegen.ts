@@ -1,4 +1,5 @@
-// Types for your own queries: `npx graphql-codegen --config codegen.ts`.
+// Types for your own queries: `npm install --save-dev @graphql-codegen/cli @graphql-codegen/typescript-operations`, then
+// `npx graphql-codegen --config codegen.ts`.
 
 import type { CodegenConfig } from '@graphql-codegen/cli';
 

@@ -255,7 +255,6 @@ impl Keyring {
             let taken: HashSet<ApiKeyId> =
                 found.iter().filter(|kept| kept.key.is_taken(now)).map(|kept| kept.key.id).collect();
             let over: HashSet<ApiKeyId> = ids.into_iter().filter(|id| !taken.contains(id)).collect();
-            known.retain(|id, _| !over.contains(id));
             for kept in found {
                 let Some(known) = known.get_mut(&kept.key.id) else { continue };
                 let used_at = known.used_at.load(Ordering::Relaxed);
@@ -265,6 +264,7 @@ impl Keyring {
                 }
                 known.key = Arc::new(kept.key);
             }
+            known.retain(|id, _| !over.contains(id));
         }
         if used.is_empty() {
             return Ok(());

@@ -114,11 +114,13 @@ pub(super) async fn post(
         Ok(caller) => caller,
         Err(turned_away) => return Refused::TurnedAway(turned_away).into_response(),
     };
-    let mut response = match take(&app, &caller, parameters, request).await {
+    let taken = take(&app, &caller, parameters, request).await;
+    let is_too_soon = matches!(taken, Err(Refused::Limited(_)));
+    let mut response = match taken {
         Ok(answer) => Json(answer).into_response(),
         Err(refused) => refused.into_response(),
     };
-    response.extensions_mut().insert(Asked { caller: caller.to_string(), operation: None });
+    response.extensions_mut().insert(Asked { caller: caller.to_string(), operation: None, is_too_soon });
     response
 }
 

@@ -192,17 +192,19 @@ impl Reply {
 
     /// Answers a request that was refused before it ran.
     fn refused(&self, api: &Api, answer: Answer, asker: &Asker) -> Response {
+        let is_too_soon = retry_after(&answer.errors).is_some();
         let mut response = match self.kind {
             // Whoever may come back has to see it by the status, as programs between do.
-            Kind::Events if retry_after(&answer.errors).is_none() => sse::one(&answer),
+            Kind::Events if !is_too_soon => sse::one(&answer),
             Kind::Events | Kind::Response | Kind::Json => self.answer(api, answer, asker),
         };
-        response.extensions_mut().insert(Asked { caller: asker.caller.to_string(), operation: None });
+        response.extensions_mut().insert(Asked { caller: asker.caller.to_string(), operation: None, is_too_soon });
         response
     }
 
     async fn run(&self, api: &Api, ready: Ready, (asker, headers): (&Asker, &HeaderMap)) -> Response {
-        let told = Asked { caller: asker.caller.to_string(), operation: Some(ready.name().to_owned()) };
+        let told =
+            Asked { caller: asker.caller.to_string(), operation: Some(ready.name().to_owned()), is_too_soon: false };
         let mut response = self.carry_out(api, ready, (asker, headers)).await;
         response.extensions_mut().insert(told);
         response

@@ -2,7 +2,7 @@
 //! variable.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, State};
@@ -23,7 +23,12 @@ const QUIET: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 pub(super) struct Asked {
     pub(super) caller: String,
     pub(super) operation: Option<String>,
+    /// Whether the caller has asked for too much in a short time.
+    pub(super) is_too_soon: bool,
 }
+
+/// How long the answer takes to who has asked for too much, so that asking again at once is no way to keep the server busy.
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Watches a request pass by.
 pub(super) async fn observe(State(metrics): State<Metrics>, request: Request<Body>, next: Next) -> Response {
@@ -37,6 +42,9 @@ pub(super) async fn observe(State(metrics): State<Metrics>, request: Request<Bod
     let busy = peer.as_ref().map(Peer::answers);
     let response = next.run(request).instrument(span.clone()).await;
     drop(busy);
+    if response.extensions().get::<Asked>().is_some_and(|asked| asked.is_too_soon) {
+        tokio::time::sleep(PAUSE).await;
+    }
     let (status, took) = (response.status(), began.elapsed());
     metrics.answered((&path, method), status, took);
     let (code, us) = (status.as_u16(), u64::try_from(took.as_micros()).unwrap_or(u64::MAX));

@@ -21,11 +21,13 @@ use tracing::{Instrument, Span};
 use super::api::{Api, Asker, Body, is_executed, pay};
 use super::connections::Peer;
 use super::door;
+use super::observe::PAUSE;
 use super::price;
 use super::request::{AnObject, count_values, request_id, without_half_characters};
 use crate::access::model::Caller;
 use crate::access::shares::{Held, NoRoom, Seat};
 use crate::graphql::context::StreamPosition;
+use crate::graphql::errors::{RATE_LIMITED, UNAVAILABLE, code_of};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 /// The longest message of a client, and of one that is not known yet.
@@ -313,7 +315,14 @@ impl Session {
         let (api, payer) = (self.api.clone(), asker.clone());
         let stream = match self.api.admit(body, asker) {
             Ok(ready) => self.api.stream(ready, StreamPosition::default()).left_stream(),
-            Err(refused) => futures_util::stream::iter([*refused]).right_stream(),
+            Err(refused) => futures_util::stream::once(async move {
+                let code = refused.errors.first().and_then(code_of);
+                if matches!(code, Some(RATE_LIMITED | UNAVAILABLE)) {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                *refused
+            })
+            .right_stream(),
         };
         let run = async move {
             let mut stream = std::pin::pin!(stream);

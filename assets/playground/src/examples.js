@@ -296,7 +296,7 @@ mutation SendUsage($events: [EventInput!]!) {
     query: `# Why did that event burn what it
 # burned? Each rule explains itself,
 # those that did not match too, and
-# the allocations name the lots that
+# the allocations name the grants that
 # the credits came from.
 #
 # Run SendUsage first: before it,
@@ -339,7 +339,7 @@ query WhyDidItBurn {
   },
   {
     group: 'Basics',
-    query: `# Adds credits, as a lot of their
+    query: `# Adds credits, as a grant of their
 # own; expiresAt and priority could
 # say when it ends and what burns
 # first. Put a balance's id, from
@@ -1012,7 +1012,8 @@ mutation Refund($purchaseId: ID!) {
 # takes the place of what was set
 # before; a threshold of "5000" and a
 # target of "6000" buy at once, and
-# enabled: false ends it.
+# enabled: false ends it. The ids are
+# in the answer of Shop.
 
 mutation BuyByItself($balanceId: ID!, $optionId: ID!) {
   setAutoTopUp(
@@ -1046,7 +1047,7 @@ mutation BuyByItself($balanceId: ID!, $optionId: ID!) {
     group: 'Operating',
     query: `# Do the books agree? Scrip adds all
 # entries up again, and checks the
-# lots, the holds, the balances and
+# grants, the holds, the balances and
 # the chain of hashes against them.
 #
 # An endCursor says that there are

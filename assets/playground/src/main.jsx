@@ -25,10 +25,15 @@ globalThis.MonacoEnvironment = {
 // Explanations hold signs such as ×, which Monaco would frame as letters that look like others.
 editor.onDidCreateEditor((created) => created.updateOptions({ unicodeHighlight: { ambiguousCharacters: false } }));
 
-/** The API key, if there is one: from `#key=…`, which then leaves the address bar, else from the last visit. */
+/**
+ * The API key, if there is one: from `#key=…`, which then leaves the address bar, else from the last visit. A link of somebody
+ * else's must not replace the key that is kept.
+ */
 function readKey() {
   const key = new URLSearchParams(location.hash.slice(1)).get('key')?.trim();
-  if (key) localStorage.setItem('scrip-key', key);
+  const kept = localStorage.getItem('scrip-key');
+  const question = 'This address brings another API key than the one that this browser keeps. Replace that one?';
+  if (key && (!kept || kept === key || confirm(question))) localStorage.setItem('scrip-key', key);
   if (key !== undefined) history.replaceState(null, '', location.pathname + location.search);
   return localStorage.getItem('scrip-key');
 }

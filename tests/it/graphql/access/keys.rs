@@ -165,3 +165,15 @@ both!(the_last_use_of_a_key_is_noted_to_the_minute, async |db| {
     ]
     "#);
 });
+
+on_sqlite!(use_of_a_key_that_is_revoked_at_once_is_on_record, async |db| {
+    let api = Api::on(db).await;
+    let key = api.keyed(&["READ"]).await;
+    key.ask("{ viewer { id } }", json!({})).await;
+    let id = api.ask("{ apiKeys { nodes { id } } }", json!({})).await["data"]["apiKeys"]["nodes"][0]["id"].clone();
+    api.make("revokeApiKey", "apiKey { id }", json!({"id": id})).await;
+    let known = api.ask("{ apiKeys { nodes { lastUsedAt revokedAt } } }", json!({})).await["data"]["apiKeys"]["nodes"]
+        [0]
+    .take();
+    assert_eq!(known, json!({"lastUsedAt": "2026-01-01T00:00:00.000000Z", "revokedAt": "2026-01-01T00:00:00.000000Z"}));
+});
