@@ -16,7 +16,8 @@ use crate::base::chain::chain;
 use crate::base::clock::Clock;
 use crate::base::ids::Ids;
 use crate::config::{Config, Trust};
-use crate::db::{Db, DbError, check, migrate};
+use crate::db::wal::transactions_behind_the_end;
+use crate::db::{Db, DbError, DbUrl, check, migrate};
 use crate::ledger::health;
 use crate::logs::{self, Readers};
 use crate::{demo, graphql, http, keys, worker};
@@ -165,6 +166,7 @@ impl Server {
             DbError::Unavailable(why) => format!("{} {why}", config.database),
             other => chain(&other).to_string(),
         })?;
+        warn_of_lost(&config.database)?;
         for migration in migrate(&config.database).await? {
             tracing::info!(migration, "migrated");
         }
@@ -203,6 +205,20 @@ impl Server {
             tracing::warn!(error = %chain(&error), "the last uses of keys are not noted");
         }
     }
+}
+
+/// Says when an embedded database's log ends before what is in it, before SQLite throws the rest away.
+fn warn_of_lost(database: &DbUrl) -> Result<(), Failure> {
+    let DbUrl::Sqlite(path) = database else { return Ok(()) };
+    let transactions = transactions_behind_the_end(path).map_err(|error| format!("{database}-wal: {error}"))?;
+    if transactions > 0 {
+        tracing::warn!(
+            transactions,
+            "the write-ahead log is damaged: these transactions behind the damage are lost, unless the last was being written \
+             when the machine stopped"
+        );
+    }
+    Ok(())
 }
 
 /// Files that the program opens for itself: its database, the listener, its log.

@@ -27,10 +27,11 @@ pub(crate) struct Answer {
 }
 
 impl Head {
-    /// A POST of a body of some type, with a key.
+    /// A POST of a body of some type, with a key where there is one.
     pub(crate) fn post((address, key): (SocketAddr, &str), path: &str, content_type: &str) -> Self {
+        let shown = if key.is_empty() { String::new() } else { format!("authorization: Bearer {key}\r\n") };
         Self(format!(
-            "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\naccept: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\n{shown}accept: application/json\r\n\
              content-type: {content_type}\r\ncontent-length: "
         ))
     }

@@ -19,6 +19,7 @@ pub mod schema;
 mod txn;
 pub mod types;
 mod url;
+pub mod wal;
 
 pub use connect::{Conn, Db, PgConn, SqliteConn};
 pub use error::{DbError, Failure};

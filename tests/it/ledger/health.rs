@@ -310,6 +310,32 @@ both!(an_audit_that_stops_inside_a_balance_goes_on_there_and_finds_the_same, asy
     }
 });
 
+both!(an_audit_that_stops_before_a_grant_is_brought_back_finds_nothing_wrong_with_it, async |db| {
+    let node = Node::on(db);
+    let product = node.make_product("1").await;
+    let customer = node.make_customer("c1").await;
+    let id = BalanceId { customer, number: 1 };
+    let balance = Balance::open(id, product, Overrides::default(), noon());
+    let mut ledger = Ledger { db, balance, writes: Writes::default() };
+    ledger.does(0, &grant(10, None, None), &Note::of(Origin::Api));
+    ledger.does(1, &spend(SpendKind::Usage, 10), &usage(10));
+    ledger.does(2, &grant(5, None, None), &Note::of(Origin::Api));
+    ledger.reverses(3, 2, 4).await;
+    let balance = ledger.write().await;
+    assert_eq!(balance.account.lots.iter().map(|lot| lot.sequence).collect::<Vec<_>>(), [1, 3], "it is open again");
+    for entries in 1..=4 {
+        let mut place = None;
+        loop {
+            let report = audit(db, place, Extent { balances: 100, entries }).await.expect("it can be audited");
+            assert_eq!(report.findings, [], "{entries} at a time");
+            place = report.end;
+            if place.is_none() {
+                break;
+            }
+        }
+    }
+});
+
 both!(audit_checks_what_stands_before_an_entry_that_cannot_be_read_and_ends_there, async |db| {
     let node = Node::on(db);
     let id = node.shop(10).await;

@@ -1,6 +1,7 @@
 //! The program as processes of its own: started, stopped, killed, and without its database.
 
 mod crash;
+mod dependencies;
 mod outage;
 mod program;
 mod purchases;

@@ -113,6 +113,41 @@ on_sqlite!(a_start_in_the_past_grants_and_charges_what_the_periods_since_would_h
     "#);
 });
 
+both!(history_names_grants_of_a_period_that_was_posted_later_by_the_ids_they_got, async |db| {
+    let shop = Shop::on(db).await;
+    shop.subscribe(&shop.pro, json!({})).await;
+    shop.burn("first", "40").await;
+    shop.api.at("2026-02-10T00:00:00Z");
+    shop.api.work().await;
+    shop.burn("second", "20").await;
+    shop.api.at("2026-03-10T00:00:00Z");
+    shop.api.work().await;
+    let query = "{ customer(by: {externalId: \"acme\"}) { creditBalances {
+        then: at(time: \"2026-02-05T00:00:00Z\") { grants { grant { id source } } }
+        later: at(time: \"2026-03-05T00:00:00Z\") { grants { grant { id source } } }
+        grants(first: 100) { nodes { id source effectiveAt } } } } }";
+    let told = shop.api.ask(query, json!({})).await;
+    let balance = &told["data"]["customer"]["creditBalances"][0];
+    let began = |month: &str| -> Vec<(String, String)> {
+        let grants = balance["grants"]["nodes"].as_array().unwrap_or_else(|| panic!("{told:#}"));
+        let wanted =
+            grants.iter().filter(|grant| grant["effectiveAt"].as_str().is_some_and(|at| at.starts_with(month)));
+        let mut named: Vec<_> = wanted.map(|grant| (grant["id"].to_string(), grant["source"].to_string())).collect();
+        named.sort();
+        named
+    };
+    for (time, month) in [("then", "2026-02-01"), ("later", "2026-03-01")] {
+        let grants = balance[time]["grants"].as_array().unwrap_or_else(|| panic!("{told:#}"));
+        let mut named: Vec<_> = grants
+            .iter()
+            .map(|grant| &grant["grant"])
+            .map(|grant| (grant["id"].to_string(), grant["source"].to_string()))
+            .collect();
+        named.sort();
+        assert_eq!((named.len(), &named), (2, &began(month)), "{told:#}");
+    }
+});
+
 both!(a_start_in_the_future_brings_nothing_before_it, async |db| {
     let shop = Shop::on(db).await;
     let subscription = shop.subscribe(&shop.pro, json!({"startsAt": "2026-01-31T00:00:00Z"})).await;
