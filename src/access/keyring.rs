@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{OnceCell, Semaphore, watch};
 
 use super::model::{ApiKey, Caller, PortalSession};
 use super::service::PORTAL_SECONDS;
@@ -24,6 +24,8 @@ use crate::db::{Db, DbError};
 const TURN: Duration = Duration::from_secs(1);
 /// How much later a use must be than the one on record to be noted, in microseconds.
 const NOTED: i64 = 60_000_000;
+/// How long a key that is not known here waits to be looked up.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// By how much what was ended may be noted later than it says, in microseconds.
 const LATE: i64 = MINUTE;
 /// The name of the secret that portal tokens are signed with.
@@ -60,6 +62,8 @@ struct Inner {
     endings: RwLock<Endings>,
     signer: OnceCell<Signer>,
     turns: watch::Sender<()>,
+    /// Whose turn it is to have a key looked up that is not known here: whoever guesses keys keeps one connection busy at most.
+    unknown: Semaphore,
 }
 
 /// When the portal sessions of customers were ended.
@@ -93,6 +97,7 @@ impl Keyring {
             endings: RwLock::default(),
             signer: OnceCell::new(),
             turns: watch::Sender::new(()),
+            unknown: Semaphore::new(1),
         }))
     }
 
@@ -112,8 +117,12 @@ impl Keyring {
         if let Some(found) = self.look_up(id, &hash, now) {
             return found;
         }
-        let mut conn = self.0.db.read().await?;
-        let kept = store::find_keys(&mut conn, &[id]).await?.pop().ok_or(Refused::Unknown)?;
+        let kept = {
+            let turn = tokio::time::timeout(PATIENCE, self.0.unknown.acquire()).await;
+            let _turn = turn.map_err(DbError::unavailable)?.map_err(DbError::unavailable)?;
+            let mut conn = self.0.db.read().await?;
+            store::find_keys(&mut conn, &[id]).await?.pop().ok_or(Refused::Unknown)?
+        };
         // Only a key that was truly shown is kept in mind: nobody fills the memory by guessing.
         if !same(&kept.hash, &hash) || !kept.key.is_taken(now) {
             return Err(Refused::Unknown);

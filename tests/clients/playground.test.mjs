@@ -164,3 +164,29 @@ test('behind a proxy it works below a path', async (t) => {
   assert.deepEqual(missing, []);
   await page.close();
 });
+
+test('an address with another key asks before it replaces the one that the browser keeps', async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const kept = () => page.evaluate(() => localStorage.getItem('scrip-key'));
+  const asked = [];
+  let answer = 'dismiss';
+  page.on('dialog', async (dialog) => {
+    asked.push(dialog.message());
+    await dialog[answer]();
+  });
+  const open = async (key) => {
+    await page.goto('about:blank');
+    await page.goto(`${base}/#key=${key}`);
+    assert.equal(new URL(page.url()).hash, '', 'and the key leaves the address');
+  };
+  await open('sk_one');
+  await open('sk_one');
+  assert.deepEqual([await kept(), asked], ['sk_one', []]);
+  await open('sk_other');
+  assert.deepEqual([await kept(), asked.length], ['sk_one', 1]);
+  answer = 'accept';
+  await open('sk_other');
+  assert.deepEqual([await kept(), asked.length], ['sk_other', 2]);
+  await context.close();
+});

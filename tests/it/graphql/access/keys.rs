@@ -177,3 +177,20 @@ on_sqlite!(use_of_a_key_that_is_revoked_at_once_is_on_record, async |db| {
     .take();
     assert_eq!(known, json!({"lastUsedAt": "2026-01-01T00:00:00.000000Z", "revokedAt": "2026-01-01T00:00:00.000000Z"}));
 });
+
+on_sqlite!(key_that_only_sends_events_does_not_see_what_another_program_recorded, async |db| {
+    let api = Api::on(db).await;
+    api.acme("10").await;
+    let event = |count: i64| json!({"id": "e1", "customer": {"externalId": "acme"}, "type": "tokens", "properties": {"count": count}});
+    let ingest = async |api: &Api, count: i64| {
+        let fields = "receipts { status differs event { properties } }";
+        api.make("ingestEvents", fields, json!({"events": [event(count)]})).await["receipts"][0].take()
+    };
+    let key = api.keyed(&["INGEST"]).await;
+    let first = ingest(&key, 3).await;
+    assert_eq!(first, json!({"status": "ACCEPTED", "differs": false, "event": {"properties": {"count": 3}}}));
+    let again = ingest(&key, 4).await;
+    assert_eq!(again, json!({"status": "DUPLICATE", "differs": true, "event": null}));
+    let both = api.keyed(&["INGEST", "READ"]).await;
+    assert_eq!(ingest(&both, 4).await["event"], json!({"properties": {"count": 3}}));
+});

@@ -255,3 +255,22 @@ both!(customer_who_is_archived_has_no_portal_sessions, async |db| {
     }}}
     "#);
 });
+
+both!(name_of_another_customer_takes_a_portal_session_as_much_as_one_that_names_nobody, async |db| {
+    let api = Api::on(db).await;
+    api.customer("acme").await;
+    api.customer("other").await;
+    let portal = api.portal("acme").await;
+    let query = "query($by: CustomerBy!) { customer(by: $by) { externalId } }";
+    let mut told = Vec::new();
+    for name in ["other", "nobody", "acme"] {
+        // What is kept from one request to the next is there already.
+        portal.ask(query, json!({"by": {"externalId": name}})).await;
+        let before = api.app.db.statements();
+        let found = portal.ask(query, json!({"by": {"externalId": name}})).await["data"]["customer"].take();
+        told.push((found, api.app.db.statements() - before));
+    }
+    let nothing = told[1].1;
+    assert_eq!(told[..2], [(Value::Null, nothing), (Value::Null, nothing)]);
+    assert_eq!(told[2].0, json!({"externalId": "acme"}));
+});
