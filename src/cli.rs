@@ -90,7 +90,7 @@ pub(crate) fn complain(message: &str) {
 
 /// Answers on standard output.
 pub(crate) fn say(message: &str) {
-    // Whoever has read enough of it has closed the other end.
+    // A reader that has seen enough, such as `head`, has closed the pipe.
     let _ = writeln!(std::io::stdout(), "{message}");
 }
 

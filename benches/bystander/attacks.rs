@@ -1,4 +1,4 @@
-//! What the attackers do. None of them minds what it is told; each begins again at once.
+//! The attackers. None of them heeds a refusal; each begins again at once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl Attack {
             };
             attackers.spawn(async move {
                 loop {
-                    // Whoever is cut off connects again, as fast as one thread of all can.
+                    // An attacker that is cut off connects again, as fast as one thread for all allows.
                     let _ = attacker.attack().await;
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
@@ -87,7 +87,7 @@ impl Attack {
 }
 
 impl How {
-    /// What is sent over and over, where that is the same each time.
+    /// The body that is sent over and over, where it is the same each time.
     fn body(self, shop: &Shop) -> Vec<String> {
         let junk: Vec<_> = (0..24_000).map(|_| json!({"k0": 0})).collect();
         let of =

@@ -1,4 +1,4 @@
-//! The caller that does as it should, on a thread of its own, and what it sees.
+//! A well-behaved caller on a thread of its own, and the latencies it sees.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::shop::Shop;
 /// How long it rests between two requests.
 const REST: Duration = Duration::from_millis(2);
 
-/// A caller that goes on until it is asked what it saw.
+/// A caller that runs until it is stopped.
 pub(crate) struct Watch {
     end: Arc<AtomicBool>,
     thread: JoinHandle<Result<Seen, String>>,
 }
 
-/// What it saw.
+/// The latencies and failures that a caller saw.
 #[derive(Default)]
 pub(crate) struct Seen {
     reads: Vec<Duration>,
@@ -44,7 +44,7 @@ impl Watch {
         Ok(Self { end, thread })
     }
 
-    /// What it saw until then.
+    /// Stops the caller after a time and returns the latencies it saw.
     pub(crate) async fn after(self, time: Duration) -> Result<Seen, Failure> {
         tokio::time::sleep(time).await;
         self.end.store(true, Ordering::Relaxed);
@@ -90,7 +90,7 @@ async fn watch(address: SocketAddr, key: &str, balance: &str, end: &AtomicBool) 
 }
 
 impl Seen {
-    /// What stands above the lines.
+    /// The table's heading.
     pub(crate) fn head() -> String {
         format!(
             "{:<34} {:>7} {:>9} {:>9} {:>9} {:>9} {:>7} {:>9}",

@@ -1,4 +1,4 @@
-//! What a well-behaved caller sees while another takes what it can.
+//! Latency of a well-behaved caller while an attacker takes as much as it can.
 //!
 //! ```sh
 //! cargo bench --bench bystander -- --store sqlite
@@ -9,9 +9,9 @@
 //! other, with a short pause. First alone, then while each attacker works for ten seconds over 24 to 1,000 connections: with a
 //! portal token, with a key that sends events, or with nothing.
 //!
-//! - `attacks`: what the attackers do.
-//! - `caller`: what the caller does, and what it sees.
-//! - `shop`: what is in the server before.
+//! - `attacks`: the attackers.
+//! - `caller`: the well-behaved caller.
+//! - `shop`: the data in the server.
 
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]
 #![expect(clippy::print_stderr, reason = "and who waits for it sees how far it is")]
@@ -38,13 +38,13 @@ use database::{Databases, Store};
 use server::Server;
 use shop::Shop;
 
-/// What went wrong, for the person who reads it.
+/// An error, for the person who reads it.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long the caller is alone before anything else.
 const ALONE: Duration = Duration::from_secs(10);
 
-/// Measures what a caller sees while another takes what it can.
+/// Measures a caller's latency while an attacker takes as much as it can.
 #[derive(Parser)]
 struct Args {
     /// The database.
@@ -96,7 +96,7 @@ async fn measure(databases: &Databases, args: &Args) -> Result<Vec<(&'static str
         let seen = watch.after(Duration::from_secs(args.seconds)).await?;
         attackers.abort_all();
         table.push((attack.name, seen));
-        // What it left is worked off before the next one.
+        // The server works off what is left before the next attack.
         Watch::start(&shop)?.after(Duration::from_secs(2)).await?;
     }
     Ok(table)

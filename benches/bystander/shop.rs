@@ -1,4 +1,4 @@
-//! What is in the server before: a product, the caller's balance, and an attacker's with a long history.
+//! The data in the server: a product, the caller's balance, and an attacker's balance with a long history.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ const ENTRIES: usize = 50_000;
 /// How many events one request has.
 const BATCH: usize = 5_000;
 
-/// What attackers and caller have to know.
+/// Ids and keys that attackers and caller use.
 pub(crate) struct Shop {
     pub(crate) address: SocketAddr,
     pub(crate) caller_key: String,

@@ -1,4 +1,4 @@
-//! What a point buys: CPU of the server, and objects answered, for each root field and for what is heavy.
+//! The work that a point of cost buys: the server's CPU and the objects answered, for each root field and each heavy field.
 //!
 //! ```sh
 //! cargo bench --bench prices
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use http::{Head, Http};
 
-/// What went wrong, for the person who reads it.
+/// An error, for the person who reads it.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long the demo data may take.
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// Hundredths of a second are what the system counts CPU in.
 const TICK: u64 = 10_000;
 
-/// Measures what a point buys.
+/// Measures the work that a point of cost buys.
 #[derive(Parser)]
 struct Args {
     /// For how long each thing is asked.
@@ -110,7 +110,7 @@ impl Server {
     }
 }
 
-/// What one thing took.
+/// The measured cost of one query.
 struct Price {
     name: &'static str,
     points: u64,
@@ -123,13 +123,21 @@ async fn run(args: &Args) -> Result<String, Failure> {
     let mut http = Http::connect(server.address).await?;
     // The machine's own server wants no key.
     let head = Head::post((server.address, ""), "/graphql", "application/json");
-    let found = ask(&mut http, &head, IDS, &json!({})).await?;
+    // Purchases are the last of the demo data.
+    let deadline = Instant::now() + PATIENCE;
+    let found = loop {
+        let found = ask(&mut http, &head, IDS, &json!({})).await?;
+        if found.pointer("/data/purchases/nodes/0/id").is_some() || Instant::now() > deadline {
+            break found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
     let id = |place: &str| found.pointer(place).cloned().unwrap_or_default();
     let ids = json!({
         "balance": id("/data/creditBalances/nodes/0/id"), "customer": id("/data/customers/nodes/0/id"),
         "meter": id("/data/meters/nodes/0/key"), "product": id("/data/products/nodes/0/key"),
         "plan": id("/data/plans/nodes/0/key"), "subscription": id("/data/planSubscriptions/nodes/0/id"),
-        "purchase": id("/data/purchases/nodes/0/id"), "type": id("/data/eventTypes/0/name"),
+        "purchase": id("/data/purchases/nodes/0/id"),
     });
     let mut prices = Vec::new();
     let wanted = |(name, _): &&(&str, &str)| args.only.as_ref().is_none_or(|only| name.starts_with(only.as_str()));
@@ -216,16 +224,19 @@ fn table(prices: &[Price]) -> String {
     format!("\n{}", lines.join("\n"))
 }
 
-/// What the others are asked of.
+/// The query that finds ids for the others.
 const IDS: &str = "{ creditBalances(first: 1) { nodes { id } } customers(first: 1) { nodes { id } } meters(first: 1) { nodes { key } }
     products(first: 1) { nodes { key } } plans(first: 1) { nodes { key } } planSubscriptions(first: 1) { nodes { id } }
-    purchases(first: 1) { nodes { id } } eventTypes { name } }";
+    purchases(first: 1) { nodes { id } } }";
 
-/// Each root field, as a screen would ask for it, and what is heavy.
+/// Each root field, as a screen would ask for it, and each heavy field.
 const QUERIES: &[(&str, &str)] = &[
     ("viewer", "{ viewer { kind } }"),
     ("apiKeys", "{ apiKeys { nodes { id name } } }"),
-    ("charges", "{ charges(first: 50) { nodes { id description } } }"),
+    (
+        "charges",
+        "{ charges(from: \"2026-01-01T00:00:00Z\", until: \"2028-01-01T00:00:00Z\", first: 50) { nodes { id description } } }",
+    ),
     ("creditBalance", "{ creditBalance(id: $balance) { available settled state } }"),
     (
         "creditBalance.entries",
@@ -254,7 +265,7 @@ const QUERIES: &[(&str, &str)] = &[
         "{ customers(first: 50) { nodes { name creditBalances { available entries(first: 5) { nodes { kind credits } } } } } }",
     ),
     ("customers(search:)", "{ customers(first: 50, search: \"a\") { nodes { name } } }"),
-    ("eventTypes", "{ eventTypes { name } }"),
+    ("eventTypes", "{ eventTypes }"),
     ("ledgerHealth", "{ ledgerHealth { healthy } }"),
     ("meter", "{ meter(by: {key: $meter}) { name } }"),
     ("meters", "{ meters { nodes { name } } }"),

@@ -58,11 +58,11 @@ struct Inner {
     clock: Clock,
     ids: Ids,
     known: RwLock<HashMap<ApiKeyId, Known>>,
-    /// Whose portal sessions were ended, and when, as long as such a session could last.
+    /// Customers whose portal sessions were ended, kept as long as such a session could last.
     endings: RwLock<Endings>,
     signer: OnceCell<Signer>,
     turns: watch::Sender<()>,
-    /// Whose turn it is to have a key looked up that is not known here: whoever guesses keys keeps one connection busy at most.
+    /// One permit to look up a key that is not in memory, so that guessing keys keeps one connection busy at most.
     unknown: Semaphore,
 }
 
@@ -75,7 +75,7 @@ struct Endings {
 }
 
 impl Endings {
-    /// Whether a session has neither run out nor been ended.
+    /// True if a session has neither expired nor been ended.
     fn holds(&self, session: &PortalSession, now: Time) -> bool {
         now < session.expires_at && self.of.get(&session.customer).is_none_or(|end| *end < session.began_at)
     }
@@ -182,7 +182,7 @@ impl Keyring {
         self.0
             .signer
             .get_or_try_init(async || {
-                // Nobody is let in by a token before it is known whose are over.
+                // The ended sessions must be known before the first token is accepted.
                 self.read_endings().await?;
                 let found = store::find_secret(&mut self.0.db.read().await?, PORTAL_SECRET).await?;
                 let secret = match found {
@@ -226,7 +226,7 @@ impl Keyring {
     pub async fn turn(&self) -> Result<(), DbError> {
         // What ended by the clock alone ends even when the database is away, or does not answer.
         self.0.turns.send_replace(());
-        // Where no token was ever shown, nobody has to know whose are over.
+        // A server that never saw a portal token need not read which sessions were ended.
         let endings = if self.0.signer.initialized() { self.read_endings().await } else { Ok(()) };
         let read = endings.and(self.read_again().await);
         self.0.turns.send_replace(());

@@ -1,4 +1,4 @@
-//! What one caller may hold at once: sockets, streams, and connections to read with. What is held is counted before it is
+//! Limits on what one caller holds at once: sockets, streams and database reads. A seat is taken before the socket or stream is
 //! made, and given back when it is dropped.
 
 use std::collections::HashMap;
@@ -61,7 +61,7 @@ pub enum Held {
     Stream,
 }
 
-/// What is held of each kind.
+/// Counts of each kind.
 #[derive(Debug, Default)]
 struct Count {
     sockets: AtomicUsize,
@@ -95,7 +95,7 @@ impl Holdings {
     }
 }
 
-/// What one caller holds.
+/// One caller's counts and limits.
 #[derive(Debug)]
 pub struct Share {
     count: Count,
@@ -105,7 +105,7 @@ pub struct Share {
     all: Arc<All>,
 }
 
-/// What all callers hold.
+/// The counts and limits of all callers together.
 #[derive(Debug)]
 struct All {
     count: Count,

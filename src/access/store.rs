@@ -156,7 +156,7 @@ pub(super) async fn put_ending(txn: &mut Txn, customer: CustomerId, at: Time) ->
     .map(drop)
 }
 
-/// Whose portal sessions were ended after an instant, and when.
+/// Customers whose portal sessions were ended after an instant, with the time.
 ///
 /// # Errors
 /// Those of the database.

@@ -81,7 +81,7 @@ impl Cashier {
         Ok(Bought { replayed: bought.replayed, ..now })
     }
 
-    /// Whether the provider may be asked now of a purchase of this customer.
+    /// Takes one call to the provider out of the pace of a customer and of all; false if there is none left now.
     fn may_ask(&self, customer: CustomerId) -> bool {
         let (now, own) = (self.clock.now(), CallerId::Customer(customer));
         if self.pace.take(own, 1, now).is_err() {

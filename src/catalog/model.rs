@@ -217,7 +217,7 @@ impl PurchaseOption {
         self.per_customer.or((self.price.minor == 0).then_some(1))
     }
 
-    /// Whether customers see it in the portal: one that costs nothing where it is said how many of it they may take.
+    /// True if customers see it in the portal. A free pack is shown only if `per_customer` is set.
     #[must_use]
     pub const fn is_in_portal(&self) -> bool {
         self.show_in_portal && (self.price.minor > 0 || self.per_customer.is_some())

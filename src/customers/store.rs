@@ -228,7 +228,7 @@ pub async fn find_by_external_ids(
     Ok(named.into_iter().filter_map(|(external, id)| Some((external, found.get(&id)?.clone()))).collect())
 }
 
-/// Whether a customer has this external id, now or formerly.
+/// True if a customer has this external id, now or formerly.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,7 +1,7 @@
 //! Connections: how they are set up, and the pools that hand them out.
 //!
-//! Who writes, who reads for callers, streams, and what must answer whatever callers do (health, keys, renewals) have pools of
-//! their own, so that none waits for another. Each caller reads with at most half of the connections for callers.
+//! Writers, reads of callers, streams, and the program itself (health, keys, renewals) have pools of their own, so that none
+//! waits for another. Each caller reads with at most half of the connections for callers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub type PgConn = AsyncPgConnection;
 /// A connection to SQLite, whose work is done on a thread where blocking is allowed.
 pub type SqliteConn = SyncConnectionWrapper<SqliteConnection>;
 
-/// What a handle of the database reads for.
+/// The pool that a handle of the database reads from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lane {
     /// Callers' requests.

@@ -1,4 +1,4 @@
-//! Whether an embedded database's write-ahead log ends early. SQLite takes the log up to the first frame whose checksum does
+//! Detects a write-ahead log that ends early. SQLite reads the log up to the first frame whose checksum does
 //! not hold, and says nothing of what stands behind it: after a crash that is a transaction that was never acknowledged, after
 //! damage to the file it may be many that were.
 //!

@@ -170,10 +170,10 @@ pub struct CreatePortalSessionInput {
     pub ttl_seconds: i32,
 }
 
-/// Whose sessions are to be ended.
+/// The customer whose sessions to end.
 #[derive(InputObject, Clone, Debug)]
 pub struct RevokePortalSessionsInput {
-    /// Whose they are.
+    /// The customer.
     pub customer: CustomerBy,
 }
 

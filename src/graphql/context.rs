@@ -23,9 +23,9 @@ pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
 /// One operation's instant and loaders, and who asks.
 struct Operation {
     caller: Caller,
-    /// What its caller holds: there is one while any of its operations runs.
+    /// The caller's share, which is kept while any of its operations runs.
     _share: Arc<Share>,
-    /// What it reads with, in its caller's turns.
+    /// The database, read in the caller's turns.
     db: Db,
     /// Counts what it sends for its caller.
     intake: Intake,
@@ -80,7 +80,7 @@ pub trait Reach {
     /// Who asks.
     fn caller(&self) -> &Caller;
 
-    /// What the operation reads with.
+    /// The database, read in the caller's turns.
     fn db(&self) -> &Db;
 
     /// The queue of commands.

@@ -18,7 +18,6 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::de::Error as _;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
@@ -203,19 +202,17 @@ impl Api {
     }
 
     /// An answer as JSON, which its caller pays for; in place of one that is too long, an error that says so.
-    pub(super) fn write(&self, answer: Answer, asker: &Asker) -> (Answer, Box<RawValue>) {
-        let mut text = Bounded(Vec::new());
+    pub(super) fn write(&self, answer: Answer, asker: &Asker) -> (Answer, String) {
+        let mut json = Bounded(Vec::new());
         let written =
-            serde_json::to_writer(&mut text, &Shown(&answer)).ok().and_then(|()| String::from_utf8(text.0).ok());
-        if let Some(text) = written {
-            self.charge(asker, price::of_bytes(text.len()));
-            if let Ok(json) = RawValue::from_string(text) {
-                return (answer, json);
-            }
+            serde_json::to_writer(&mut json, &Shown(&answer)).ok().and_then(|()| String::from_utf8(json.0).ok());
+        if let Some(json) = written {
+            self.charge(asker, price::of_bytes(json.len()));
+            return (answer, json);
         }
         self.charge(asker, price::of_bytes(MAX_ANSWER));
         let answer = self.refused(of_request(too_long()), asker);
-        let json = to_raw_value(&Shown(&answer)).unwrap_or_default();
+        let json = serde_json::to_string(&Shown(&answer)).unwrap_or_default();
         (answer, json)
     }
 

@@ -1,5 +1,4 @@
-//! Which connections are open, and which goes first when there are too many: the oldest that has nothing to do and whose caller
-//! nobody knows.
+//! Open connections, and the one that is closed when there are too many: the oldest idle one whose caller is not known.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -36,7 +35,7 @@ struct State {
     address: IpAddr,
     /// Requests that are being answered.
     busy: AtomicUsize,
-    /// Whether a request has come at all.
+    /// True once a request has come.
     began: AtomicBool,
     end: CancellationToken,
 }
@@ -135,7 +134,7 @@ impl Peer {
         Busy(self.clone())
     }
 
-    /// Whether a request has come.
+    /// True once a request has come.
     pub(super) fn has_begun(&self) -> bool {
         self.state.began.load(Ordering::Relaxed)
     }

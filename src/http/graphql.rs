@@ -194,7 +194,7 @@ impl Reply {
     fn refused(&self, api: &Api, answer: Answer, asker: &Asker) -> Response {
         let is_too_soon = retry_after(&answer.errors).is_some();
         let mut response = match self.kind {
-            // Whoever may come back has to see it by the status, as programs between do.
+            // A client that may try again, and any proxy between, must see that in the status.
             Kind::Events if !is_too_soon => sse::one(&answer),
             Kind::Events | Kind::Response | Kind::Json => self.answer(api, answer, asker),
         };
@@ -227,7 +227,7 @@ impl Reply {
             Kind::Response | Kind::Events if !is_executed(&answer) => status_of(&answer.errors),
             Kind::Response | Kind::Json | Kind::Events => StatusCode::OK,
         };
-        let mut response = self.send(status, Box::<str>::from(json).into_string());
+        let mut response = self.send(status, json);
         if let Some(seconds) = retry_after(&answer.errors) {
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }

@@ -121,7 +121,7 @@ impl Metrics {
     }
 }
 
-/// What is counted where it is held.
+/// Gauges that are read where the values are kept.
 struct Now {
     app: App,
     connections: Connections,

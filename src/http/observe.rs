@@ -23,11 +23,11 @@ const QUIET: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 pub(super) struct Asked {
     pub(super) caller: String,
     pub(super) operation: Option<String>,
-    /// Whether the caller has asked for too much in a short time.
+    /// True if the caller is over its budget.
     pub(super) is_too_soon: bool,
 }
 
-/// How long the answer takes to who has asked for too much, so that asking again at once is no way to keep the server busy.
+/// The delay of an answer to a caller over its budget, so that retrying at once does not keep the server busy.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Watches a request pass by.

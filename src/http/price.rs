@@ -1,4 +1,4 @@
-//! What it costs to send and to be answered, in points of a caller's budget, beside what an operation itself costs.
+//! Prices of bytes and values, in points of a caller's budget, on top of the cost of the operation.
 
 use axum::http::HeaderMap;
 
@@ -12,12 +12,12 @@ const BYTES: usize = 4 * 1024;
 /// How many values of a body are a point.
 const VALUES: usize = 50;
 
-/// What so many bytes cost.
+/// The price of this many bytes.
 pub(super) fn of_bytes(bytes: usize) -> u64 {
     u64::try_from(bytes / BYTES).unwrap_or(u64::MAX)
 }
 
-/// What so many values of JSON cost.
+/// The price of this many JSON values.
 pub(super) fn of_values(values: usize) -> u64 {
     u64::try_from(values / VALUES).unwrap_or(u64::MAX)
 }

@@ -11,8 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
-use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -67,14 +66,22 @@ fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// What a client is told of one operation. The payload keeps the order of its fields.
-#[derive(Serialize)]
+/// A message about one operation; the payload is JSON.
 struct ToClient<'a> {
     id: &'a str,
-    #[serde(rename = "type")]
     kind: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<&'a RawValue>,
+    payload: Option<&'a str>,
+}
+
+impl std::fmt::Display for ToClient<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { id, kind, payload } = self;
+        write!(f, "{{\"id\":{},\"type\":\"{kind}\"", Value::from(*id))?;
+        match payload {
+            Some(payload) => write!(f, ",\"payload\":{payload}}}"),
+            None => f.write_str("}"),
+        }
+    }
 }
 
 /// Why a socket ends: the protocol's own code, and words.
@@ -82,8 +89,8 @@ type End = (u16, &'static str);
 
 /// What the operations of one socket tell its writer.
 enum FromOperation {
-    Answer(Named, Box<RawValue>),
-    Over(Named, Option<Box<RawValue>>),
+    Answer(Named, String),
+    Over(Named, Option<String>),
 }
 
 /// An operation by the client's id, and by a number of its own: a client may use an id again.
@@ -259,7 +266,7 @@ impl Session {
                         Ok(())
                     }
                     Err(error) => {
-                        let errors = to_raw_value(&self.api.unread(&error, &asker).errors).ok();
+                        let errors = serde_json::to_string(&self.api.unread(&error, &asker).errors).ok();
                         self.tell(&ToClient { id: &id, kind: "error", payload: errors.as_deref() }).await
                     }
                 }
@@ -329,12 +336,12 @@ impl Session {
             let mut refused = None;
             while let Some(answer) = stream.next().await {
                 if !is_executed(&answer) {
-                    refused = to_raw_value(&answer.errors).ok();
+                    refused = serde_json::to_string(&answer.errors).ok();
                     break;
                 }
                 let (answer, json) = api.write(answer, &payer);
                 if !is_executed(&answer) {
-                    refused = to_raw_value(&answer.errors).ok();
+                    refused = serde_json::to_string(&answer.errors).ok();
                     break;
                 }
                 if answers.send(FromOperation::Answer(name.clone(), json)).await.is_err() {
@@ -372,7 +379,7 @@ impl Session {
     }
 
     async fn tell(&mut self, message: &ToClient<'_>) -> Result<(), End> {
-        self.send(serde_json::to_string(message).unwrap_or_default()).await
+        self.send(message.to_string()).await
     }
 
     /// Sends; a client that does not read for long is sent away, and resumes by its cursor.

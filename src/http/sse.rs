@@ -34,7 +34,7 @@ pub(super) fn answer(api: &Api, ready: Ready, (asker, headers): (&Asker, &Header
     let (reached, writer, payer) = (position.clone(), api.clone(), asker.clone());
     let answers = api.stream(ready, position).map(move |answer| {
         let _ = &open;
-        next(writer.write(answer, &payer).1.get(), reached.take())
+        next(&writer.write(answer, &payer).1, reached.take())
     });
     let last = if_over(asker.id.clone(), api.clone(), asker.clone());
     let events = answers.take_until(over).chain(last).take_until(async move { stop.cancelled().await });

@@ -70,7 +70,7 @@ const COMMITTERS: usize = 2;
 pub struct Intake {
     shared: Arc<Shared>,
     caller: CallerId,
-    /// What it reads with.
+    /// The database that it reads.
     db: Db,
 }
 
@@ -140,7 +140,7 @@ impl Intake {
         self.shared.room.waiting()
     }
 
-    /// Whether it turns away whatever comes and from whom, as it does when it was drained.
+    /// True if it refuses every caller, as it does once it was drained.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.shared.room.is_full()

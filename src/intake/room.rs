@@ -62,7 +62,7 @@ impl Room {
         self.taken().all
     }
 
-    /// Whether there is none, whoever asks.
+    /// True if there is no room for any caller.
     pub(super) fn is_full(&self) -> bool {
         let taken = self.taken();
         taken.is_closed || taken.all >= MOST

@@ -1,12 +1,12 @@
-//! Whose turn it is: callers that wait side by side are served in turn, one piece of work each, so that one with much to do
-//! holds up nobody who has little. What a caller sent stays in its order.
+//! Fair turns: waiting callers are served in turn, one piece of work each, so that a caller with much work delays none with
+//! little. The work of one caller stays in its order.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::job::Queued;
 use crate::base::caller::CallerId;
 
-/// What waits, by caller.
+/// Waiting work, by caller.
 #[derive(Default)]
 pub(super) struct Turns {
     waiting: HashMap<CallerId, VecDeque<Queued>>,

@@ -100,8 +100,7 @@ pub async fn list_waiting(conn: &mut Conn, balance: BalanceId, limit: i64) -> Re
         .load(c))
 }
 
-/// What a customer has bought of an option or is about to, beside what balances bought by themselves: each purchase with its
-/// quantity.
+/// A customer's purchases of an option, each with its quantity; without auto top-ups and those that failed or were canceled.
 ///
 /// # Errors
 /// Those of the database.

@@ -64,7 +64,7 @@ impl PurchaseOption {
         self.0.per_customer
     }
 
-    /// Whether customers see it in the portal. One that costs nothing is seen there where `perCustomer` is not null.
+    /// True if customers see it in the portal. A free option is shown there only if `perCustomer` is set.
     async fn show_in_portal(&self) -> bool {
         self.0.show_in_portal
     }

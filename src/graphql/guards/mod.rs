@@ -75,9 +75,9 @@ const TOKENS: usize = 150;
 /// A request that is not let in.
 #[derive(Debug)]
 pub struct Refused {
-    /// What is wrong with it.
+    /// The error.
     pub error: Box<ServerError>,
-    /// What it cost to find that out.
+    /// The points that the check cost.
     pub points: usize,
 }
 

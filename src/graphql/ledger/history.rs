@@ -60,7 +60,7 @@ pub struct MeterConsumption {
 /// How many entries that are added up cost a point.
 const ENTRIES: usize = 50;
 
-/// What a balance burned, in buckets. Its entries are paid for once it is known how many there are.
+/// Consumption of a balance, in buckets. The entries read are charged afterwards, when their number is known.
 ///
 /// # Errors
 /// A top-level error: `BAD_USER_INPUT` for a span that is none or makes too many buckets, or the database's.

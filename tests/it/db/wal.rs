@@ -26,7 +26,7 @@ async fn written(transactions: usize) -> (TestDb, PathBuf, SqliteConnection) {
     (db, file, conn)
 }
 
-/// What is told of these bytes as a log.
+/// The transactions lost in a log of these bytes.
 fn told(place: &std::path::Path, log: &[u8]) -> usize {
     std::fs::write(place.with_file_name("other.db-wal"), log).expect("it can be written");
     transactions_behind_the_end(&place.with_file_name("other.db")).expect("it can be read")

@@ -1,4 +1,4 @@
-//! What one caller may hold and cause: each bound is told, paid for before it is held, and leaves the others theirs.
+//! Limits on one caller: each is told, is paid for before it is held, and leaves the other callers theirs.
 
 use scrip::access::budget::Budget;
 use scrip::access::shares::{Holdings, Limits};
@@ -167,7 +167,7 @@ on_sqlite!(bytes_and_values_of_a_body_cost_points_whatever_becomes_of_it, async 
         let before = remaining(&api).await;
         let answer = api.post("/graphql").json(&body).send().await.expect("it answers");
         drop(answer.bytes().await);
-        // What was left before, less the question itself.
+        // The points left before, less those of the question itself.
         before - 1 - remaining(&api).await
     };
     assert_eq!(left(json!({"query": "{ viewer { id } }"})).await, 1);

@@ -1,4 +1,4 @@
-//! What the program is built of: crates of the registry, under licences that let anybody use it.
+//! Dependencies: crates of the registry, under licences that let anybody use them.
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -264,7 +264,7 @@ both!(name_of_another_customer_takes_a_portal_session_as_much_as_one_that_names_
     let query = "query($by: CustomerBy!) { customer(by: $by) { externalId } }";
     let mut told = Vec::new();
     for name in ["other", "nobody", "acme"] {
-        // What is kept from one request to the next is there already.
+        // The first request fills the caches.
         portal.ask(query, json!({"by": {"externalId": name}})).await;
         let before = api.app.db.statements();
         let found = portal.ask(query, json!({"by": {"externalId": name}})).await["data"]["customer"].take();

@@ -178,7 +178,7 @@ both!(a_pack_that_costs_nothing_is_had_as_often_as_it_says_or_once, async |db| {
     by_key.buy(1, "d").await;
     assert_eq!(told(&shop.api, "purchaseCredits", by_key.input("e")).await["__typename"], "LimitExceeded");
     assert_eq!(shop.available().await, "19");
-    // What it says can be changed.
+    // The limit can be changed.
     let changes = json!({"id": plain, "perCustomer": 2});
     shop.api.make("updatePurchaseOption", "purchaseOption { perCustomer }", changes).await;
     by_key.buy(1, "f").await;
