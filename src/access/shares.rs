@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::model::Caller;
 use crate::base::caller::CallerId;
 
+/// How many KiB of one caller's bodies are worked on at once. A longer body is worked on alone.
+const BODIES: u32 = 2 * 1_024;
 /// How many callers are remembered before those that hold nothing are forgotten.
 const FORGET: usize = 1_024;
 
@@ -102,6 +104,8 @@ pub struct Share {
     limits: Holdings,
     /// Connections to read with.
     readers: Arc<Semaphore>,
+    /// KiB of bodies that are being worked on.
+    bodies: Semaphore,
     all: Arc<All>,
 }
 
@@ -127,6 +131,12 @@ impl Share {
             return Err(NoRoom::All);
         }
         Ok(Seat { share: self.clone(), held })
+    }
+
+    /// Waits until there is room for a body of this many bytes among those of the caller that are worked on.
+    pub async fn room_for_body(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let size = u32::try_from(bytes / 1_024).unwrap_or(u32::MAX).clamp(1, BODIES);
+        self.bodies.acquire_many(size).await.ok()
     }
 
     /// The turns of this caller to read.
@@ -180,7 +190,8 @@ impl Shares {
         }
         let limits = if matches!(id, CallerId::Customer(_)) { self.limits.portal } else { self.limits.key };
         let readers = Arc::new(Semaphore::new(self.readers));
-        let share = Arc::new(Share { count: Count::default(), limits, readers, all: self.all.clone() });
+        let bodies = Semaphore::new(usize::try_from(BODIES).unwrap_or(usize::MAX));
+        let share = Arc::new(Share { count: Count::default(), limits, readers, bodies, all: self.all.clone() });
         of.insert(id, Arc::downgrade(&share));
         share
     }
@@ -235,6 +246,18 @@ mod tests {
         assert_eq!(local.count.streams.load(Ordering::Relaxed), 0, "and nothing is counted for it");
         drop(held);
         assert!(local.take(Held::Stream).is_ok());
+    }
+
+    #[tokio::test]
+    async fn bodies_of_a_caller_wait_for_each_other_once_they_are_long() {
+        let shares = Shares::new(LIMITS, 1);
+        let (one, other) = (shares.of(&Caller::Local), shares.of(&portal(1, Time::MAX)));
+        let long = one.room_for_body(16 * 1_024 * 1_024).await;
+        assert!(futures_util::poll!(Box::pin(one.room_for_body(1))).is_pending(), "a longest body is worked on alone");
+        assert!(other.room_for_body(1).await.is_some(), "others do not wait for it");
+        drop(long);
+        let _several = [one.room_for_body(1_000_000).await, one.room_for_body(1_000_000).await];
+        assert!(futures_util::poll!(Box::pin(one.room_for_body(1_000_000))).is_pending());
     }
 
     #[test]

@@ -35,6 +35,8 @@ use crate::metering::event::Mode;
 
 /// The longest body.
 pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
+/// From how many bytes on a body is long.
+const LONG: usize = 64 * 1024;
 /// The most events of one request.
 const MAX_EVENTS: usize = 10_000;
 
@@ -142,13 +144,21 @@ async fn take(
     // Nobody's body is read who may not send it, or has not paid for it.
     let headers = request.headers().clone();
     let prepaid = Prepaid::pay((app, caller), &headers, MAX_BODY).map_err(Refused::Limited)?;
+    let share = app.shares.of(caller);
+    let _room = share.room_for_body(prepaid.length()).await;
     let body = Bytes::from_request(request, &()).await;
     prepaid.settle((app, caller), body.as_ref().map_or(MAX_BODY, Bytes::len));
     let body = body.map_err(|error| match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Refused::TooLarge("The body is longer than 16 MiB; send it in parts."),
         _ => Refused::Malformed("The body could not be read.".to_owned()),
     })?;
-    let parts = parts(&headers, &body)?;
+    // Long bodies are read beside the threads that answer everybody.
+    let parts = if body.len() < LONG {
+        parts(&headers, &body)?
+    } else {
+        let read = tokio::task::spawn_blocking(move || parts(&headers, &body)).await;
+        read.map_err(|error| Refused::Failed(DbError::unavailable(error)))??
+    };
     let ids: Vec<String> = parts.iter().map(|(id, _)| id.clone()).collect();
     let mut receipts: Vec<Option<Receipt>> = Vec::with_capacity(parts.len());
     let mut events = Vec::with_capacity(parts.len());
@@ -161,7 +171,6 @@ async fn take(
             Err(problem) => receipts.push(Some(Receipt::invalid(problem))),
         }
     }
-    let share = app.shares.of(caller);
     let intake = app.intake.for_caller(caller.id(), app.db.for_caller(share.readers().clone()));
     let mut given = intake.ingest(events, mode).await.map_err(Refused::Failed)?.into_iter();
     let receipts = receipts.into_iter().filter_map(|receipt| receipt.or_else(|| given.next()));

@@ -38,6 +38,11 @@ impl Prepaid {
         Ok(Self { length })
     }
 
+    /// The bytes that were paid for.
+    pub(super) const fn length(&self) -> usize {
+        self.length
+    }
+
     /// Gives back what a body of this many bytes did not need.
     pub(super) fn settle(self, (app, caller): (&App, &Caller), length: usize) {
         let unused = of_bytes(self.length).saturating_sub(of_bytes(length));

@@ -6,12 +6,26 @@ use std::collections::{HashMap, VecDeque};
 use super::job::Queued;
 use crate::base::caller::CallerId;
 
+/// How much a batch weighs at most while several callers send: each of them waits for the batch before its own.
+const SHARED: usize = 500;
+/// After how many batches of one caller alone the next may be long again.
+const ALONE: u32 = 64;
+
 /// Waiting work, by caller.
-#[derive(Default)]
 pub(super) struct Turns {
     waiting: HashMap<CallerId, VecDeque<Queued>>,
     /// Those who wait for something, in the order of their turns.
     order: VecDeque<CallerId>,
+    /// The caller that was seen last.
+    last: Option<CallerId>,
+    /// The number of batches since another caller was seen.
+    alone: u32,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { waiting: HashMap::new(), order: VecDeque::new(), last: None, alone: ALONE }
+    }
 }
 
 impl Turns {
@@ -28,8 +42,16 @@ impl Turns {
         waiting.push_back(queued);
     }
 
-    /// Takes work until it weighs as much as this, or there is none.
+    /// Takes work until it weighs as much as this, or there is none; less while several callers send.
     pub(super) fn take(&mut self, most: usize) -> Vec<Queued> {
+        // The program's own work is short, and comes all the time.
+        for caller in self.order.iter().filter(|caller| **caller != CallerId::Program) {
+            if self.last.replace(*caller).is_some_and(|last| last != *caller) {
+                self.alone = 0;
+            }
+        }
+        let most = if self.alone < ALONE { most.min(SHARED) } else { most };
+        self.alone = self.alone.saturating_add(1);
         let (mut batch, mut weight) = (Vec::new(), 0_usize);
         while weight < most
             && let Some(caller) = self.order.pop_front()
@@ -93,5 +115,30 @@ mod tests {
         let second = turns.take(100);
         assert_eq!(told(&second), [(caller(3), 2), (caller(1), 3), (caller(2), 2), (caller(1), 4), (caller(1), 5)]);
         assert!(turns.is_empty() && turns.waiting.is_empty());
+    }
+
+    #[test]
+    fn batches_are_short_while_several_callers_send_and_long_again_later() {
+        let (room, mut turns) = (Room::default(), Turns::default());
+        let taken = |turns: &mut Turns, callers: &[u128]| {
+            for _ in 0..1_000 {
+                for bits in callers {
+                    turns.push(sent(&room, *bits, 1));
+                }
+            }
+            let batch = turns.take(4_000).len();
+            while !turns.is_empty() {
+                turns.take(usize::MAX);
+            }
+            batch
+        };
+        assert_eq!(taken(&mut turns, &[1]), 1_000, "a caller alone has long batches from the beginning");
+        assert_eq!(taken(&mut turns, &[1, 2]), SHARED);
+        assert_eq!(taken(&mut turns, &[1]), SHARED, "and the other may come back");
+        for _ in 0..ALONE {
+            turns.push(sent(&room, 1, 1));
+            turns.take(4_000);
+        }
+        assert_eq!(taken(&mut turns, &[1]), 1_000);
     }
 }
