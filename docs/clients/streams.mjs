@@ -8,7 +8,7 @@ import { createClient } from 'graphql-ws';
 // How long to wait before asking again, in milliseconds: at first, and at most.
 const [SHORTEST, LONGEST] = [500, 10_000];
 
-// What is wrong with a request itself. All else passes: asking again, later, may mend it.
+// Errors of the request itself. A retry may succeed after any other error.
 const WRONG = ['BAD_USER_INPUT', 'FORBIDDEN', 'PERSISTED_QUERY_NOT_SUPPORTED', 'QUERY_TOO_COMPLEX', 'UNAUTHENTICATED'];
 const passes = ({ extensions }) => extensions?.code && !WRONG.includes(extensions.code);
 

@@ -55,11 +55,11 @@ type CustomerTexts = (CustomerId, String, Option<String>, Option<String>);
 pub struct MigrationError {
     /// Which database.
     pub database: DbUrl,
-    /// What is wrong with it.
+    /// The reason.
     pub why: NotMigrated,
 }
 
-/// What is wrong with a database, said behind its name.
+/// The reason a database is refused; the sentence follows its name.
 #[derive(Debug, thiserror::Error)]
 pub enum NotMigrated {
     /// It cannot be reached.

@@ -151,7 +151,7 @@ impl Txn {
         }
         let Self { conn, after_commit, file, .. } = self;
         drop(conn);
-        // What went into a file that nobody finds again is not acknowledged.
+        // A commit into a file that was moved or deleted must not be acknowledged.
         file.map_or(Ok(()), |file| file.check())?;
         for then in after_commit {
             then();

@@ -210,7 +210,7 @@ impl fmt::Debug for DbUrl {
 pub(super) fn prepare(file: &Path) -> Result<(), DbError> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let cannot = |error| format!("cannot be opened: the folder {} cannot be made: {error}", folder.display());
-        // Whoever can read the database can sign tokens: it is its owner's alone.
+        // The portal secret is in the database, so only its owner may read it.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         made.map_err(|error| DbError::unavailable(cannot(error)))?;
     }
